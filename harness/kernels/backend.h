@@ -1,0 +1,57 @@
+/* backend.h - what a backend fills in.  Only this folder includes it.
+ *
+ * A backend may trust its operands: kernels.c has checked every shape.  All
+ * entries are required.  To add an operation: declare it in kernels.h, give it a
+ * formula in cost.h and a check in kernels.c, add its pointer here, write it in
+ * cpu/, cuda/ and null/, and list its cases in tests/kernel_cases.h. */
+#ifndef KERNELS_BACKEND_H
+#define KERNELS_BACKEND_H
+
+#include "harness/kernels/kernels.h"
+
+struct backend_info { /* filled by open */
+    int32_t n_threads;
+    const char *variant; /* instruction set, chip; static storage */
+    enum dtype activation_dtype;
+    struct traffic_model traffic;
+};
+
+struct backend_ops {
+    const char *name;
+    const char *disabled; /* NULL, or why this build cannot open it */
+    bool computes;
+
+    enum err (*open)(const struct kernels_config *c, void **state, struct backend_info *info);
+    void (*close)(void *state);
+    enum err (*sync)(void *state);
+    enum err (*alloc)(void *state, size_t n, void **out);
+    void (*free)(void *state, void *p, size_t n);
+    enum err (*upload)(void *state, struct tensor dst, const void *host);
+    enum err (*download)(void *state, void *host, struct tensor src);
+    size_t (*packed_bytes)(const void *state, int64_t rows, int64_t cols, enum dtype dtype);
+    enum err (*load_weight)(void *state, struct tensor w, weight_row_fn *row, void *ctx);
+
+    /* one pointer per kn_ call, same operands, same order */
+    enum err (*embed)(void *state, struct tensor out, struct tensor table, const int32_t *ids);
+    enum err (*rmsnorm)(void *state, struct tensor out, struct tensor x, struct tensor gain,
+                        float eps);
+    enum err (*matmul)(void *state, struct tensor y, struct tensor x, struct tensor w,
+                       struct tensor bias);
+    enum err (*rope)(void *state, struct tensor x, const int32_t *pos, const struct rope *r);
+    enum err (*kv_store)(void *state, struct tensor k_cache, struct tensor v_cache,
+                         struct tensor k_rows, struct tensor v_rows, const struct span *spans,
+                         int32_t n_spans);
+    enum err (*attention)(void *state, struct tensor out, struct tensor q, struct tensor k_cache,
+                          struct tensor v_cache, const struct span *spans, int32_t n_spans);
+    enum err (*swiglu)(void *state, struct tensor out, struct tensor gate_up);
+    enum err (*add)(void *state, struct tensor x, struct tensor y);
+    enum err (*gather)(void *state, struct tensor out, struct tensor x, const int32_t *index);
+    enum err (*rowstat)(void *state, struct row_stat *stats, struct tensor logits,
+                        const struct row_key *keys, const struct choice_rule *rule);
+};
+
+extern const struct backend_ops backend_cpu;
+extern const struct backend_ops backend_null; /* counts, computes nothing */
+extern const struct backend_ops backend_cuda; /* cuda_backend.c or cuda_stub.c */
+
+#endif

@@ -1,0 +1,37 @@
+/* cost.h - one formula per operation, from operand shapes to struct cost.
+ *
+ * Pure functions.  tests/test_cost.c checks each against numbers worked out by
+ * hand and docs/COUNTING.md derives them in words.  Letters as in kernels.h. */
+#ifndef KERNELS_COST_H
+#define KERNELS_COST_H
+
+#include "harness/kernels/ledger.h"
+#include "harness/kernels/span.h"
+
+/* What of the machine decides traffic and padding. */
+struct traffic_model {
+    int64_t llc_bytes;  /* an activation or logit operand above half of it goes to DRAM */
+    int32_t row_tile;   /* rows a matmul executes at once; 1: no padding                */
+    int32_t block_rows; /* w is read again for every so many rows of x; 0: read once    */
+    int32_t block_cols; /* x is read again for every so many columns of y; 0: once      */
+};
+
+/* Each returns false when a count would pass 2^63 - 1. */
+bool cost_embed(const struct traffic_model *t, struct tensor out, struct tensor table,
+                struct cost *c);
+bool cost_rmsnorm(const struct traffic_model *t, struct tensor out, struct tensor x,
+                  struct tensor gain, struct cost *c);
+bool cost_matmul(const struct traffic_model *t, struct tensor y, struct tensor x, struct tensor w,
+                 struct tensor bias, struct cost *c);
+bool cost_rope(const struct traffic_model *t, struct tensor x, struct cost *c);
+bool cost_kv_store(const struct traffic_model *t, struct tensor k, struct tensor v,
+                   struct tensor cache, struct cost *c);
+bool cost_attention(const struct traffic_model *t, struct tensor out, struct tensor q,
+                    struct tensor keys, const struct span *spans, int32_t n_spans, struct cost *c);
+bool cost_swiglu(const struct traffic_model *t, struct tensor out, struct tensor gate_up,
+                 struct cost *c);
+bool cost_add(const struct traffic_model *t, struct tensor x, struct tensor y, struct cost *c);
+bool cost_gather(const struct traffic_model *t, struct tensor out, struct cost *c);
+bool cost_rowstat(const struct traffic_model *t, struct tensor logits, struct cost *c);
+
+#endif

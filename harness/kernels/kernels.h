@@ -1,0 +1,148 @@
+/* kernels.h - the one kernel set every decoder runs on.
+ *
+ * Every call here checks its operands' shapes, adds its cost to the ledger and
+ * hands over to the chosen backend; model code never sees a backend.  Calls are
+ * asynchronous where the backend is: results are readable after kernels_sync.
+ * Shapes are the caller's to get right: a mismatch is a bug and aborts.
+ *
+ * Letters used for sizes in every comment of this folder:
+ *     n   rows: positions computed, all sequences together     D  model width
+ *     m   output columns, or logit rows                        F  feed-forward width
+ *     h, hk  query heads, key/value heads                      V  vocabulary rows
+ *     d   head width                 cap  positions a cache slot can hold
+ */
+#ifndef KERNELS_KERNELS_H
+#define KERNELS_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "harness/base/err.h"
+#include "harness/kernels/cost.h"
+#include "harness/kernels/ledger.h"
+#include "harness/kernels/price.h"
+#include "harness/kernels/span.h"
+
+struct kernels; /* an opened backend: its memory, threads and ledger */
+
+struct kernels_config {
+    const char *backend;          /* "cpu", "null", "cuda"                                  */
+    int32_t n_threads;            /* cpu; 0: one per CPU of the affinity mask               */
+    enum dtype activation_dtype;  /* null only: what the imagined device uses               */
+    struct traffic_model traffic; /* llc_bytes 0: ask the backend                           */
+};
+
+/* ERR_USAGE names the known backends; ERR_UNSUPPORTED carries the reason one is missing. */
+enum err kernels_open(const struct kernels_config *c, struct kernels **out) MUST_CHECK;
+void kernels_close(struct kernels *k); /* NULL is allowed */
+
+/* Backends in order; NULL ends.  why is NULL when it can be opened. */
+const char *kernels_backend(int32_t i, const char **why);
+
+const char *kernels_name(const struct kernels *k);
+int32_t kernels_threads(const struct kernels *k);
+const char *kernels_variant(const struct kernels *k); /* "avx512"; "" if there is one only */
+enum dtype kernels_activation_dtype(const struct kernels *k);
+bool kernels_computes(const struct kernels *k); /* false: it only counts */
+enum err kernels_sync(struct kernels *k) MUST_CHECK;
+
+/* ---- the ledger ---- */
+struct ledger *kernels_ledger(struct kernels *k);
+/* Set one tier's price; until then it predicts nothing. */
+void kernels_set_price(struct kernels *k, enum tier t, const struct price *p);
+/* Charge every following call n times: how a counting backend runs one layer for all. */
+void kernels_set_repeat(struct kernels *k, int64_t n);
+/* Time every call into ledger_entry.time_ns; synchronises after each. */
+void kernels_trace(struct kernels *k, bool on);
+
+/* ---- memory ---- */
+enum err kernels_alloc(struct kernels *k, size_t n, void **out) MUST_CHECK; /* zeroed */
+void kernels_free(struct kernels *k, void *p, size_t n);                    /* NULL is allowed */
+enum err kernels_upload(struct kernels *k, struct tensor dst, const void *host) MUST_CHECK;
+enum err kernels_download(struct kernels *k, void *host, struct tensor src) MUST_CHECK;
+
+/* Bytes a 2-D weight occupies in this backend's packed layout. */
+size_t kernels_packed_bytes(const struct kernels *k, int64_t rows, int64_t cols, enum dtype dtype);
+
+/* Write row `row` of a weight to out: its last dim's worth of elements in the weight's
+ * dtype.  Called from several threads at once, each row once. */
+typedef void weight_row_fn(void *ctx, int64_t row, void *out);
+
+/* Fill weight w (1-D: one row; 2-D: rows of dim[0]) in its layout. */
+enum err kernels_load_weight(struct kernels *k, struct tensor w, weight_row_fn *row,
+                             void *ctx) MUST_CHECK;
+
+/* ---- operations ---- */
+
+/* out[n,D] = rows ids[0..n) of table[V,D].  ids: host memory, copied before return. */
+enum err kn_embed(struct kernels *k, struct tensor out, struct tensor table,
+                  const int32_t *ids) MUST_CHECK;
+
+/* out = x / sqrt(mean(x^2) + eps) * gain over the last dim; x[n,D] or x[n,h,d], out may be x. */
+enum err kn_rmsnorm(struct kernels *k, struct tensor out, struct tensor x, struct tensor gain,
+                    float eps) MUST_CHECK;
+
+/* y[n,m] = x[n,k] . w[m,k]^T + bias[m]; sums in f32 whatever the dtypes.
+ * bias.n_dim == 0: none.  y of ROLE_LOGITS is charged to OP_HEAD. */
+enum err kn_matmul(struct kernels *k, struct tensor y, struct tensor x, struct tensor w,
+                   struct tensor bias) MUST_CHECK;
+
+/* Rotation of pair (j, j + d/2) by pos * base^(-2j/d); factor != 0 rescales the slow
+ * ones as Llama 3.1 does (low 1, high 4, context it was trained with in `original`). */
+struct rope {
+    float base;
+    float factor;
+    int32_t original;
+};
+
+/* Rotate x[n,h,d] in place; row i is at position pos[i].  pos: host memory. */
+enum err kn_rope(struct kernels *k, struct tensor x, const int32_t *pos,
+                 const struct rope *r) MUST_CHECK;
+
+/* Append: cache[slot, :, pos, :] = row, for every row of every span.
+ * k, v [n,hk,d] (strided views); caches [slots, hk, cap, d]. */
+enum err kn_kv_store(struct kernels *k, struct tensor k_cache, struct tensor v_cache,
+                     struct tensor k_rows, struct tensor v_rows, const struct span *spans,
+                     int32_t n_spans) MUST_CHECK;
+
+/* out[n,h,d] = softmax(q . keys^T / sqrt(d)) . values over the positions each row sees
+ * (span.h).  Query head i uses key/value head i * hk / h. */
+enum err kn_attention(struct kernels *k, struct tensor out, struct tensor q, struct tensor k_cache,
+                      struct tensor v_cache, const struct span *spans, int32_t n_spans) MUST_CHECK;
+
+/* out[n,F] = silu(gate) * up, gate_up[n,2F] = [gate | up]. */
+enum err kn_swiglu(struct kernels *k, struct tensor out, struct tensor gate_up) MUST_CHECK;
+
+/* x[n,D] += y[n,D]. */
+enum err kn_add(struct kernels *k, struct tensor x, struct tensor y) MUST_CHECK;
+
+/* out[m,D] = rows index[0..m) of x[n,D].  index: host memory. */
+enum err kn_gather(struct kernels *k, struct tensor out, struct tensor x,
+                   const int32_t *index) MUST_CHECK;
+
+/* What one read of a row of logits yields. */
+struct row_stat {
+    int32_t id;         /* the chosen token: argmax, or sampled at temperature > 0     */
+    float confidence;   /* softmax of the raw logits at id                             */
+    float p_first;      /* largest and second largest probability among allowed ids    */
+    float p_second;
+    float entropy_nats; /* of the softmax over all V                                   */
+};
+
+/* Who is asking: with the seed, the whole key of a row's random numbers. */
+struct row_key {
+    uint32_t request, position, step;
+};
+
+struct choice_rule {
+    float temperature; /* 0: argmax, lowest id on ties; > 0: Gumbel-max                */
+    uint64_t seed;
+    int32_t n_ids;     /* ids from here on are never chosen                            */
+    int32_t mask_id;   /* never chosen either; -1: none                                */
+};
+
+/* stats[m] (host memory, readable on return: this call synchronises) of logits[m,V]. */
+enum err kn_rowstat(struct kernels *k, struct row_stat *stats, struct tensor logits,
+                    const struct row_key *keys, const struct choice_rule *rule) MUST_CHECK;
+
+#endif
