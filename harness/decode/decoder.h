@@ -1,0 +1,93 @@
+/* decoder.h - a decoder is a policy: which forward next, and what to do with its
+ * logits.  It never computes: session.c runs the forward between next and accept,
+ * the same way for all of them. */
+#ifndef DECODE_DECODER_H
+#define DECODE_DECODER_H
+
+#include "harness/model/model.h"
+
+enum logits_policy {
+    LOGITS_MASKED, /* rows still masked in the block being denoised     */
+    LOGITS_ALL     /* every computed generation row                     */
+};
+enum head_policy {
+    HEAD_DEFAULT, /* what the model family does                         */
+    HEAD_SAME,    /* a row predicts its own position                    */
+    HEAD_SHIFTED  /* a row predicts the next position                   */
+};
+enum batch_policy {
+    BATCH_LOCKSTEP, /* every sequence takes `steps` denoise forwards per block                  */
+    BATCH_RAGGED    /* each (sequence, block) draws its number uniformly from 1..steps; a
+                       sequence that is done with its block leaves the forwards until all are   */
+};
+enum strategy {
+    STRATEGY_RANDOM,    /* reveal masked positions in a random order  */
+    STRATEGY_SEQUENTIAL /* reveal them from left to right             */
+};
+
+/* What to decode and how; the part of a cell that a decoder sees. */
+struct decode_spec {
+    int32_t batch;        /* sequences                                                     */
+    int32_t n_prompt;     /* prompt tokens per sequence                                    */
+    int32_t n_gen;        /* tokens to generate per sequence                               */
+    int32_t block_length; /* positions denoised together; 0: not given                     */
+    int32_t steps;        /* denoise forwards per block; 0: not given                      */
+    enum logits_policy logits;
+    enum head_policy head;
+    enum strategy strategy;
+    enum batch_policy batch_policy;
+    float temperature;
+    uint64_t seed;        /* prompts, orders and sampling                                  */
+};
+
+/* What one forward did, in the decoder's own terms. */
+struct step_work {
+    enum phase phase;
+    int64_t rows;             /* positions computed                                        */
+    int64_t logit_rows;
+    int64_t tokens_committed; /* tokens that became final, all sequences                   */
+    int64_t flop_useful;      /* what plain AR would have spent on exactly those tokens    */
+};
+
+struct decoder;
+
+struct decoder_ops {
+    const char *name; /* "ar", "block": the word in results */
+    const char *help;
+
+    /* Whether this decoder can run the spec on the model: ERR_USAGE with the reason. */
+    enum err (*check)(const struct decode_spec *s, const struct model_config *c);
+    /* The largest forward it will ask for, to size cache and scratch. */
+    struct kv_cache_size (*size)(const struct decode_spec *s, const struct model_config *c);
+    enum err (*create)(const struct decode_spec *s, const struct model_config *c,
+                       struct decoder **out);
+    bool (*done)(const struct decoder *d);
+    /* The next forward; pointers in it stay valid until accept. */
+    void (*next)(struct decoder *d, struct pass *p);
+    /* keys[logit rows of the pass]: who asks for random numbers in each row. */
+    void (*keys)(const struct decoder *d, const struct pass *p, struct row_key *keys);
+    /* stats[logit rows of the pass] of that forward; sets tokens_committed and flop_useful. */
+    void (*accept)(struct decoder *d, const struct pass *p, const struct row_stat *stats,
+                   struct step_work *work);
+    /* tokens[batch, n_prompt + n_gen]; mask_id where nothing is committed yet. */
+    const int32_t *(*tokens)(const struct decoder *d);
+    void (*free)(struct decoder *d); /* NULL is allowed */
+};
+
+/* Each concrete decoder starts with this. */
+struct decoder {
+    const struct decoder_ops *ops;
+};
+
+/* Prompt token `position` of sequence `request`: seeded, distinct per sequence, the
+ * same for every decoder. */
+int32_t prompt_token(const struct model_config *c, uint64_t seed, uint32_t request,
+                     uint32_t position);
+
+/* FLOPs plain AR spends on the token at `position` (0: the first of the sequence):
+ * 2 (P_lin + V D) + 4 h d n per position of its prefix. */
+int64_t token_useful_flop(const struct model_config *c, int64_t position);
+
+bool head_is_shifted(const struct decode_spec *s, const struct model_config *c);
+
+#endif

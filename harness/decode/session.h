@@ -1,0 +1,40 @@
+/* session.h - one decode of one batch: decoder, cache and scratch on a shared model.
+ *
+ * session_step runs one forward: the decoder's pass, the transformer, the row
+ * statistics, the decoder's choice.  A forward is a pure function of its pass and
+ * of cache positions that stay as they are, so it can be recorded and run again:
+ * that is how a forward is timed many times at one pinned context. */
+#ifndef DECODE_SESSION_H
+#define DECODE_SESSION_H
+
+#include "harness/decode/decoder.h"
+
+struct session;
+struct recording; /* a forward that can be replayed; owned by the session */
+
+enum err session_create(struct model *m, const struct decoder_ops *ops,
+                        const struct decode_spec *s, enum dtype kv,
+                        struct session **out) MUST_CHECK;
+void session_free(struct session *s); /* NULL is allowed */
+
+/* Back to the empty sequence; recordings stay. */
+enum err session_restart(struct session *s) MUST_CHECK;
+
+bool session_done(const struct session *s);
+enum err session_step(struct session *s, struct step_work *work) MUST_CHECK;
+
+/* Keep the pass that the next session_step will run. */
+enum err session_record_next(struct session *s, struct recording **out) MUST_CHECK;
+/* Run a recorded forward again: same work, same cache positions written, no choice
+ * accepted.  Valid once the session has stepped past it. */
+enum err session_replay(struct session *s, const struct recording *r,
+                        struct step_work *work) MUST_CHECK;
+
+const int32_t *session_tokens(const struct session *s);
+struct kernels *session_kernels(const struct session *s);
+
+/* Bytes a session takes beside the model. */
+int64_t session_bytes(const struct kernels *k, const struct model_config *c,
+                      const struct decoder_ops *ops, const struct decode_spec *s, enum dtype kv);
+
+#endif

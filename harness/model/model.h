@@ -1,0 +1,77 @@
+/* model.h - the transformer every decoder runs, and its KV cache.
+ *
+ * One network, one forward pass.  A decoder chooses only which positions to
+ * compute, what they see and whether their keys and values stay: that choice,
+ * struct pass, is the whole difference between the two families here. */
+#ifndef MODEL_MODEL_H
+#define MODEL_MODEL_H
+
+#include "harness/model/config.h"
+
+/* What a forward is for; the word stored with it. */
+enum phase {
+    PHASE_PREFILL, /* over the prompt                                        */
+    PHASE_DECODE,  /* one new position per sequence                          */
+    PHASE_VERIFY,  /* several drafted positions per sequence                 */
+    PHASE_DENOISE, /* masked positions, to reveal some                       */
+    PHASE_REFRESH, /* a denoise that also renews an approximate cache        */
+    PHASE_REUSE,   /* a denoise that uses one                                */
+    PHASE_COMMIT,  /* a finished block, to keep its keys and values          */
+    PHASE_COUNT
+};
+const char *phase_name(enum phase p);
+
+struct model;    /* weights; shared by all cells that use the same ones */
+struct kv_cache; /* keys and values of one running batch                */
+
+/* One sequence's part of a forward. */
+struct pass_seq {
+    struct span span;         /* row0 is filled in by model_forward                        */
+    const int32_t *tokens;    /* span.n_rows ids; borrowed                                 */
+    const int32_t *logit_row; /* n_logits rows of the span (0: its first), ascending       */
+    int32_t n_logits;
+    bool keep_kv;             /* these rows' keys and values become valid cache entries    */
+};
+
+struct pass {
+    enum phase phase;
+    int32_t n_seqs;
+    struct pass_seq *seq;
+};
+
+int64_t pass_rows(const struct pass *p);
+int64_t pass_logit_rows(const struct pass *p);
+
+/* Weights drawn from seed: the same bytes on every backend, whatever the thread
+ * count; bf16 and f32 storage hold the same (bf16) values. */
+enum err model_create(struct kernels *k, const struct model_config *c, enum dtype weights,
+                      uint64_t seed, struct model **out) MUST_CHECK;
+void model_free(struct model *m); /* NULL is allowed */
+const struct model_config *model_config_of(const struct model *m);
+struct kernels *model_kernels(const struct model *m);
+
+/* Device bytes model_create takes. */
+int64_t model_bytes(const struct kernels *k, const struct model_config *c, enum dtype weights);
+
+/* Cache and scratch for n_slots sequences of at most `capacity` positions, forwards of
+ * at most max_rows rows and max_logits logit rows. */
+struct kv_cache_size {
+    int32_t n_slots, capacity;
+    int64_t max_rows, max_logits;
+    enum dtype dtype;
+};
+enum err kv_cache_create(struct model *m, const struct kv_cache_size *s,
+                         struct kv_cache **out) MUST_CHECK;
+void kv_cache_free(struct kv_cache *c); /* NULL is allowed */
+int64_t kv_cache_bytes(const struct kernels *k, const struct model_config *c,
+                       const struct kv_cache_size *s);
+/* Forget all positions. */
+void kv_cache_clear(struct kv_cache *c);
+
+/* Run one forward.  logits: [pass_logit_rows, V] on the device, rows in the order of
+ * seq and logit_row; n_dim 0 when none were asked for.  Valid until the next forward.
+ * Rows may only see positions that an earlier pass kept, or their own. */
+enum err model_forward(struct model *m, struct kv_cache *c, const struct pass *p,
+                       struct tensor *logits) MUST_CHECK;
+
+#endif

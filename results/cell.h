@@ -1,0 +1,36 @@
+/* cell.h - one point of the parameter space: everything that decides what is run.
+ *
+ * Two cells with the same key are the same experiment, whoever asked for it and in
+ * whatever order; that is how a sweep resumes and how shards merge. */
+#ifndef RESULTS_CELL_H
+#define RESULTS_CELL_H
+
+#include "harness/base/strbuf.h"
+#include "harness/decode/decoder.h"
+
+struct cell {
+    char model[40];
+    int32_t layers;        /* 0: as many as the model has                              */
+    char decoder[24];
+    struct decode_spec spec;
+    enum dtype dtype;      /* weight storage                                           */
+    enum dtype kv_dtype;   /* follows dtype unless given                               */
+    int32_t threads;       /* cpu; 0: one per CPU of the affinity mask                 */
+    char device[40];       /* "cpu", "cuda:0", "sim:a100-80gb"                         */
+    int64_t launch_ns;     /* sim: cost added to every call                            */
+    char match[16];        /* what a pair holds equal: "policy", "latency", "memory"   */
+};
+
+/* The cell as one line of JSON with sorted keys, its device left out: what the key hashes. */
+void cell_canonical(const struct cell *c, struct strbuf *out);
+
+enum { CELL_KEY_SIZE = 65 };
+/* SHA-256 of the canonical form, in hex. */
+void cell_key(const struct cell *c, char out[CELL_KEY_SIZE]);
+
+const char *logits_policy_name(enum logits_policy p);
+const char *head_policy_name(enum head_policy p);
+const char *batch_policy_name(enum batch_policy p);
+const char *strategy_name(enum strategy s);
+
+#endif
