@@ -1,0 +1,262 @@
+# Regime.  `make help` lists the targets and settings, `make config` what was found.
+
+CONFIG    ?= release## release, or debug (-O0)
+SAN       ?=## sanitizers, e.g. address,undefined; builds in a folder of its own
+CUDA      ?= auto## auto, 1 or 0: the CUDA backend
+CUDA_HOME ?= /usr/local/cuda## where nvcc and its headers are
+CUDA_ARCH ?= 80 90## compute capabilities to compile for
+WERROR    ?= 1## 0: warnings are only warnings
+V         ?= 0## 1: print whole commands and whole test outputs
+T         ?=## check and check-slow: only tests whose name contains this
+TINY      ?=## quickstart: 1 runs the smallest sweep that still shows every part
+PREFIX    ?= /usr/local## install: where bin/ and share/ are
+DESTDIR   ?=## install: put before PREFIX, for packagers
+
+comma  := ,
+config := $(strip $(CONFIG))
+san    := $(strip $(SAN))
+BUILD  ?= build/$(config)$(if $(san),-$(subst $(comma),+,$(san)))## folder of this build
+B      := $(strip $(BUILD))
+
+ifeq ($(filter release debug,$(config)),)
+  $(error CONFIG=$(config): want release or debug)
+endif
+
+# --- What the machine has ----------------------------------------------------------------
+# Every probe leaves a value and, where something is missing, a reason for `make config`.
+
+libs_wanted  := sqlite3 yaml-0.1 libcjson
+PKG_CONFIG   ?= pkg-config
+libs_missing := $(shell for l in $(libs_wanted) libmd; do \
+                    $(PKG_CONFIG) --exists $$l 2>/dev/null || echo $$l; done)
+
+nvcc     := $(firstword $(wildcard $(strip $(CUDA_HOME))/bin/nvcc) $(shell command -v nvcc))
+cuda_src := $(wildcard harness/kernels/cuda/cuda_backend.c harness/kernels/cuda/*.cu)
+
+# CUDA=auto takes the backend when both its sources and a compiler are there.
+cuda_why :=
+ifneq ($(filter 0,$(CUDA)),)
+  cuda_why := switched off by CUDA=0
+else ifneq ($(san),)
+  cuda_why := sanitizer builds are CPU builds
+else ifeq ($(cuda_src),)
+  cuda_why := this version has no CUDA backend
+else ifeq ($(nvcc),)
+  cuda_why := no nvcc in $(strip $(CUDA_HOME))/bin or PATH
+endif
+use_cuda := $(if $(cuda_why),0,1)
+ifeq ($(strip $(CUDA))$(use_cuda),10)
+  $(error CUDA=1, but $(cuda_why))
+endif
+
+cupti_h   := $(firstword $(wildcard $(strip $(CUDA_HOME))/include/cupti.h \
+                                    $(strip $(CUDA_HOME))/extras/CUPTI/include/cupti.h))
+cupti_why := $(or $(cuda_why),$(if $(cupti_h),,no cupti.h under $(strip $(CUDA_HOME))))
+use_cupti := $(if $(cupti_why),0,1)
+
+# --- Flags -------------------------------------------------------------------------------
+
+warn := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes \
+        -Wmissing-prototypes -Wvla -Wformat=2 $(if $(filter 1,$(WERROR)),-Werror)
+
+opt.release := -O3 -g
+opt.debug   := -O0 -g3
+opt := $(opt.$(config))
+ifneq ($(san),)
+  opt := -O1 -g -fno-omit-frame-pointer -fsanitize=$(san) -fno-sanitize-recover=all
+endif
+
+# Sums keep the order they are written in: no -ffast-math, no contraction to FMA unasked.
+cflags  := -std=c11 -D_GNU_SOURCE $(warn) $(opt) -ffp-contract=off -pthread -I. \
+           $(shell $(PKG_CONFIG) --cflags $(libs_wanted) 2>/dev/null) $(CFLAGS)
+ldflags := $(if $(san),-fsanitize=$(san)) -pthread $(LDFLAGS)
+libs    := $(or $(shell $(PKG_CONFIG) --libs $(libs_wanted) 2>/dev/null),\
+                -lsqlite3 -lyaml -lcjson) -lmd -lm -lpthread -ldl
+
+# Instruction sets belong to files by name; everything else runs on any x86-64.
+isa_flags = $(if $(findstring _avx512.,$(1)),-mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma) \
+            $(if $(findstring _avx2.,$(1)),-mavx2 -mfma -mf16c)
+
+nvflags :=
+ifeq ($(use_cuda),1)
+  cflags  += -isystem $(strip $(CUDA_HOME))/include $(if $(cupti_h),-isystem $(dir $(cupti_h)))
+  libs    += -L$(strip $(CUDA_HOME))/lib64 -lcudart_static -lrt -lstdc++
+  nvflags := -std=c++17 -O3 -lineinfo -fmad=false -I. -Xcompiler -Wall \
+             $(foreach a,$(CUDA_ARCH),-gencode arch=compute_$(a),code=sm_$(a)) \
+             -gencode arch=compute_$(lastword $(CUDA_ARCH)),code=compute_$(lastword $(CUDA_ARCH))
+endif
+
+# --- Sources -----------------------------------------------------------------------------
+# Every .c of these folders.  Of a pair X_stub.c and X.c (or X.cu) one is taken: the real one
+# when it exists and its feature, told by its name, is in this build.
+
+DIRS ?= harness/base harness/kernels harness/kernels/cpu harness/kernels/null harness/model \
+        harness/decode ar_baseline diffusion roofline results plots harness/app
+
+in_build = $(if $(findstring cupti,$(1)),$(use_cupti),$(if $(findstring cuda,$(1)),$(use_cuda),1))
+real_of  = $(wildcard $(1:_stub.c=.c) $(1:_stub.c=.cu))
+pick     = $(or $(and $(filter 1,$(call in_build,$(1))),$(call real_of,$(1))),$(1))
+
+all_c := $(foreach d,$(DIRS),$(wildcard $(d)/*.c))
+stubs := $(filter %_stub.c,$(all_c))
+src   := $(filter-out $(stubs) $(foreach s,$(stubs),$(call real_of,$(s))),$(all_c)) \
+         $(foreach s,$(stubs),$(call pick,$(s)))
+src   += $(if $(filter 1,$(use_cuda)),$(cuda_src),$(wildcard harness/kernels/cuda/cuda_stub.c))
+
+embedded := $(wildcard results/schema.sql plots/*.gp harness/sweeps/*.yaml)
+gen      := $(B)/gen/embedded.c $(B)/gen/build_info.c
+
+main    := harness/app/main.c
+lib_obj := $(patsubst %,$(B)/%.o,$(filter-out $(main),$(src))) $(gen:=.o)
+main_obj:= $(patsubst %,$(B)/%.o,$(filter $(main),$(src)))
+regime  := $(if $(main_obj),$(B)/regime)
+
+shared_test_obj := $(patsubst %,$(B)/%.o,$(filter-out tests/test_% tests/slow_%,$(wildcard tests/*.c)))
+chosen     = $(if $(strip $(T)),$(foreach f,$(1),$(if $(findstring $(strip $(T)),$(f)),$(f))),$(1))
+tests     := $(call chosen,$(wildcard tests/test_*.c tests/test_*.sh))
+slow      := $(call chosen,$(wildcard tests/slow_*.c tests/slow_*.sh))
+runnable   = $(patsubst %.c,$(B)/%,$(1))
+headers   := $(foreach d,$(DIRS) tests,$(wildcard $(d)/*.h))
+header_obj:= $(patsubst %,$(B)/%.o,$(headers))
+
+# --- Targets -----------------------------------------------------------------------------
+
+quiet := $(if $(filter 1,$(V)),,@)
+say    = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $(2))
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: all check check-slow check-run check-slow-run quickstart gpu-check install config help \
+        clean format layers headers deps need-libs FORCE
+
+all: $(regime) $(B)/libregime.a ## build ./regime
+	$(if $(regime),@ln -sfn $(abspath $(regime)) regime)
+
+# These install what is missing first, then start over so that the probes above see it.
+check: ## run the tests, the layer check and the header check
+	@tests/bootstrap.sh build test
+	@$(MAKE) --no-print-directory check-run
+
+check-slow: ## run the tests that take minutes: fuzzing, statistics, kill tests
+	@tests/bootstrap.sh build test
+	@$(MAKE) --no-print-directory check-slow-run
+
+quickstart: ## build, measure this machine, run the sweep and draw the figures
+	@tests/bootstrap.sh build figures
+	@$(MAKE) --no-print-directory all
+	@./regime quickstart --out out/quickstart $(if $(filter 1,$(TINY)),--tiny)
+
+deps: ## install the Debian packages that are missing
+	@tests/bootstrap.sh build test figures
+
+check-run: $(regime) $(filter $(B)/%,$(call runnable,$(tests))) $(if $(strip $(T)),,layers headers)
+	@REGIME=$(abspath $(regime)) SAN=$(san) V=$(V) tests/run_tests.sh $(call runnable,$(tests))
+
+check-slow-run: $(regime) $(filter $(B)/%,$(call runnable,$(slow)))
+	@REGIME=$(abspath $(regime)) SAN=$(san) V=$(V) tests/run_tests.sh $(call runnable,$(slow))
+
+gpu-check: ## verify and measure on an NVIDIA GPU
+	@tests/gpu_check.sh '$(cuda_why)'
+
+layers: ## check that no include points up the layers
+	$(call say,CHECK,layers)
+	$(quiet)tests/check_layers.sh
+
+headers: $(header_obj) ## check that every header compiles on its own
+
+format: ## check formatting with clang-format (FIX=1 rewrites)
+	$(quiet)clang-format $(if $(FIX),-i,--dry-run -Werror) $(wildcard $(patsubst %,%/*.[ch],$(DIRS) tests))
+
+config: ## print what was found on this machine and what will be built
+	@printf '%-10s %s\n' \
+	    build     '$(B)' \
+	    config    '$(config)$(if $(san), with sanitizers $(san))' \
+	    compiler  '$(shell $(CC) --version 2>/dev/null | head -n 1)' \
+	    libraries '$(if $(libs_missing),missing: $(libs_missing) (make deps installs them),$(libs_wanted) libmd found)' \
+	    cuda      '$(if $(cuda_why),no: $(cuda_why),yes: $(nvcc) for $(CUDA_ARCH))' \
+	    cupti     '$(if $(cupti_why),no: $(cupti_why),yes: $(cupti_h))' \
+	    gnuplot   '$(or $(shell command -v gnuplot),missing: figures stay as data and script (make deps installs it))' \
+	    pdftotext '$(or $(shell command -v pdftotext),missing: figure tests are skipped (make deps installs it))' \
+	    valgrind  '$(or $(shell command -v valgrind),missing: counted-traffic tests are skipped (make deps installs it))' \
+	    cmocka    '$(if $(wildcard /usr/include/cmocka.h),found,missing: needed by make check (make deps installs it))' \
+	    cflags    '$(cflags)' \
+	    libs      '$(libs)'
+
+install: all ## install the program, its sweep files and its documents
+	install -d $(DESTDIR)$(strip $(PREFIX))/bin $(DESTDIR)$(strip $(PREFIX))/share/regime/sweeps \
+	    $(DESTDIR)$(strip $(PREFIX))/share/doc/regime
+	install -m 755 $(regime) $(DESTDIR)$(strip $(PREFIX))/bin/regime
+	$(if $(wildcard harness/sweeps/*.yaml),install -m 644 $(wildcard harness/sweeps/*.yaml) \
+	    $(DESTDIR)$(strip $(PREFIX))/share/regime/sweeps)
+	install -m 644 LICENSE $(wildcard README.md CHANGELOG.md docs/*.md) \
+	    $(DESTDIR)$(strip $(PREFIX))/share/doc/regime
+
+clean: ## remove every build
+	rm -rf build $(if $(filter build/%,$(B)),,$(B)) regime
+
+help: ## print this list
+	@echo 'make TARGET'
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
+	@echo 'make NAME=value'
+	@awk -F'[?]=|## ' '/^[A-Z_]+ +[?]=.*## /{printf "  %-12s %s (%s)\n", $$1, $$3, $$2}' Makefile | \
+	    sed 's/ ( *)$$//; s/( */(/'
+
+# --- Rules -------------------------------------------------------------------------------
+
+need-libs:
+	$(if $(libs_missing),@echo 'missing libraries: $(libs_missing); `make deps` installs them' >&2; exit 1)
+
+$(regime): $(main_obj) $(B)/libregime.a
+	$(call say,LINK,$@)
+	$(quiet)$(CC) $(ldflags) -o $@ $^ $(libs)
+
+# Appended afresh each time: members are told apart by base name only.
+$(B)/libregime.a: $(lib_obj) $(B)/sources
+	$(call say,AR,$@)
+	$(quiet)rm -f $@ && $(AR) qcs $@ $(lib_obj)
+
+$(B)/tests/%: $(B)/tests/%.c.o $(shared_test_obj) $(B)/libregime.a
+	$(call say,LINK,$@)
+	$(quiet)$(CC) $(ldflags) -o $@ $^ $(libs) -lcmocka
+
+$(B)/%.c.o: %.c $(B)/flags | need-libs
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(quiet)$(CC) $(cflags) $(call isa_flags,$<) -MMD -MP -c -o $@ $<
+
+$(B)/gen/%.c.o: $(B)/gen/%.c $(B)/flags
+	$(call say,CC,$<)
+	$(quiet)$(CC) $(cflags) -MMD -MP -c -o $@ $<
+
+$(B)/%.cu.o: %.cu $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,NVCC,$<)
+	$(quiet)$(nvcc) $(nvflags) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+
+$(B)/%.h.o: %.h $(B)/flags | need-libs
+	@mkdir -p $(@D)
+	$(call say,HDR,$<)
+	$(quiet)$(CC) $(cflags) $(call isa_flags,$<) -MMD -MP -MF $(@:.o=.d) -MT $@ -include $< -x c -c -o $@ /dev/null
+
+$(B)/gen/embedded.c: $(embedded) $(B)/sources tests/embed.sh
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)
+	$(quiet)tests/embed.sh $(embedded) > $@
+
+# Rewritten only when its text changes, so that an unchanged tree rebuilds nothing.
+$(B)/gen/build_info.c: FORCE
+	@mkdir -p $(@D)
+	@CC='$(CC)' CONFIG='$(config)' SAN='$(san)' CFLAGS_USED='$(cflags)' USE_CUDA='$(use_cuda)' \
+	    tests/build_info.sh > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+# Objects depend on the flags they were built with, archives on the list of their members.
+keep = @mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' > $@
+$(B)/flags: FORCE
+	$(call keep,$(CC) $(cflags) $(ldflags) $(nvflags) $(libs))
+$(B)/sources: FORCE
+	$(call keep,$(src) $(embedded))
+
+.SECONDARY:
+-include $(wildcard $(lib_obj:.o=.d) $(main_obj:.o=.d) $(header_obj:.o=.d) $(B)/tests/*.d)
