@@ -5,19 +5,17 @@
 
 #include "harness/kernels/ledger.h"
 
-struct matmul_time; /* a measured table of matmul time against rows; roofline fills it */
-
 struct price {
-    bool known;                   /* false: this tier predicts nothing (NULL in results)    */
-    double matmul_flop_per_s;     /* peak for the dtype of the arithmetic                   */
+    bool known;                  /* false: this tier predicts nothing (NULL in results) */
+    double matmul_flop_per_s;    /* peak for the dtype of the arithmetic                */
     double attention_flop_per_s;
     double vector_flop_per_s;
-    double bytes_per_s;           /* of the level the weights live in                       */
-    double launch_ns;             /* per call                                               */
-    const struct matmul_time *table; /* TIER_TABLE only; borrowed                           */
+    double bytes_per_s;          /* of the memory level the weights live in             */
+    double launch_ns;            /* per call                                            */
 };
 
-/* Nanoseconds of one call, and whether its bandwidth side is the longer one. */
+/* Nanoseconds of one call of op; *memory_side: its traffic takes at least as long as
+ * its arithmetic. */
 double price_call(const struct price *p, enum op op, const struct cost *c, bool *memory_side);
 
 #endif
