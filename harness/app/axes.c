@@ -1,0 +1,159 @@
+/* axes.c - the table of axes, and finding rows in it. */
+#include "harness/app/axes.h"
+
+#include <string.h>
+
+#include "harness/app/decoders.h"
+#include "harness/base/suggest.h"
+#include "roofline/device.h"
+
+static const char *logits_word(int32_t i)
+{
+    return logits_policy_name((enum logits_policy)i);
+}
+static const char *head_word(int32_t i)
+{
+    return head_policy_name((enum head_policy)i);
+}
+static const char *batch_word(int32_t i)
+{
+    return batch_policy_name((enum batch_policy)i);
+}
+static const char *strategy_word(int32_t i)
+{
+    return strategy_name((enum strategy)i);
+}
+static const char *dtype_word(int32_t i)
+{
+    return dtype_name((enum dtype)i);
+}
+
+static enum err check_model(const char *text)
+{
+    struct model_config config;
+    return model_preset(text, 0, &config);
+}
+
+static enum err check_decoder(const char *text)
+{
+    const char *names[16] = {NULL};
+    if (decoder_find(text)) return ERR_NONE;
+    for (int32_t i = 0; i < 15 && decoder_at(i); i++) names[i] = decoder_at(i)->name;
+    const char *near = suggest_nearest(text, names);
+    return err_set(ERR_USAGE, "no decoder \"%s\"%s%s%s (regime list decoders)", text,
+                   near ? "; the nearest is \"" : "", near ? near : "", near ? "\"" : "");
+}
+
+static enum err check_device(const char *text)
+{
+    if (strcmp(text, "cpu") == 0) return ERR_NONE;
+    if (strncmp(text, "cuda:", 5) == 0 && text[5] && strspn(text + 5, "0123456789") == strlen(text + 5))
+        return ERR_NONE;
+    if (strncmp(text, "sim:", 4) == 0) {
+        const struct device *d;
+        return device_find(text, &d);
+    }
+    return err_set(ERR_USAGE,
+                   "no device \"%s\"; expected cpu, cuda:N or sim:NAME (regime list devices)", text);
+}
+
+static enum err check_match(const char *text)
+{
+    if (strcmp(text, "policy") == 0) return ERR_NONE;
+    return err_set(ERR_USAGE, "\"%s\": this build pairs by policy only", text);
+}
+
+#define CELL(field) .offset = offsetof(struct cell, field), .size = sizeof(((struct cell *)0)->field)
+
+/* Limits keep products of a few of them inside 64 bits. */
+enum { MAX_SEQS = 1 << 20, MAX_TOKENS = 1 << 24, MAX_THREADS = 4096, MAX_LAYERS = 4096 };
+
+static const char in_model[] = "Model", in_work[] = "Workload", in_decoding[] = "Decoding",
+                  in_machine[] = "Machine";
+
+static const struct axis table[] = {
+    {"model", 'm', AXIS_TEXT, in_model, CELL(model), .fallback = "qwen2.5-0.5b",
+     .check = check_model, .help = "shape of the transformer (regime list models)"},
+    {"layers", 0, AXIS_INT, in_model, CELL(layers), .max = MAX_LAYERS, .fallback = "0",
+     .help = "use only the first so many layers; 0: all"},
+    {"dtype", 0, AXIS_ENUM, in_model, CELL(dtype), .max = DTYPE_COUNT - 1, .fallback = "bf16",
+     .word = dtype_word, .help = "storage of the weights"},
+    {"kv-dtype", 0, AXIS_ENUM, in_model, CELL(kv_dtype), .max = DTYPE_COUNT - 1,
+     .absent = DTYPE_COUNT, .derived = "as --dtype", .word = dtype_word,
+     .help = "storage of keys and values"},
+
+    {"batch", 'b', AXIS_INT, in_work, CELL(spec.batch), .min = 1, .max = MAX_SEQS, .fallback = "1",
+     .help = "sequences decoded together"},
+    {"n-prompt", 'p', AXIS_INT, in_work, CELL(spec.n_prompt), .max = MAX_TOKENS, .fallback = "64",
+     .help = "prompt tokens of each sequence"},
+    {"n-gen", 'n', AXIS_INT, in_work, CELL(spec.n_gen), .min = 1, .max = MAX_TOKENS,
+     .fallback = "64", .help = "tokens to generate for each sequence"},
+    {"batch-policy", 0, AXIS_ENUM, in_work, CELL(spec.batch_policy), .max = BATCH_RAGGED,
+     .fallback = "lockstep", .word = batch_word, .unused_by = "ar",
+     .help = "whether all sequences of a batch take the same number of steps"},
+    {"seed", 0, AXIS_INT, in_work, CELL(spec.seed), .max = INT64_MAX, .fallback = "1",
+     .help = "of weights, prompts, orders and sampling"},
+
+    {"decoder", 0, AXIS_TEXT, in_decoding, CELL(decoder), .fallback = "ar", .check = check_decoder,
+     .help = "who decides what each forward computes (regime list decoders)"},
+    {"block-length", 0, AXIS_INT, in_decoding, CELL(spec.block_length), .min = 1, .max = MAX_TOKENS,
+     .derived = "block: 32; diffusion: one block of --n-gen", .unused_by = "ar",
+     .help = "positions denoised together"},
+    {"steps", 0, AXIS_INT, in_decoding, CELL(spec.steps), .min = 1, .max = MAX_TOKENS,
+     .derived = "one token per step", .unused_by = "ar", .help = "denoise forwards per block"},
+    {"strategy", 0, AXIS_ENUM, in_decoding, CELL(spec.strategy), .max = STRATEGY_SEQUENTIAL,
+     .fallback = "random", .word = strategy_word, .unused_by = "ar",
+     .help = "which masked positions are revealed first"},
+    {"logits", 0, AXIS_ENUM, in_decoding, CELL(spec.logits), .max = LOGITS_ALL,
+     .fallback = "masked", .word = logits_word, .unused_by = "ar",
+     .help = "generation rows that logits are computed for"},
+    {"head", 0, AXIS_ENUM, in_decoding, CELL(spec.head), .max = HEAD_SHIFTED,
+     .fallback = "default", .word = head_word, .unused_by = "ar",
+     .help = "row that predicts a position: its own or the one before; default: as the model does"},
+    {"temperature", 0, AXIS_FLOAT, in_decoding, CELL(spec.temperature), .max = 100, .fallback = "0",
+     .help = "of sampling; 0: always the likeliest token"},
+    {"match", 0, AXIS_TEXT, in_decoding, CELL(match), .fallback = "policy", .check = check_match,
+     .help = "what the members of a pair hold equal"},
+
+    {"device", 0, AXIS_TEXT, in_machine, CELL(device), .derived = "cpu; plan: sim:a100-80gb",
+     .check = check_device, .help = "cpu, cuda:N or sim:NAME (regime list devices)"},
+    {"threads", 't', AXIS_INT, in_machine, CELL(threads), .max = MAX_THREADS, .fallback = "0",
+     .device_kind = "cpu", .help = "0: one per CPU this process may use"},
+    {"launch-ns", 0, AXIS_INT, in_machine, CELL(launch_ns), .max = 1000000000, .fallback = "0",
+     .device_kind = "sim", .help = "time added to every kernel call of a prediction"},
+
+    {"threshold", .kind = AXIS_TEXT, .not_yet = "this build has no confidence strategies"},
+    {"cache", .kind = AXIS_TEXT, .not_yet = "this build has no approximate caches"},
+    {"graph", .kind = AXIS_TEXT, .not_yet = "this build records no CUDA graphs"},
+    {"matmul", .kind = AXIS_TEXT, .not_yet = "this build has one matmul for each device"},
+    {"counters", .kind = AXIS_TEXT, .not_yet = "this build reads no hardware counters"},
+    {"n-depth", .kind = AXIS_TEXT, .not_yet = "this build cannot start from a filled cache"},
+};
+enum { N_AXES = sizeof table / sizeof table[0] };
+
+const struct axis *axis_at(int32_t i)
+{
+    return i >= 0 && i < N_AXES ? &table[i] : NULL;
+}
+
+const struct axis *axis_find(const char *name)
+{
+    for (int32_t i = 0; i < N_AXES; i++)
+        if (strcmp(table[i].name, name) == 0) return &table[i];
+    return NULL;
+}
+
+const struct axis *axis_by_letter(char letter)
+{
+    for (int32_t i = 0; i < N_AXES; i++)
+        if (letter && table[i].letter == letter) return &table[i];
+    return NULL;
+}
+
+bool axis_applies(const struct axis *a, const struct cell *c)
+{
+    if (a->unused_by && strcmp(a->unused_by, c->decoder) == 0) return false;
+    if (!a->device_kind) return true;
+    size_t n = strlen(a->device_kind);
+    return strncmp(c->device, a->device_kind, n) == 0 && (c->device[n] == ':' || !c->device[n]);
+}

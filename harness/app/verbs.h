@@ -1,0 +1,40 @@
+/* verbs.h - what the program can be asked to do.
+ *
+ * To add a verb: declare it here, give it a row in verbs.c and, if it needs flags of
+ * its own, a field in struct options and a row in options.c. */
+#ifndef APP_VERBS_H
+#define APP_VERBS_H
+
+#include "harness/app/options.h"
+
+enum verb_takes {
+    TAKES_AXES = 1,  /* flags that describe cells                  */
+    TAKES_SWEEP = 2, /* a sweep file, or the name of a built-in one */
+    TAKES_ARGS = 4   /* other words, left in options.arg            */
+};
+
+struct verb {
+    const char *name;
+    enum err (*run)(const struct options *o);
+    unsigned takes;
+    const char *device;    /* device of cells that name none; NULL: "cpu" */
+    const char *args;      /* for usage: "[FILE]"                         */
+    const char *help;      /* one line                                    */
+    const char *exit_codes;/* those it adds to 0, 1, 2: "3 6 7"           */
+};
+
+/* Verbs in order; NULL past the last. */
+const struct verb *verb_at(int32_t i);
+const struct verb *verb_find(const char *name);
+
+enum err verb_list(const struct options *o);
+enum err verb_doctor(const struct options *o);
+enum err verb_plan(const struct options *o);
+enum err verb_run(const struct options *o);
+enum err verb_sweep(const struct options *o);
+enum err verb_quickstart(const struct options *o);
+
+/* plan --showcmd: each cell as a command line on stdout. */
+enum err show_commands(const struct cell_list *cells);
+
+#endif
