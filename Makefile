@@ -56,8 +56,8 @@ use_cupti := $(if $(cupti_why),0,1)
 
 # --- Flags -------------------------------------------------------------------------------
 
-warn := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes \
-        -Wmissing-prototypes -Wvla -Wformat=2 $(if $(filter 1,$(WERROR)),-Werror)
+warn := -Wall -Wextra -Wno-unused-parameter -Wshadow -Wconversion -Wno-sign-conversion \
+        -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 $(if $(filter 1,$(WERROR)),-Werror)
 
 opt.release := -O3 -g
 opt.debug   := -O0 -g3
@@ -92,6 +92,8 @@ endif
 
 DIRS ?= harness/base harness/kernels harness/kernels/cpu harness/kernels/null harness/model \
         harness/decode ar_baseline diffusion roofline results plots harness/app
+
+roots := harness ar_baseline diffusion roofline results plots
 
 in_build = $(if $(findstring cupti,$(1)),$(use_cupti),$(if $(findstring cuda,$(1)),$(use_cuda),1))
 real_of  = $(wildcard $(1:_stub.c=.c) $(1:_stub.c=.cu))
@@ -133,22 +135,25 @@ say    = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $(2))
 all: $(regime) $(B)/libregime.a ## build ./regime
 	$(if $(regime),@ln -sfn $(abspath $(regime)) regime)
 
-# These install what is missing first, then start over so that the probes above see it.
+# These install what is missing first, then start over so that the probes above see it, with
+# a job per CPU unless the user chose a number.
+again = @$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
 check: ## run the tests, the layer check and the header check
 	@tests/bootstrap.sh build test
-	@$(MAKE) --no-print-directory check-run
+	$(again) check-run
 
 check-slow: ## run the tests that take minutes: fuzzing, statistics, kill tests
 	@tests/bootstrap.sh build test
-	@$(MAKE) --no-print-directory check-slow-run
+	$(again) check-slow-run
 
 quickstart: ## build, measure this machine, run the sweep and draw the figures
 	@tests/bootstrap.sh build figures
-	@$(MAKE) --no-print-directory all
+	$(again) all
 	@./regime quickstart --out out/quickstart $(if $(filter 1,$(TINY)),--tiny)
 
 deps: ## install the Debian packages that are missing
-	@tests/bootstrap.sh build test figures
+	@tests/bootstrap.sh build test figures && echo 'Every package is installed.'
 
 check-run: $(regime) $(filter $(B)/%,$(call runnable,$(tests))) $(if $(strip $(T)),,layers headers)
 	@REGIME=$(abspath $(regime)) SAN=$(san) V=$(V) tests/run_tests.sh $(call runnable,$(tests))
@@ -248,7 +253,7 @@ $(B)/gen/embedded.c: $(embedded) $(B)/sources tests/embed.sh
 $(B)/gen/build_info.c: FORCE
 	@mkdir -p $(@D)
 	@CC='$(CC)' CONFIG='$(config)' SAN='$(san)' CFLAGS_USED='$(cflags)' USE_CUDA='$(use_cuda)' \
-	    tests/build_info.sh > $@.new
+	    tests/build_info.sh $(wildcard $(roots)) > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 # Objects depend on the flags they were built with, archives on the list of their members.
