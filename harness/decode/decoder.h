@@ -55,6 +55,9 @@ struct decoder_ops {
     const char *name; /* "ar", "block": the word in results */
     const char *help;
 
+    /* Fill in what was not given and clear what this decoder does not read, so that equal
+     * experiments are equal specs. */
+    void (*normalize)(struct decode_spec *s, const struct model_config *c);
     /* Whether this decoder can run the spec on the model: ERR_USAGE with the reason. */
     enum err (*check)(const struct decode_spec *s, const struct model_config *c);
     /* The largest forward it will ask for, to size cache and scratch. */
@@ -78,6 +81,13 @@ struct decoder_ops {
 struct decoder {
     const struct decoder_ops *ops;
 };
+
+/* tokens[batch, n_prompt + n_gen]: the prompts, then mask_id.  Owned by the caller. */
+enum err canvas_create(const struct decode_spec *s, const struct model_config *c,
+                       int32_t **tokens) MUST_CHECK;
+
+/* What every decoder asks for: at least one sequence and token, positions the model has. */
+enum err spec_check(const struct decode_spec *s, const struct model_config *c) MUST_CHECK;
 
 /* Prompt token `position` of sequence `request`: seeded, distinct per sequence, the
  * same for every decoder. */

@@ -70,7 +70,7 @@ const struct model_config *model_preset_at(int32_t i)
 
 enum err model_preset(const char *name, int32_t n_layers, struct model_config *out)
 {
-    const char *names[N_PRESETS];
+    const char *names[N_PRESETS + 1] = {NULL};
     for (int32_t i = 0; i < N_PRESETS; i++) {
         names[i] = presets[i].name;
         if (strcmp(presets[i].name, name) != 0) continue;
@@ -82,7 +82,7 @@ enum err model_preset(const char *name, int32_t n_layers, struct model_config *o
         return ERR_NONE;
     }
     return err_set(ERR_USAGE, "no model \"%s\"; the nearest is \"%s\" (regime list models)", name,
-                   suggest_nearest(name, names, N_PRESETS));
+                   suggest_nearest(name, names));
 }
 
 int64_t model_linear_params(const struct model_config *c)

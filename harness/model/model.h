@@ -67,10 +67,16 @@ int64_t kv_cache_bytes(const struct kernels *k, const struct model_config *c,
                        const struct kv_cache_size *s);
 /* Forget all positions. */
 void kv_cache_clear(struct kv_cache *c);
+/* Positions 0 .. n-1 of a slot hold keys and values that later rows may see.  Setting it
+ * back is how a recorded forward is run again; setting it forward afterwards is a promise
+ * that only timings will be read from what follows. */
+int32_t kv_cache_valid(const struct kv_cache *c, int32_t slot);
+void kv_cache_set_valid(struct kv_cache *c, int32_t slot, int32_t n);
 
 /* Run one forward.  logits: [pass_logit_rows, V] on the device, rows in the order of
  * seq and logit_row; n_dim 0 when none were asked for.  Valid until the next forward.
- * Rows may only see positions that an earlier pass kept, or their own. */
+ * Rows may only see positions that an earlier pass kept, or their own; a pass that does
+ * not keep its keys and values may not overwrite kept ones. */
 enum err model_forward(struct model *m, struct kv_cache *c, const struct pass *p,
                        struct tensor *logits) MUST_CHECK;
 

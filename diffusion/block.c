@@ -1,0 +1,210 @@
+/* block.c - block diffusion with an exact KV cache.
+ *
+ * Blocks are aligned at position 0.  A block-causal prefill covers the prompt's complete
+ * blocks; what is left of the prompt stands in the first block as given tokens.  Each
+ * block takes its denoise forwards, whose keys and values see masks and are thrown away,
+ * and then a commit forward over its clean tokens that the cache keeps: without it the
+ * cache would hold what the block looked like half masked.
+ *
+ * With a shifted head a position's token comes from the row before it, so a block's
+ * first token is given by the last row of the previous commit (or of the prefill). */
+#include "diffusion/block.h"
+
+#include <stdlib.h>
+
+#include "diffusion/denoise.h"
+
+enum stage { STAGE_PREFILL, STAGE_DENOISE, STAGE_COMMIT, STAGE_DONE };
+
+struct block {
+    struct decoder base;
+    struct denoise denoise;
+    enum stage stage;
+    int32_t begin;    /* of the current block */
+    int32_t last_row; /* of a prefill or commit: the row that decides the next token */
+};
+
+enum { DEFAULT_BLOCK_LENGTH = 32 };
+
+static void block_normalize(struct decode_spec *s, const struct model_config *c)
+{
+    if (s->block_length == 0) s->block_length = DEFAULT_BLOCK_LENGTH;
+    if (s->steps == 0) s->steps = s->block_length;
+    if (s->head == HEAD_DEFAULT) s->head = c->head_shifted ? HEAD_SHIFTED : HEAD_SAME;
+}
+
+static enum err block_check(const struct decode_spec *s, const struct model_config *c)
+{
+    TRY(spec_check(s, c));
+    if (s->block_length < 1)
+        return err_set(ERR_USAGE, "block: block-length %d: want 1 or more", s->block_length);
+    if (s->steps < 1) return err_set(ERR_USAGE, "block: steps %d: want 1 or more", s->steps);
+    if ((s->n_prompt + s->n_gen) % s->block_length)
+        return err_set(ERR_USAGE, "block: n-prompt %d + n-gen %d is not a multiple of block-length %d",
+                       s->n_prompt, s->n_gen, s->block_length);
+    if (head_is_shifted(s, c) && s->n_prompt < 1)
+        return err_set(ERR_USAGE, "block: a shifted head takes the first token from the row before "
+                                  "it; want n-prompt 1 or more");
+    return ERR_NONE;
+}
+
+/* Prompt positions in complete blocks. */
+static int32_t prefill_rows(const struct decode_spec *s)
+{
+    return s->n_prompt / s->block_length * s->block_length;
+}
+
+static struct kv_cache_size block_size(const struct decode_spec *s, const struct model_config *c)
+{
+    int32_t prefill = prefill_rows(s);
+    int32_t rows = prefill > s->block_length ? prefill : s->block_length;
+    return (struct kv_cache_size){
+        .n_slots = s->batch,
+        .capacity = s->n_prompt + s->n_gen,
+        .max_rows = (int64_t)s->batch * rows,
+        .max_logits = (int64_t)s->batch * s->block_length,
+    };
+}
+
+/* Denoise the block at `begin`, or commit it at once when nothing in it is masked. */
+static void start_block(struct block *d)
+{
+    int32_t b = d->denoise.spec.block_length;
+    denoise_start_block(&d->denoise, d->begin / b, d->begin, d->begin + b);
+    d->stage = denoise_block_done(&d->denoise) ? STAGE_COMMIT : STAGE_DENOISE;
+}
+
+static enum err block_create(const struct decode_spec *s, const struct model_config *c,
+                             struct decoder **out)
+{
+    struct block *d = calloc(1, sizeof *d);
+    if (!d) return err_set(ERR_NOMEM, "block: out of memory");
+    d->base.ops = &decoder_block;
+    enum err e = denoise_init(&d->denoise, s, c);
+    if (e != ERR_NONE) {
+        free(d);
+        return err_trace(e, __FILE__, __LINE__);
+    }
+    d->begin = prefill_rows(s);
+    d->stage = STAGE_PREFILL;
+    if (d->begin == 0) start_block(d);
+    *out = &d->base;
+    return ERR_NONE;
+}
+
+static void block_free(struct decoder *base)
+{
+    struct block *d = (struct block *)base;
+    if (!d) return;
+    denoise_free(&d->denoise);
+    free(d);
+}
+
+static bool block_done(const struct decoder *base)
+{
+    return ((const struct block *)base)->stage == STAGE_DONE;
+}
+
+/* The position that the last row of a prefill or commit decides, or -1: none. */
+static int32_t position_after(const struct block *d, int32_t end)
+{
+    if (!d->denoise.shifted || end >= d->denoise.length || end < d->denoise.spec.n_prompt) return -1;
+    return end;
+}
+
+/* Clean tokens [pos0, pos0 + n_rows) of every sequence, to be kept. */
+static void clean_pass(struct block *d, struct pass *p, enum phase phase, int32_t pos0,
+                       int32_t n_rows, enum mask mask)
+{
+    d->last_row = n_rows - 1;
+    for (int32_t b = 0; b < d->denoise.spec.batch; b++)
+        d->denoise.seq[b] = (struct pass_seq){
+            .span = {.slot = b,
+                     .n_rows = n_rows,
+                     .pos0 = pos0,
+                     .n_visible = pos0 + n_rows,
+                     .block = d->denoise.spec.block_length,
+                     .mask = mask},
+            .tokens = denoise_row(&d->denoise, b) + pos0,
+            .logit_row = &d->last_row,
+            .n_logits = position_after(d, pos0 + n_rows) >= 0,
+            .keep_kv = true,
+        };
+    *p = (struct pass){phase, d->denoise.spec.batch, d->denoise.seq};
+}
+
+static void block_next(struct decoder *base, struct pass *p)
+{
+    struct block *d = (struct block *)base;
+    int32_t b = d->denoise.spec.block_length;
+    if (d->stage == STAGE_PREFILL)
+        clean_pass(d, p, PHASE_PREFILL, 0, d->begin, MASK_BLOCK);
+    else if (d->stage == STAGE_COMMIT)
+        clean_pass(d, p, PHASE_COMMIT, d->begin, b, MASK_FULL);
+    else
+        denoise_pass(&d->denoise, p, d->begin, b);
+}
+
+static void block_keys(const struct decoder *base, const struct pass *p, struct row_key *keys)
+{
+    const struct block *d = (const struct block *)base;
+    if (d->stage == STAGE_DENOISE) {
+        denoise_keys(&d->denoise, p, keys);
+        return;
+    }
+    for (int32_t i = 0; i < p->n_seqs; i++) {
+        const struct span *s = &p->seq[i].span;
+        if (p->seq[i].n_logits)
+            *keys++ = (struct row_key){(uint32_t)s->slot, (uint32_t)(s->pos0 + s->n_rows), 0};
+    }
+}
+
+/* A prefill or commit is done: take the token its last row decides, go to the next block. */
+static void accept_clean(struct block *d, const struct pass *p, const struct row_stat *stats,
+                         struct step_work *work)
+{
+    const struct span *s = &p->seq[0].span;
+    int32_t end = s->pos0 + s->n_rows, position = position_after(d, end);
+    for (int32_t b = 0; position >= 0 && b < d->denoise.spec.batch; b++) {
+        denoise_row(&d->denoise, b)[position] = stats[b].id;
+        work->tokens_committed++;
+        work->flop_useful += token_useful_flop(d->denoise.config, position);
+    }
+    d->begin = end;
+    if (end == d->denoise.length)
+        d->stage = STAGE_DONE;
+    else
+        start_block(d);
+}
+
+static void block_accept(struct decoder *base, const struct pass *p, const struct row_stat *stats,
+                         struct step_work *work)
+{
+    struct block *d = (struct block *)base;
+    if (d->stage != STAGE_DENOISE) {
+        accept_clean(d, p, stats, work);
+        return;
+    }
+    denoise_accept(&d->denoise, p, stats, work);
+    if (denoise_block_done(&d->denoise)) d->stage = STAGE_COMMIT;
+}
+
+static const int32_t *block_tokens(const struct decoder *base)
+{
+    return ((const struct block *)base)->denoise.tokens;
+}
+
+const struct decoder_ops decoder_block = {
+    .name = "block",
+    .help = "block diffusion: block-causal, exact KV cache, a commit forward per block",
+    .normalize = block_normalize,
+    .check = block_check,
+    .size = block_size,
+    .create = block_create,
+    .done = block_done,
+    .next = block_next,
+    .keys = block_keys,
+    .accept = block_accept,
+    .tokens = block_tokens,
+    .free = block_free,
+};

@@ -1,0 +1,138 @@
+/* denoise.c - choosing rows, revealing tokens. */
+#include "diffusion/denoise.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum err denoise_init(struct denoise *d, const struct decode_spec *s, const struct model_config *c)
+{
+    enum err e = ERR_NONE;
+    size_t batch = (size_t)s->batch, length = (size_t)s->n_prompt + (size_t)s->n_gen;
+    memset(d, 0, sizeof *d);
+    d->spec = *s;
+    d->config = c;
+    d->shifted = head_is_shifted(s, c);
+    d->length = (int32_t)length;
+    d->unmask = calloc(batch, sizeof *d->unmask);
+    d->seq = calloc(batch, sizeof *d->seq);
+    d->logit_row = calloc(batch * length, sizeof *d->logit_row);
+    d->logit_pos = calloc(batch * length, sizeof *d->logit_pos);
+    if (!d->unmask || !d->seq || !d->logit_row || !d->logit_pos)
+        TRY_OUT(err_set(ERR_NOMEM, "denoise: %d sequences: out of memory", s->batch));
+    for (size_t b = 0; b < batch; b++) TRY_OUT(unmask_create(&d->unmask[b], d->length));
+    TRY_OUT(canvas_create(s, c, &d->tokens));
+    return ERR_NONE;
+out:
+    denoise_free(d);
+    return e;
+}
+
+void denoise_free(struct denoise *d)
+{
+    for (int32_t b = 0; d->unmask && b < d->spec.batch; b++) unmask_free(&d->unmask[b]);
+    free(d->unmask);
+    free(d->seq);
+    free(d->logit_row);
+    free(d->logit_pos);
+    free(d->tokens);
+}
+
+int32_t *denoise_row(const struct denoise *d, int32_t b)
+{
+    return d->tokens + (size_t)b * d->length;
+}
+
+void denoise_start_block(struct denoise *d, int32_t block, int32_t begin, int32_t end)
+{
+    for (int32_t b = 0; b < d->spec.batch; b++)
+        unmask_start(&d->unmask[b], &d->spec, (uint32_t)b, (uint32_t)block, denoise_row(d, b),
+                     begin, end, d->config->mask_id);
+}
+
+bool denoise_block_done(const struct denoise *d)
+{
+    for (int32_t b = 0; b < d->spec.batch; b++)
+        if (!unmask_done(&d->unmask[b])) return false;
+    return true;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The positions whose logits are wanted, ascending. */
+static int32_t wanted(const struct denoise *d, int32_t b, int32_t pos0, int32_t n_rows,
+                      int32_t *pos)
+{
+    const struct unmask *u = &d->unmask[b];
+    int32_t n = 0;
+    if (d->spec.logits == LOGITS_MASKED) {
+        n = u->n_masks - u->n_revealed;
+        memcpy(pos, u->order + u->n_revealed, (size_t)n * sizeof *pos);
+        qsort(pos, (size_t)n, sizeof *pos, ascending);
+        return n;
+    }
+    int32_t first = d->spec.n_prompt > pos0 ? d->spec.n_prompt : pos0;
+    /* The row before the first computed one is not there to ask. */
+    if (d->shifted && first == pos0 && pos0 > 0) first++;
+    for (int32_t p = first; p < pos0 + n_rows; p++) pos[n++] = p;
+    return n;
+}
+
+void denoise_pass(struct denoise *d, struct pass *p, int32_t pos0, int32_t n_rows)
+{
+    int32_t n_seqs = 0;
+    for (int32_t b = 0; b < d->spec.batch; b++) {
+        if (unmask_done(&d->unmask[b])) continue;
+        int32_t *pos = d->logit_pos + (size_t)b * d->length;
+        int32_t *row = d->logit_row + (size_t)b * d->length;
+        int32_t n = wanted(d, b, pos0, n_rows, pos);
+        for (int32_t i = 0; i < n; i++) {
+            row[i] = pos[i] - pos0 - d->shifted;
+            if (row[i] < 0) row[i] = 0; /* position 0 has no row before it */
+        }
+        d->seq[n_seqs++] = (struct pass_seq){
+            .span = {.slot = b,
+                     .n_rows = n_rows,
+                     .pos0 = pos0,
+                     .n_visible = pos0 + n_rows,
+                     .mask = MASK_FULL},
+            .tokens = denoise_row(d, b) + pos0,
+            .logit_row = row,
+            .n_logits = n,
+            .keep_kv = false,
+        };
+    }
+    *p = (struct pass){PHASE_DENOISE, n_seqs, d->seq};
+}
+
+void denoise_keys(const struct denoise *d, const struct pass *p, struct row_key *keys)
+{
+    for (int32_t i = 0; i < p->n_seqs; i++) {
+        int32_t b = p->seq[i].span.slot;
+        const int32_t *pos = d->logit_pos + (size_t)b * d->length;
+        for (int32_t j = 0; j < p->seq[i].n_logits; j++)
+            *keys++ = (struct row_key){(uint32_t)b, (uint32_t)pos[j], (uint32_t)d->unmask[b].step};
+    }
+}
+
+void denoise_accept(struct denoise *d, const struct pass *p, const struct row_stat *stats,
+                    struct step_work *work)
+{
+    for (int32_t i = 0; i < p->n_seqs; i++) {
+        int32_t b = p->seq[i].span.slot, n = p->seq[i].n_logits;
+        const int32_t *pos = d->logit_pos + (size_t)b * d->length, *reveal;
+        int32_t n_reveal = unmask_next(&d->unmask[b], &reveal);
+        for (int32_t j = 0; j < n_reveal; j++) {
+            const int32_t *at = bsearch(&reveal[j], pos, (size_t)n, sizeof *pos, ascending);
+            CHECK(at);
+            denoise_row(d, b)[reveal[j]] = stats[at - pos].id;
+            work->flop_useful += token_useful_flop(d->config, reveal[j]);
+        }
+        work->tokens_committed += n_reveal;
+        unmask_advance(&d->unmask[b]);
+        stats += n;
+    }
+}

@@ -1,0 +1,38 @@
+/* denoise.h - what full-sequence and block decoders share: a batch's current block,
+ * its denoise forwards and the tokens they reveal. */
+#ifndef DIFFUSION_DENOISE_H
+#define DIFFUSION_DENOISE_H
+
+#include "diffusion/unmask.h"
+
+struct denoise {
+    struct decode_spec spec;
+    const struct model_config *config; /* borrowed */
+    bool shifted;                      /* a position's token comes from the row before it */
+    int32_t length;                    /* n_prompt + n_gen                                 */
+    int32_t *tokens;                   /* owned [batch, length]                            */
+    struct unmask *unmask;             /* owned [batch]                                    */
+    struct pass_seq *seq;              /* owned [batch]                                    */
+    int32_t *logit_row, *logit_pos;    /* owned [batch, length]: rows of a span wanted, and
+                                          the position each one decides                    */
+};
+
+enum err denoise_init(struct denoise *d, const struct decode_spec *s,
+                      const struct model_config *c) MUST_CHECK;
+void denoise_free(struct denoise *d);
+
+int32_t *denoise_row(const struct denoise *d, int32_t b); /* tokens of sequence b */
+
+/* Every sequence starts block number `block`, positions [begin, end). */
+void denoise_start_block(struct denoise *d, int32_t block, int32_t begin, int32_t end);
+/* No sequence has a mask left in its block. */
+bool denoise_block_done(const struct denoise *d);
+
+/* One denoise forward over positions [pos0, pos0 + n_rows) of every sequence that is not
+ * done with its block; each row sees all of positions 0 .. pos0 + n_rows - 1. */
+void denoise_pass(struct denoise *d, struct pass *p, int32_t pos0, int32_t n_rows);
+void denoise_keys(const struct denoise *d, const struct pass *p, struct row_key *keys);
+void denoise_accept(struct denoise *d, const struct pass *p, const struct row_stat *stats,
+                    struct step_work *work);
+
+#endif

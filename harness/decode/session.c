@@ -1,0 +1,189 @@
+/* session.c - the one loop body: pass, transformer, row statistics, choice. */
+#include "harness/decode/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct recording {
+    struct recording *next;
+    struct pass pass;         /* owned copies throughout */
+    int32_t *tokens, *logit_rows;
+    struct row_key *keys;
+};
+
+struct session {
+    struct model *model; /* borrowed */
+    struct decode_spec spec;
+    const struct decoder_ops *ops;
+    struct decoder *decoder;
+    struct kv_cache *cache;
+    struct choice_rule rule;
+    struct row_stat *stats;     /* owned [max_logits] */
+    struct row_key *keys;       /* owned [max_logits] */
+    int32_t *valid;             /* owned [batch]: scratch of a replay */
+    struct recording *recorded; /* owned list */
+};
+
+static struct kv_cache_size sized(const struct decoder_ops *ops, const struct decode_spec *s,
+                                  const struct model_config *c, enum dtype kv)
+{
+    struct kv_cache_size size = ops->size(s, c);
+    size.dtype = kv;
+    return size;
+}
+
+int64_t session_bytes(const struct kernels *k, const struct model_config *c,
+                      const struct decoder_ops *ops, const struct decode_spec *s, enum dtype kv)
+{
+    struct kv_cache_size size = sized(ops, s, c, kv);
+    return kv_cache_bytes(k, c, &size);
+}
+
+enum err session_create(struct model *m, const struct decoder_ops *ops,
+                        const struct decode_spec *s, enum dtype kv, struct session **out)
+{
+    const struct model_config *c = model_config_of(m);
+    struct kv_cache_size size = sized(ops, s, c, kv);
+    enum err e = ERR_NONE;
+    *out = NULL;
+    struct session *n = calloc(1, sizeof *n);
+    if (!n) return err_set(ERR_NOMEM, "session: out of memory");
+    n->model = m;
+    n->spec = *s;
+    n->ops = ops;
+    n->rule = (struct choice_rule){s->temperature, s->seed, c->n_ids, c->mask_id};
+    n->stats = calloc((size_t)size.max_logits + 1, sizeof *n->stats);
+    n->keys = calloc((size_t)size.max_logits + 1, sizeof *n->keys);
+    n->valid = calloc((size_t)s->batch, sizeof *n->valid);
+    if (!n->stats || !n->keys || !n->valid)
+        TRY_OUT(err_set(ERR_NOMEM, "session: %lld logit rows: out of memory",
+                        (long long)size.max_logits));
+    TRY_OUT(ops->create(s, c, &n->decoder));
+    TRY_OUT(kv_cache_create(m, &size, &n->cache));
+    *out = n;
+    return ERR_NONE;
+out:
+    session_free(n);
+    return e;
+}
+
+static void recording_free(struct recording *r)
+{
+    free(r->pass.seq);
+    free(r->tokens);
+    free(r->logit_rows);
+    free(r->keys);
+    free(r);
+}
+
+void session_free(struct session *s)
+{
+    if (!s) return;
+    for (struct recording *r = s->recorded; r;) {
+        struct recording *next = r->next;
+        recording_free(r);
+        r = next;
+    }
+    if (s->decoder) s->ops->free(s->decoder);
+    kv_cache_free(s->cache);
+    free(s->stats);
+    free(s->keys);
+    free(s->valid);
+    free(s);
+}
+
+enum err session_restart(struct session *s)
+{
+    struct decoder *fresh;
+    TRY(s->ops->create(&s->spec, model_config_of(s->model), &fresh));
+    s->ops->free(s->decoder);
+    s->decoder = fresh;
+    kv_cache_clear(s->cache);
+    return ERR_NONE;
+}
+
+bool session_done(const struct session *s)
+{
+    return s->ops->done(s->decoder);
+}
+
+/* The forward and what is read from its logits: everything a step computes. */
+static enum err compute(struct session *s, const struct pass *p, const struct row_key *keys,
+                        struct step_work *work)
+{
+    struct tensor logits;
+    *work = (struct step_work){
+        .phase = p->phase, .rows = pass_rows(p), .logit_rows = pass_logit_rows(p)};
+    TRY(model_forward(s->model, s->cache, p, &logits));
+    if (logits.n_dim == 0) return kernels_sync(model_kernels(s->model));
+    return kn_rowstat(model_kernels(s->model), s->stats, logits, keys, &s->rule);
+}
+
+enum err session_step(struct session *s, struct step_work *work)
+{
+    struct pass p;
+    s->ops->next(s->decoder, &p);
+    s->ops->keys(s->decoder, &p, s->keys);
+    TRY(compute(s, &p, s->keys, work));
+    s->ops->accept(s->decoder, &p, s->stats, work);
+    return ERR_NONE;
+}
+
+enum err session_record_next(struct session *s, struct recording **out)
+{
+    struct pass p;
+    s->ops->next(s->decoder, &p);
+    size_t n_rows = (size_t)pass_rows(&p), n_logits = (size_t)pass_logit_rows(&p);
+    struct recording *r = calloc(1, sizeof *r);
+    if (!r) return err_set(ERR_NOMEM, "recording a forward: out of memory");
+    r->pass = p;
+    r->pass.seq = malloc((size_t)p.n_seqs * sizeof *p.seq);
+    r->tokens = malloc(n_rows * sizeof *r->tokens);
+    r->logit_rows = malloc((n_logits + 1) * sizeof *r->logit_rows);
+    r->keys = malloc((n_logits + 1) * sizeof *r->keys);
+    if (!r->pass.seq || !r->tokens || !r->logit_rows || !r->keys) {
+        recording_free(r);
+        return err_set(ERR_NOMEM, "recording a forward of %zu rows: out of memory", n_rows);
+    }
+    s->ops->keys(s->decoder, &p, r->keys);
+    int32_t *token = r->tokens, *row = r->logit_rows;
+    for (int32_t i = 0; i < p.n_seqs; i++) {
+        struct pass_seq *q = &r->pass.seq[i];
+        *q = p.seq[i];
+        memcpy(token, q->tokens, (size_t)q->span.n_rows * sizeof *token);
+        memcpy(row, q->logit_row, (size_t)q->n_logits * sizeof *row);
+        q->tokens = token;
+        q->logit_row = row;
+        token += q->span.n_rows;
+        row += q->n_logits;
+    }
+    r->next = s->recorded;
+    s->recorded = r;
+    *out = r;
+    return ERR_NONE;
+}
+
+enum err session_replay(struct session *s, const struct recording *r, struct step_work *work)
+{
+    for (int32_t i = 0; i < r->pass.n_seqs; i++) {
+        const struct span *span = &r->pass.seq[i].span;
+        s->valid[span->slot] = kv_cache_valid(s->cache, span->slot);
+        kv_cache_set_valid(s->cache, span->slot, span->pos0);
+    }
+    enum err e = compute(s, &r->pass, r->keys, work);
+    for (int32_t i = 0; i < r->pass.n_seqs; i++) {
+        int32_t slot = r->pass.seq[i].span.slot;
+        kv_cache_set_valid(s->cache, slot, s->valid[slot]);
+    }
+    return e;
+}
+
+const int32_t *session_tokens(const struct session *s)
+{
+    return s->ops->tokens(s->decoder);
+}
+
+struct kernels *session_kernels(const struct session *s)
+{
+    return model_kernels(s->model);
+}

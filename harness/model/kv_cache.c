@@ -1,0 +1,125 @@
+/* kv_cache.c - one allocation for keys, values and activations of a batch. */
+#include "harness/model/kv_cache.h"
+
+#include <stdlib.h>
+
+enum { ALIGNMENT = 4096 };
+
+struct carver {
+    char *base; /* NULL: only measure */
+    size_t used;
+};
+
+static struct tensor carve(struct carver *v, struct tensor t)
+{
+    t.data = v->base ? v->base + v->used : NULL;
+    v->used += ((size_t)tensor_bytes(t) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return t;
+}
+
+/* keys == NULL: only measure. */
+static void place(struct carver *v, const struct kernels *k, const struct model_config *c,
+                  const struct kv_cache_size *s, int32_t n_layers, struct kv_cache *out)
+{
+    enum dtype act = kernels_activation_dtype(k);
+    int64_t rows = s->max_rows, d = c->d_model, q = (int64_t)c->n_head * c->d_head;
+    int64_t qkv = q + (int64_t)2 * c->n_kv_head * c->d_head;
+    struct tensor kv = tensor_4d(NULL, s->dtype, ROLE_KV, s->n_slots, c->n_kv_head, s->capacity,
+                                 c->d_head);
+    for (int32_t i = 0; i < n_layers; i++) {
+        struct tensor keys = carve(v, kv), values = carve(v, kv);
+        if (!out->keys) continue;
+        out->keys[i] = keys;
+        out->values[i] = values;
+    }
+    out->x = carve(v, tensor_2d(NULL, act, ROLE_ACTIVATION, rows, d));
+    out->normed = carve(v, tensor_2d(NULL, act, ROLE_ACTIVATION, rows, d));
+    out->qkv = carve(v, tensor_2d(NULL, act, ROLE_ACTIVATION, rows, qkv));
+    out->attended = carve(v, tensor_2d(NULL, act, ROLE_ACTIVATION, rows, q));
+    out->projected = carve(v, tensor_2d(NULL, act, ROLE_ACTIVATION, rows, d));
+    out->gate_up = carve(v, tensor_2d(NULL, act, ROLE_ACTIVATION, rows, (int64_t)2 * c->d_ff));
+    out->ff = carve(v, tensor_2d(NULL, act, ROLE_ACTIVATION, rows, c->d_ff));
+    out->picked = carve(v, tensor_2d(NULL, act, ROLE_ACTIVATION, s->max_logits, d));
+    out->logits = carve(v, tensor_2d(NULL, DTYPE_F32, ROLE_LOGITS, s->max_logits, c->n_vocab));
+}
+
+int64_t kv_cache_bytes(const struct kernels *k, const struct model_config *c,
+                       const struct kv_cache_size *s)
+{
+    struct carver v = {0};
+    struct kv_cache unused = {0};
+    place(&v, k, c, s, c->n_layer, &unused);
+    return (int64_t)v.used;
+}
+
+static enum err host_arrays(struct kv_cache *c)
+{
+    size_t rows = (size_t)c->size.max_rows, slots = (size_t)c->size.n_slots;
+    c->valid = calloc(slots, sizeof *c->valid);
+    c->spans = calloc(slots, sizeof *c->spans);
+    c->ids = calloc(rows, sizeof *c->ids);
+    c->pos = calloc(rows, sizeof *c->pos);
+    c->index = calloc((size_t)c->size.max_logits + 1, sizeof *c->index);
+    c->keys = calloc((size_t)c->n_layers_stored, sizeof *c->keys);
+    c->values = calloc((size_t)c->n_layers_stored, sizeof *c->values);
+    if (!c->valid || !c->spans || !c->ids || !c->pos || !c->index || !c->keys || !c->values)
+        return err_set(ERR_NOMEM, "kv cache: host arrays for %zu rows", rows);
+    return ERR_NONE;
+}
+
+enum err kv_cache_create(struct model *m, const struct kv_cache_size *s, struct kv_cache **out)
+{
+    struct kernels *k = model_kernels(m);
+    const struct model_config *config = model_config_of(m);
+    enum err e = ERR_NONE;
+    *out = NULL;
+    CHECK(s->n_slots >= 1 && s->capacity >= 1 && s->max_rows >= 1 && s->max_logits >= 0);
+    struct kv_cache *c = calloc(1, sizeof *c);
+    if (!c) return err_set(ERR_NOMEM, "kv cache: out of memory");
+    c->k = k;
+    c->size = *s;
+    c->n_layers_stored = kernels_computes(k) ? config->n_layer : 1;
+    TRY_OUT(host_arrays(c));
+
+    struct carver v = {0};
+    place(&v, k, config, s, c->n_layers_stored, c);
+    c->n_bytes = v.used;
+    TRY_OUT(kernels_alloc(k, c->n_bytes, &c->base));
+    v = (struct carver){.base = c->base};
+    place(&v, k, config, s, c->n_layers_stored, c);
+    *out = c;
+    return ERR_NONE;
+out:
+    kv_cache_free(c);
+    return e;
+}
+
+void kv_cache_free(struct kv_cache *c)
+{
+    if (!c) return;
+    kernels_free(c->k, c->base, c->n_bytes);
+    free(c->valid);
+    free(c->spans);
+    free(c->ids);
+    free(c->pos);
+    free(c->index);
+    free(c->keys);
+    free(c->values);
+    free(c);
+}
+
+void kv_cache_clear(struct kv_cache *c)
+{
+    for (int32_t i = 0; i < c->size.n_slots; i++) c->valid[i] = 0;
+}
+
+int32_t kv_cache_valid(const struct kv_cache *c, int32_t slot)
+{
+    return c->valid[slot];
+}
+
+void kv_cache_set_valid(struct kv_cache *c, int32_t slot, int32_t n)
+{
+    CHECK(n >= 0 && n <= c->size.capacity);
+    c->valid[slot] = n;
+}
