@@ -24,8 +24,7 @@ double closed_ridge_rows(const struct closed_model *m, struct roof r)
     return roof_ridge(r) * m->s / 2.0;
 }
 
-struct closed_model closed_model_of(const struct model_config *c, enum dtype weights,
-                                    enum dtype kv)
+struct closed_model closed_model_of(const struct model_config *c, enum dtype weights, enum dtype kv)
 {
     double n = c->n_layer, d = c->d_model, f = c->d_ff;
     double q_width = (double)c->n_head * c->d_head, kv_width = (double)c->n_kv_head * c->d_head;
@@ -102,14 +101,16 @@ struct closed_value closed_ar_ridge_batch(const struct closed_model *m, struct r
     /* B (2P + a L) = R (s P + B kappa L), solved for B. */
     double ridge = roof_ridge(r);
     double surplus = 2.0 * m->p + m->a * len - ridge * m->kappa * len;
-    if (surplus <= 0.0) return closed_missing("K/V reads keep the step memory-bound at every batch");
+    if (surplus <= 0.0)
+        return closed_missing("K/V reads keep the step memory-bound at every batch");
     return closed_exists(ridge * m->s * m->p / surplus);
 }
 
 struct closed_value closed_ar_max_len(const struct closed_model *m, struct roof r)
 {
     double excess = roof_ridge(r) * m->kappa - m->a;
-    if (excess <= 0.0) return closed_missing("attention alone lies beyond the ridge, at any context");
+    if (excess <= 0.0)
+        return closed_missing("attention alone lies beyond the ridge, at any context");
     return closed_exists(2.0 * m->p / excess);
 }
 
@@ -135,13 +136,13 @@ double closed_full_intensity(const struct closed_model *m, double batch, double 
     return closed_full_flop(m, batch, len, len) / closed_full_bytes(m, batch, len);
 }
 
-struct closed_value closed_full_ridge_batch(const struct closed_model *m, struct roof r,
-                                            double len)
+struct closed_value closed_full_ridge_batch(const struct closed_model *m, struct roof r, double len)
 {
     /* B L (2P + a L) = R (s P + 2 B kappa L), solved for B. */
     double ridge = roof_ridge(r);
     double surplus = len * (2.0 * m->p + m->a * len) - 2.0 * ridge * m->kappa * len;
-    if (surplus <= 0.0) return closed_missing("K/V traffic keeps the step memory-bound at every batch");
+    if (surplus <= 0.0)
+        return closed_missing("K/V traffic keeps the step memory-bound at every batch");
     return closed_exists(ridge * m->s * m->p / surplus);
 }
 

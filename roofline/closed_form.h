@@ -146,8 +146,7 @@ double closed_block_flop_per_token(const struct closed_model *m, double cached, 
 /* ---- approximate caches on full-sequence diffusion: per block one refresh of all L
  *      positions, then S - 1 forwards that reuse its keys and values ---- */
 /* A dual-cache reuse step computes b rows against all L positions. */
-double closed_dual_reuse_flop(const struct closed_model *m, double batch, double len,
-                              double block);
+double closed_dual_reuse_flop(const struct closed_model *m, double batch, double len, double block);
 double closed_dual_reuse_bytes(const struct closed_model *m, double batch, double len,
                                double block);
 /* Share of rows, and nearly of FLOPs, spent in refreshes: L / (L + (S - 1) b). */
@@ -160,8 +159,8 @@ double closed_dual_gain_bound(double len, double block, double steps);
 struct closed_value closed_dual_max_steps(const struct closed_model *m, struct roof r, double len,
                                           double block);
 /* Decoding speed over AR's, additive, for a schedule of S forwards per block. */
-double closed_dual_speed(const struct closed_model *m, struct roof r, double batch,
-                         double n_prompt, double n_gen, double block, double steps);
+double closed_dual_speed(const struct closed_model *m, struct roof r, double batch, double n_prompt,
+                         double n_gen, double block, double steps);
 double closed_prefix_speed(const struct closed_model *m, struct roof r, double batch,
                            double n_prompt, double n_gen, double block, double steps);
 

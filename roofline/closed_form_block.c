@@ -26,8 +26,7 @@ double closed_block_bytes(const struct closed_model *m, double batch, double cac
 double closed_block_intensity(const struct closed_model *m, double batch, double cached,
                               double block)
 {
-    return closed_block_flop(m, batch, cached, block) /
-           closed_block_bytes(m, batch, cached, block);
+    return closed_block_flop(m, batch, cached, block) / closed_block_bytes(m, batch, cached, block);
 }
 
 struct closed_value closed_block_ridge_batch(const struct closed_model *m, struct roof r,
@@ -35,9 +34,10 @@ struct closed_value closed_block_ridge_batch(const struct closed_model *m, struc
 {
     /* B b (2P + a (C + b)) = R (s P + B kappa (C + 2b)), solved for B. */
     double ridge = roof_ridge(r);
-    double surplus = block * (2.0 * m->p + m->a * (cached + block)) -
-                     ridge * m->kappa * (cached + 2.0 * block);
-    if (surplus <= 0.0) return closed_missing("K/V reads keep the step memory-bound at every batch");
+    double surplus =
+        block * (2.0 * m->p + m->a * (cached + block)) - ridge * m->kappa * (cached + 2.0 * block);
+    if (surplus <= 0.0)
+        return closed_missing("K/V reads keep the step memory-bound at every batch");
     return closed_exists(ridge * m->s * m->p / surplus);
 }
 
@@ -124,8 +124,7 @@ double closed_dual_reuse_flop(const struct closed_model *m, double batch, double
     return closed_flop(m, batch, block, len, block);
 }
 
-double closed_dual_reuse_bytes(const struct closed_model *m, double batch, double len,
-                               double block)
+double closed_dual_reuse_bytes(const struct closed_model *m, double batch, double len, double block)
 {
     return closed_bytes(m, batch, len, block, block);
 }
@@ -157,8 +156,8 @@ struct closed_value closed_dual_max_steps(const struct closed_model *m, struct r
     return closed_exists(steps);
 }
 
-double closed_dual_speed(const struct closed_model *m, struct roof r, double batch,
-                         double n_prompt, double n_gen, double block, double steps)
+double closed_dual_speed(const struct closed_model *m, struct roof r, double batch, double n_prompt,
+                         double n_gen, double block, double steps)
 {
     double len = n_prompt + n_gen;
     double refresh = closed_time_additive(m, r, batch, len, len, 2.0 * len);

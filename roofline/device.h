@@ -10,18 +10,18 @@
 #include "harness/kernels/price.h"
 
 struct device {
-    const char *name;            /* "a100-80gb", the part after "sim:"                       */
-    const char *title;           /* "NVIDIA A100 80GB SXM"                                   */
+    const char *name;              /* "a100-80gb", the part after "sim:"                       */
+    const char *title;             /* "NVIDIA A100 80GB SXM"                                   */
     double tensor_bf16_flop_per_s; /* also fp16 with f32 sums                                */
     double tensor_tf32_flop_per_s; /* what f32 operands reach on tensor cores                */
     double vector_f32_flop_per_s;  /* outside tensor cores                                   */
     const char *compute_source;
-    double bytes_per_s;          /* device memory                                            */
-    int64_t memory_bytes;        /* vendor's GB as 1e9: slightly less than the card has      */
+    double bytes_per_s;   /* device memory                                            */
+    int64_t memory_bytes; /* vendor's GB as 1e9: slightly less than the card has      */
     const char *memory_source;
     int64_t l2_bytes;
     const char *l2_source;
-    int32_t row_tile;            /* rows of one tensor-core instruction                      */
+    int32_t row_tile; /* rows of one tensor-core instruction                      */
     const char *row_tile_source;
 };
 

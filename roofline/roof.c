@@ -39,9 +39,12 @@ enum side roof_side(struct roof r, double intensity_lo, double intensity_hi)
 const char *side_name(enum side s)
 {
     switch (s) {
-    case SIDE_MEMORY: return "memory";
-    case SIDE_COMPUTE: return "compute";
-    case SIDE_UNDECIDED: return "undecided";
+    case SIDE_MEMORY:
+        return "memory";
+    case SIDE_COMPUTE:
+        return "compute";
+    case SIDE_UNDECIDED:
+        return "undecided";
     }
     return NULL;
 }

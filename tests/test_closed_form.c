@@ -17,17 +17,33 @@ static const struct roof a100_40 = {312e12, 1555e9}, a100_80 = {312e12, 2039e9},
                          h100 = {989e12, 3350e9}, h200 = {989e12, 4800e9};
 
 /* Shapes are spelled out here so that a wrong preset cannot hide a wrong formula. */
-static const struct model_config llama3_8b = {.n_layer = 32, .d_model = 4096, .n_head = 32,
-                                              .n_kv_head = 8, .d_head = 128, .d_ff = 14336,
+static const struct model_config llama3_8b = {.n_layer = 32,
+                                              .d_model = 4096,
+                                              .n_head = 32,
+                                              .n_kv_head = 8,
+                                              .d_head = 128,
+                                              .d_ff = 14336,
                                               .n_vocab = 128256};
-static const struct model_config llada_8b = {.n_layer = 32, .d_model = 4096, .n_head = 32,
-                                             .n_kv_head = 32, .d_head = 128, .d_ff = 12288,
+static const struct model_config llada_8b = {.n_layer = 32,
+                                             .d_model = 4096,
+                                             .n_head = 32,
+                                             .n_kv_head = 32,
+                                             .d_head = 128,
+                                             .d_ff = 12288,
                                              .n_vocab = 126464};
-static const struct model_config qwen25_7b = {.n_layer = 28, .d_model = 3584, .n_head = 28,
-                                              .n_kv_head = 4, .d_head = 128, .d_ff = 18944,
+static const struct model_config qwen25_7b = {.n_layer = 28,
+                                              .d_model = 3584,
+                                              .n_head = 28,
+                                              .n_kv_head = 4,
+                                              .d_head = 128,
+                                              .d_ff = 18944,
                                               .n_vocab = 152064};
-static const struct model_config tinyllama = {.n_layer = 22, .d_model = 2048, .n_head = 32,
-                                              .n_kv_head = 4, .d_head = 64, .d_ff = 5632,
+static const struct model_config tinyllama = {.n_layer = 22,
+                                              .d_model = 2048,
+                                              .n_head = 32,
+                                              .n_kv_head = 4,
+                                              .d_head = 64,
+                                              .d_ff = 5632,
                                               .n_vocab = 32000};
 
 static struct closed_model bf16(const struct model_config *c)
@@ -163,9 +179,8 @@ static void full_sequence_equal_steps_table(void **state)
     struct closed_model m = bf16(&llama3_8b);
     const struct roof device[] = {a100_40, a100_80, h100, h200};
     const double row[][6] = {
-        {0, 256, 199, 152, 254, 204},   {0, 1024, 195, 148, 286, 200},
-        {128, 256, 132, 101, 195, 136}, {920, 256, 42, 32, 62, 43},
-        {1024, 1024, 95, 72, 140, 97},  {4096, 1024, 35, 27, 52, 36},
+        {0, 256, 199, 152, 254, 204}, {0, 1024, 195, 148, 286, 200}, {128, 256, 132, 101, 195, 136},
+        {920, 256, 42, 32, 62, 43},   {1024, 1024, 95, 72, 140, 97}, {4096, 1024, 35, 27, 52, 36},
     };
     for (int i = 0; i < 6; i++)
         for (int j = 0; j < 4; j++)
@@ -263,14 +278,14 @@ static void block_crossover_table(void **state)
         const struct roof *device;
         double tpf, want[3];
     } row[] = {
-        {&a100_80, 1.5, {8, 8, 8}},  {&a100_80, 2.5, {13, 13, 17}}, {&a100_80, 4, {20, 22, 40}},
-        {&a100_80, 8, {42, 55, 0}},  {&h100, 2.5, {24, 27, 46}},    {&h100, 4, {40, 49, 0}},
+        {&a100_80, 1.5, {8, 8, 8}}, {&a100_80, 2.5, {13, 13, 17}}, {&a100_80, 4, {20, 22, 40}},
+        {&a100_80, 8, {42, 55, 0}}, {&h100, 2.5, {24, 27, 46}},    {&h100, 4, {40, 49, 0}},
         {&h100, 8, {86, 173, 0}},
     };
     for (int i = 0; i < 7; i++) {
         for (int j = 0; j < 3; j++) {
-            struct closed_value exact = closed_block_crossover_additive(
-                &m, *row[i].device, cached[j], 32, row[i].tpf, 1e6);
+            struct closed_value exact =
+                closed_block_crossover_additive(&m, *row[i].device, cached[j], 32, row[i].tpf, 1e6);
             struct closed_value form =
                 closed_block_crossover(&m, *row[i].device, cached[j], 32, row[i].tpf);
             assert_int_equal(exact.exists, row[i].want[j] > 0);
@@ -382,21 +397,26 @@ static void cached_decoders_against_ar_table(void **state)
     const struct {
         double n_prompt, n_gen, steps, want[3][4]; /* none, prefix, dual, block */
     } row[] = {
-        {128, 256, 32,
-         {{0.40, 0.81, 0.95, 0.97}, {0.10, 0.26, 0.77, 0.97},
-          {0.03, 0.07, 0.24, 0.32}}},
-        {128, 256, 8,
-         {{1.59, 2.95, 3.35, 3.55}, {0.41, 0.89, 1.89, 3.54},
-          {0.11, 0.25, 0.56, 1.16}}},
-        {920, 256, 32,
-         {{0.13, 0.72, 0.82, 0.97}, {0.04, 0.24, 0.54, 0.97},
-          {0.01, 0.08, 0.20, 0.39}}},
-        {920, 256, 8,
-         {{0.52, 2.00, 2.17, 3.55}, {0.14, 0.61, 0.91, 3.54},
-          {0.05, 0.21, 0.33, 1.43}}},
-        {512, 1024, 8,
-         {{0.39, 0.91, 1.85, 3.55}, {0.11, 0.25, 0.72, 3.54},
-          {0.04, 0.09, 0.25, 1.42}}},
+        {128,
+         256,
+         32,
+         {{0.40, 0.81, 0.95, 0.97}, {0.10, 0.26, 0.77, 0.97}, {0.03, 0.07, 0.24, 0.32}}},
+        {128,
+         256,
+         8,
+         {{1.59, 2.95, 3.35, 3.55}, {0.41, 0.89, 1.89, 3.54}, {0.11, 0.25, 0.56, 1.16}}},
+        {920,
+         256,
+         32,
+         {{0.13, 0.72, 0.82, 0.97}, {0.04, 0.24, 0.54, 0.97}, {0.01, 0.08, 0.20, 0.39}}},
+        {920,
+         256,
+         8,
+         {{0.52, 2.00, 2.17, 3.55}, {0.14, 0.61, 0.91, 3.54}, {0.05, 0.21, 0.33, 1.43}}},
+        {512,
+         1024,
+         8,
+         {{0.39, 0.91, 1.85, 3.55}, {0.11, 0.25, 0.72, 3.54}, {0.04, 0.09, 0.25, 1.42}}},
     };
     for (int i = 0; i < 5; i++) {
         double p = row[i].n_prompt, g = row[i].n_gen, s = row[i].steps;
