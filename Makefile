@@ -137,7 +137,7 @@ all: $(regime) $(B)/libregime.a ## build ./regime
 
 # These install what is missing first, then start over so that the probes above see it, with
 # a job per CPU unless the user chose a number.
-again = @$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+again = +@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 check: ## run the tests, the layer check and the header check
 	@tests/bootstrap.sh build test
