@@ -17,16 +17,6 @@ struct ar {
     int32_t last_row;     /* the one logit row of every span */
 };
 
-static void ar_normalize(struct decode_spec *s, const struct model_config *c)
-{
-    s->block_length = 0;
-    s->steps = 0;
-    s->logits = LOGITS_MASKED;
-    s->head = HEAD_DEFAULT;
-    s->strategy = STRATEGY_RANDOM;
-    s->batch_policy = BATCH_LOCKSTEP;
-}
-
 static enum err ar_check(const struct decode_spec *s, const struct model_config *c)
 {
     TRY(spec_check(s, c));
@@ -130,7 +120,6 @@ static const int32_t *ar_tokens(const struct decoder *d)
 const struct decoder_ops decoder_ar = {
     .name = "ar",
     .help = "causal prefill, then one token per sequence per forward, KV cache",
-    .normalize = ar_normalize,
     .check = ar_check,
     .size = ar_size,
     .create = ar_create,

@@ -24,15 +24,6 @@ struct block {
     int32_t last_row; /* of a prefill or commit: the row that decides the next token */
 };
 
-enum { DEFAULT_BLOCK_LENGTH = 32 };
-
-static void block_normalize(struct decode_spec *s, const struct model_config *c)
-{
-    if (s->block_length == 0) s->block_length = DEFAULT_BLOCK_LENGTH;
-    if (s->steps == 0) s->steps = s->block_length;
-    if (s->head == HEAD_DEFAULT) s->head = c->head_shifted ? HEAD_SHIFTED : HEAD_SAME;
-}
-
 static enum err block_check(const struct decode_spec *s, const struct model_config *c)
 {
     TRY(spec_check(s, c));
@@ -197,7 +188,6 @@ static const int32_t *block_tokens(const struct decoder *base)
 const struct decoder_ops decoder_block = {
     .name = "block",
     .help = "block diffusion: block-causal, exact KV cache, a commit forward per block",
-    .normalize = block_normalize,
     .check = block_check,
     .size = block_size,
     .create = block_create,

@@ -15,12 +15,6 @@ struct diffusion {
     int32_t block_length, n_blocks, block; /* block: the current one */
 };
 
-static void diffusion_normalize(struct decode_spec *s, const struct model_config *c)
-{
-    if (s->steps == 0) s->steps = s->block_length ? s->block_length : s->n_gen;
-    if (s->head == HEAD_DEFAULT) s->head = c->head_shifted ? HEAD_SHIFTED : HEAD_SAME;
-}
-
 static enum err diffusion_check(const struct decode_spec *s, const struct model_config *c)
 {
     TRY(spec_check(s, c));
@@ -111,7 +105,6 @@ static const int32_t *diffusion_tokens(const struct decoder *base)
 const struct decoder_ops decoder_diffusion = {
     .name = "diffusion",
     .help = "full-sequence masked diffusion: all positions every forward, no cache",
-    .normalize = diffusion_normalize,
     .check = diffusion_check,
     .size = diffusion_size,
     .create = diffusion_create,

@@ -55,9 +55,6 @@ struct decoder_ops {
     const char *name; /* "ar", "block": the word in results */
     const char *help;
 
-    /* Fill in what was not given and clear what this decoder does not read, so that equal
-     * experiments are equal specs. */
-    void (*normalize)(struct decode_spec *s, const struct model_config *c);
     /* Whether this decoder can run the spec on the model: ERR_USAGE with the reason. */
     enum err (*check)(const struct decode_spec *s, const struct model_config *c);
     /* The largest forward it will ask for, to size cache and scratch. */
