@@ -26,9 +26,9 @@ struct axis_entry {
     struct expr *tied;      /* computed from other axes instead; NULL: listed     */
 };
 
-/* A product of axes, in the order given. */
+/* A product of axes; the first given varies slowest. */
 struct cell_group {
-    char *where;            /* "quickstart.yaml:11"; "the command line"           */
+    char *where;            /* "quickstart.yaml:11", "command line"               */
     struct axis_entry *entry;
     int32_t n;
     struct expr **skip;     /* cells for which one holds are skipped              */
@@ -37,29 +37,39 @@ struct cell_group {
 
 /* A union of products. */
 struct cell_space {
-    const char *device;          /* of cells that name none                       */
-    struct cell_group defaults;  /* what groups inherit                           */
+    const char *device;           /* of cells that name none                      */
+    struct cell_group defaults;   /* what groups inherit                          */
     struct cell_group *group;
     int32_t n_groups;
-    struct cell_group override;  /* replaces an axis everywhere                   */
+    struct cell_group override;   /* replaces an axis everywhere                  */
     const struct axis *pair_axis; /* NULL: nothing is paired                      */
     struct axis_value pair_baseline;
 };
 void cell_space_init(struct cell_space *s, const char *device);
 void cell_space_free(struct cell_space *s);
 
-/* Add a group / an axis to a group; the caller fills it in. */
-struct cell_group *cell_space_group(struct cell_space *s, const char *where);
-struct axis_entry *cell_group_entry(struct cell_group *g, const struct axis *a,
-                                    const char *where);
+/* Add an empty group, or an axis to a group.  Valid until the next one is added. */
+enum err cell_space_add_group(struct cell_space *s, const char *where,
+                              struct cell_group **out) MUST_CHECK;
+enum err cell_group_add_axis(struct cell_group *g, const struct axis *a, const char *where,
+                             struct axis_entry **out) MUST_CHECK;
 struct axis_entry *cell_group_find(const struct cell_group *g, const struct axis *a);
 
-/* Values or, for a number, an expression over other axes ("block-length / 4").  where is
- * put before the message. */
+/* Append values or, for a number, take an expression over other axes
+ * ("block-length / 4").  Errors begin with the entry's place. */
 enum err axis_entry_parse(struct axis_entry *e, const char *text) MUST_CHECK;
 enum err cell_group_skip(struct cell_group *g, const char *where, const char *text) MUST_CHECK;
 
-/* Every cell, checked, skipped with a reason where its decoder refuses it, and paired. */
+enum { CELLS_MAX = 50000 };
+
+/* Every cell, skipped with a reason where an expression or its decoder says so, and paired:
+ * a cell belongs to the baseline that equals it in every axis which that baseline has.
+ * Cells that differ only in axes their decoder has not are one cell; others that appear
+ * twice are an error. */
 enum err cells_expand(const struct cell_space *s, struct cell_list *out) MUST_CHECK;
+
+/* The flags that give this cell: "--model tiny-25m --batch 4"; what every cell has anyway
+ * is left out, the device is not. */
+void cell_flags(const struct cell *c, struct strbuf *out);
 
 #endif

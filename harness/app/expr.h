@@ -20,8 +20,11 @@ struct expr {
     char *text;
 };
 
+enum expr_result { EXPR_NUMBER, EXPR_TRUTH };
+
 /* Check names and grammar; ERR_USAGE says where, the column and what was expected. */
-enum err expr_create(const char *where, const char *text, struct expr **out) MUST_CHECK;
+enum err expr_create(const char *where, const char *text, enum expr_result want,
+                     struct expr **out) MUST_CHECK;
 void expr_free(struct expr *e); /* NULL is allowed */
 
 /* Whether the text looks like an expression rather than a value: it names an axis. */

@@ -1,0 +1,274 @@
+/* cells.c - expand groups of axes into cells, and say which are skipped and why. */
+#include "harness/app/cells.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/app/cell_index.h"
+#include "harness/app/decoders.h"
+
+void cell_list_free(struct cell_list *l)
+{
+    free(l->cell);
+    *l = (struct cell_list){0};
+}
+
+/* What is in force for one group: overrides, its own axes, inherited ones. */
+struct product {
+    const struct cell_group *group;
+    const struct axis_entry *entry[64];
+    int32_t at[64]; /* index of the value now chosen; unused for a tied one */
+    int32_t n;
+};
+
+/* The lists grow together: the cell as planned, as given, and where. */
+struct draft {
+    const struct cell_space *space;
+    struct cell_list *list;
+    struct cell *given; /* before what is derived was filled in */
+    const struct cell_group **from;
+    int32_t room;
+    struct cell_index index;
+};
+
+static void add_entry(struct product *p, const struct cell_space *s, const struct axis_entry *e)
+{
+    const struct axis_entry *over = cell_group_find(&s->override, e->axis);
+    for (int32_t i = 0; i < p->n; i++)
+        if (p->entry[i]->axis == e->axis) return;
+    CHECK(p->n < 64);
+    p->entry[p->n++] = over ? over : e;
+}
+
+static void begin_product(struct product *p, const struct cell_space *s, const struct cell_group *g)
+{
+    *p = (struct product){.group = g};
+    for (int32_t i = 0; i < s->override.n; i++)
+        if (!cell_group_find(g, s->override.entry[i].axis))
+            add_entry(p, s, &s->override.entry[i]);
+    for (int32_t i = 0; i < s->defaults.n; i++)
+        if (!cell_group_find(g, s->defaults.entry[i].axis))
+            add_entry(p, s, &s->defaults.entry[i]);
+    for (int32_t i = 0; i < g->n; i++) add_entry(p, s, &g->entry[i]);
+}
+
+/* Ties are computed in order, so one may not need a later one. */
+static enum err check_ties(const struct product *p)
+{
+    for (int32_t i = 0; i < p->n; i++)
+        for (int32_t j = i + 1; p->entry[i]->tied && j < p->n; j++)
+            if (p->entry[j]->tied && expr_uses(p->entry[i]->tied, p->entry[j]->axis))
+                return err_set(ERR_USAGE, "%s: needs %s, which is itself computed, further down",
+                               p->entry[i]->where, p->entry[j]->axis->name);
+    return ERR_NONE;
+}
+
+/* Combinations count against the limit whether or not they turn out to be equal cells. */
+static enum err count_combinations(const struct product *p, int64_t *total)
+{
+    int64_t n = 1;
+    for (int32_t i = 0; i < p->n && n <= CELLS_MAX; i++)
+        if (!p->entry[i]->tied) n *= p->entry[i]->list.n;
+    *total += n;
+    if (*total <= CELLS_MAX) return ERR_NONE;
+    return err_set(ERR_USAGE, "%s: the axes make more than %d cells", p->group->where, CELLS_MAX);
+}
+
+/* The next combination, the last axis first; false after the last one. */
+static bool next_combination(struct product *p)
+{
+    for (int32_t i = p->n - 1; i >= 0; i--) {
+        if (p->entry[i]->tied) continue;
+        if (++p->at[i] < p->entry[i]->list.n) return true;
+        p->at[i] = 0;
+    }
+    return false;
+}
+
+static void set_tied(const struct axis_entry *e, struct cell *c, char *reason, size_t reason_size)
+{
+    char why[128];
+    struct axis_value v = {0};
+    enum expr_status status = e->axis->kind == AXIS_INT
+                                  ? expr_int(e->tied, c, &v.i, why, sizeof why)
+                                  : expr_float(e->tied, c, &v.f, why, sizeof why);
+    if (status == EXPR_OK && axis_check(e->axis, &v) != ERR_NONE) {
+        snprintf(why, sizeof why, "%s", err_msg());
+        status = EXPR_NO_VALUE;
+    }
+    if (status == EXPR_OK)
+        axis_set(e->axis, c, &v);
+    else if (!reason[0])
+        snprintf(reason, reason_size, "%s: %s", e->axis->name, why);
+}
+
+/* The cell of the current combination as given, ties computed. */
+static void make_given(const struct product *p, const struct cell_space *s, struct cell *c,
+                       char *reason, size_t reason_size)
+{
+    axes_default(c, s->device);
+    for (int32_t i = 0; i < p->n; i++)
+        if (!p->entry[i]->tied)
+            axis_set(p->entry[i]->axis, c, &p->entry[i]->list.value[p->at[i]]);
+    axes_resolve_block_length(c);
+    for (int32_t i = 0; i < p->n; i++)
+        if (p->entry[i]->tied && axis_applies(p->entry[i]->axis, c))
+            set_tied(p->entry[i], c, reason, reason_size);
+}
+
+/* A forward's rows are counted in 32 bits; the largest has every position of the batch. */
+static void check_rows(const struct cell *c, char *reason, size_t reason_size)
+{
+    int64_t rows = (int64_t)c->spec.batch * ((int64_t)c->spec.n_prompt + c->spec.n_gen);
+    if (rows > INT32_MAX)
+        snprintf(reason, reason_size, "batch x (n-prompt + n-gen) is %" PRId64 " positions; the most is %d",
+                 rows, INT32_MAX);
+}
+
+static void check_decoder(const struct cell *c, char *reason, size_t reason_size)
+{
+    struct model_config config;
+    const struct decoder_ops *ops = decoder_find(c->decoder);
+    CHECK(ops != NULL);
+    if (model_preset(c->model, c->layers, &config) != ERR_NONE ||
+        ops->check(&c->spec, &config) != ERR_NONE)
+        snprintf(reason, reason_size, "%s", err_msg());
+}
+
+static void check_skips(const struct cell_group *g, const struct cell *c, char *reason,
+                        size_t reason_size)
+{
+    for (int32_t i = 0; i < g->n_skips && !reason[0]; i++) {
+        char why[128];
+        bool skip = false;
+        enum expr_status status = expr_true(g->skip[i], c, &skip, why, sizeof why);
+        if (status == EXPR_NO_VALUE)
+            snprintf(reason, reason_size, "skip: %s", why);
+        else if (status == EXPR_OK && skip)
+            snprintf(reason, reason_size, "skip: %s", g->skip[i]->text);
+    }
+}
+
+static enum err grow(struct draft *d)
+{
+    if (d->list->n < d->room) return ERR_NONE;
+    int32_t room = d->room ? 2 * d->room : 64;
+    struct planned_cell *cell = realloc(d->list->cell, (size_t)room * sizeof *cell);
+    if (cell) d->list->cell = cell;
+    struct cell *given = realloc(d->given, (size_t)room * sizeof *given);
+    if (given) d->given = given;
+    const struct cell_group **from = realloc(d->from, (size_t)room * sizeof *from);
+    if (from) d->from = from;
+    if (!cell || !given || !from) return err_set(ERR_NOMEM, "no memory for %d cells", room);
+    d->room = room;
+    return ERR_NONE;
+}
+
+static bool is_baseline(const struct cell_space *s, const struct cell *c)
+{
+    if (!s->pair_axis) return false;
+    struct axis_value v = axis_get(s->pair_axis, c);
+    return axis_value_equal(s->pair_axis, &v, &s->pair_baseline);
+}
+
+static enum err refuse_repeat(const struct draft *d, int32_t first, const struct cell_group *g)
+{
+    struct strbuf flags = {0};
+    cell_flags(&d->list->cell[first].cell, &flags);
+    err_set(ERR_USAGE, "%s: repeats a cell of the group at %s: %.300s", g->where,
+            d->from[first]->where, strbuf_text(&flags));
+    strbuf_free(&flags);
+    return ERR_USAGE;
+}
+
+static enum err add_cell(struct draft *d, const struct product *p)
+{
+    const struct cell_space *s = d->space;
+    struct planned_cell plan = {.pair = -1};
+    struct cell given;
+    make_given(p, s, &given, plan.skip_reason, sizeof plan.skip_reason);
+    plan.cell = given;
+    axes_resolve(&plan.cell);
+
+    int32_t first = cell_index_find(&d->index, d->list->cell, &plan.cell);
+    if (first >= 0) {
+        bool same = cells_equal(&given, &d->given[first]);
+        bool allowed = is_baseline(s, &plan.cell) || s->override.n > 0;
+        return same && !allowed ? refuse_repeat(d, first, p->group) : ERR_NONE;
+    }
+    char *reason = plan.skip_reason;
+    size_t size = sizeof plan.skip_reason;
+    if (!reason[0]) check_skips(p->group, &plan.cell, reason, size);
+    if (!reason[0]) check_rows(&plan.cell, reason, size);
+    if (!reason[0]) check_decoder(&plan.cell, reason, size);
+
+    TRY(grow(d));
+    int32_t i = d->list->n++;
+    d->list->cell[i] = plan;
+    d->given[i] = given;
+    d->from[i] = p->group;
+    return cell_index_add(&d->index, d->list->cell, i);
+}
+
+/* Give each cell the pair of the baseline it would be, were it one. */
+static void make_pairs(struct draft *d)
+{
+    const struct cell_space *s = d->space;
+    struct cell_list *l = d->list;
+    for (int32_t i = 0; s->pair_axis && i < l->n; i++) {
+        struct planned_cell *arm = &l->cell[i];
+        if (arm->skip_reason[0] || is_baseline(s, &arm->cell)) continue;
+        struct cell twin = d->given[i];
+        axis_set(s->pair_axis, &twin, &s->pair_baseline);
+        axes_resolve(&twin);
+        int32_t at = cell_index_find(&d->index, l->cell, &twin);
+        if (at < 0 || l->cell[at].skip_reason[0]) continue;
+        if (l->cell[at].pair < 0) l->cell[at].pair = l->n_pairs++;
+        l->cell[at].baseline = true;
+        arm->pair = l->cell[at].pair;
+    }
+}
+
+enum err cells_expand(const struct cell_space *s, struct cell_list *out)
+{
+    enum err e = ERR_NONE;
+    *out = (struct cell_list){0};
+    struct draft d = {.space = s, .list = out};
+    int64_t combinations = 0;
+    for (int32_t i = 0; i < s->n_groups; i++) {
+        struct product p;
+        begin_product(&p, s, &s->group[i]);
+        TRY_OUT(check_ties(&p));
+        TRY_OUT(count_combinations(&p, &combinations));
+        do TRY_OUT(add_cell(&d, &p));
+        while (next_combination(&p));
+    }
+    make_pairs(&d);
+out:
+    free(d.given);
+    free(d.from);
+    cell_index_free(&d.index);
+    if (e != ERR_NONE) cell_list_free(out);
+    return e;
+}
+
+void cell_flags(const struct cell *c, struct strbuf *out)
+{
+    struct cell plain;
+    axes_default(&plain, "");
+    snprintf(plain.decoder, sizeof plain.decoder, "%s", c->decoder);
+    axes_resolve(&plain);
+    const struct axis *a;
+    for (int32_t i = 0; (a = axis_at(i)) && !a->not_yet; i++) {
+        char text[64];
+        struct axis_value v = axis_get(a, c), w = axis_get(a, &plain);
+        bool always = strcmp(a->name, "model") == 0 || strcmp(a->name, "decoder") == 0;
+        if (!axis_applies(a, c) || !axis_is_set(a, c)) continue;
+        if (!always && a->fallback && axis_value_equal(a, &v, &w)) continue;
+        if (strcmp(a->name, "kv-dtype") == 0 && c->kv_dtype == c->dtype) continue;
+        axis_text(a, c, text, sizeof text);
+        strbuf_addf(out, "%s--%s %s", out->len ? " " : "", a->name, text);
+    }
+}

@@ -1,0 +1,180 @@
+/* plan.c - run the decoder on the null backend and add up what it asks for. */
+#include "harness/app/plan.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "harness/app/decoders.h"
+#include "harness/decode/session.h"
+#include "roofline/device.h"
+
+enum err plan_target_sim(const char *device, enum dtype weights, int64_t launch_ns,
+                         struct plan_target *out)
+{
+    const struct device *d;
+    TRY(device_find(device, &d));
+    memset(out, 0, sizeof *out);
+    device_traffic(d, &out->traffic);
+    out->activation_dtype = device_activation_dtype(d);
+    device_price(d, weights, (double)launch_ns, &out->price[TIER_DATASHEET]);
+    out->memory_bytes = d->memory_bytes;
+    return ERR_NONE;
+}
+
+static void phase_add(struct phase_total *t, const struct step_work *w, const struct ledger *l,
+                      int32_t step)
+{
+    if (t->forwards++ == 0) t->first_step = step;
+    t->work.phase = w->phase;
+    t->work.rows += w->rows;
+    t->work.logit_rows += w->logit_rows;
+    t->work.tokens_committed += w->tokens_committed;
+    if (__builtin_add_overflow(t->work.flop_useful, w->flop_useful, &t->work.flop_useful))
+        t->ledger.overflow = true;
+    ledger_merge(&t->ledger, l);
+}
+
+static enum err count_forwards(struct session *s, struct plan *p)
+{
+    struct ledger *l = kernels_ledger(session_kernels(s));
+    for (int32_t step = 0; !session_done(s); step++) {
+        struct step_work w;
+        ledger_clear(l);
+        TRY(session_step(s, &w));
+        phase_add(&p->phase[w.phase], &w, l, step);
+        int64_t weights = 0;
+        for (int op = 0; op < OP_COUNT; op++) weights += l->op[op].cost.bytes[ROLE_WEIGHT];
+        if (weights > p->weight_bytes) p->weight_bytes = weights;
+    }
+    for (int ph = 0; ph < PHASE_COUNT; ph++) {
+        bool over;
+        ledger_total(&p->phase[ph].ledger, &over);
+        p->overflow |= over;
+    }
+    return ERR_NONE;
+}
+
+enum err plan_cell(const struct cell *c, const struct plan_target *t, struct plan *out)
+{
+    const struct decoder_ops *ops = decoder_find(c->decoder);
+    struct kernels *k = NULL;
+    struct model *m = NULL;
+    struct session *s = NULL;
+    enum err e = ERR_NONE;
+    memset(out, 0, sizeof *out);
+    if (!ops) return err_set(ERR_USAGE, "no decoder \"%s\" (regime list decoders)", c->decoder);
+    TRY(model_preset(c->model, c->layers, &out->config));
+    TRY(ops->check(&c->spec, &out->config));
+
+    struct kernels_config kc = {
+        .backend = "null", .activation_dtype = t->activation_dtype, .traffic = t->traffic};
+    TRY_OUT(kernels_open(&kc, &k));
+    for (int tier = 0; tier < TIER_COUNT; tier++) {
+        out->price[tier] = t->price[tier];
+        kernels_set_price(k, tier, &t->price[tier]);
+    }
+    TRY_OUT(model_create(k, &out->config, c->dtype, c->spec.seed, &m));
+    TRY_OUT(session_create(m, ops, &c->spec, c->kv_dtype, &s));
+    out->memory_bytes = model_bytes(k, &out->config, c->dtype) +
+                        session_bytes(k, &out->config, ops, &c->spec, c->kv_dtype);
+    TRY_OUT(count_forwards(s, out));
+    out->cache_resident = out->weight_bytes < 4 * t->traffic.llc_bytes;
+out:
+    session_free(s);
+    model_free(m);
+    kernels_close(k);
+    return e;
+}
+
+bool plan_skip_reason(const struct cell *c, const struct plan *p, const struct plan_target *t,
+                      char *buf, size_t buf_size)
+{
+    if (p->overflow) {
+        snprintf(buf, buf_size, "its FLOPs or bytes pass 2^63 - 1 and cannot be counted");
+        return true;
+    }
+    if (t->memory_bytes && p->memory_bytes > t->memory_bytes) {
+        snprintf(buf, buf_size, "needs %.1f GB of memory, %s has %.1f GB",
+                 (double)p->memory_bytes / 1e9, c->device, (double)t->memory_bytes / 1e9);
+        return true;
+    }
+    return false;
+}
+
+int32_t plan_rows(const struct plan *p, struct forward_row rows[PHASE_COUNT])
+{
+    int32_t n = 0;
+    for (int ph = 0; ph < PHASE_COUNT; ph++) {
+        const struct phase_total *t = &p->phase[ph];
+        if (t->forwards == 0) continue;
+        rows[n++] = (struct forward_row){
+            .kind = FORWARD_PLAN,
+            .phase = ph,
+            .step = t->first_step,
+            .n_forwards = t->forwards,
+            .time_ns = -1,
+            .other_cpus = -1,
+            .work = t->work,
+            .ledger = &t->ledger,
+        };
+    }
+    return n;
+}
+
+static void predict_times(const struct plan *p, struct prediction *out, int64_t batch)
+{
+    int64_t forwards = 0, tokens = 0;
+    for (int ph = 0; ph < PHASE_COUNT; ph++) {
+        bool over;
+        struct ledger_entry total = ledger_total(&p->phase[ph].ledger, &over);
+        out->predicted_ns += total.predicted_ns[out->tier];
+        if (ph == PHASE_PREFILL) {
+            out->prefill_ns += total.predicted_ns[out->tier];
+            continue;
+        }
+        out->decode_ns += total.predicted_ns[out->tier];
+        forwards += p->phase[ph].forwards;
+        tokens += p->phase[ph].work.tokens_committed;
+    }
+    out->tokens_per_forward =
+        forwards ? (double)tokens / (double)forwards / (double)batch : 0;
+}
+
+void plan_predict(const struct cell *c, const struct plan *p, struct prediction *out)
+{
+    struct closed_model m = closed_model_of(&p->config, c->dtype, c->kv_dtype);
+    const struct decode_spec *s = &c->spec;
+    double middle = s->n_prompt + s->n_gen / 2.0;
+    struct closed_value none = closed_missing("not a question about this decoder");
+    *out = (struct prediction){
+        .tier = p->price[TIER_CEILINGS].known ? TIER_CEILINGS : TIER_DATASHEET,
+        .ridge_batch = none,
+        .max_context = none,
+        .equal_steps = none,
+        .tokens_per_forward_needed = none,
+        .tokens_per_forward_always = none,
+        .crossover_batch = none,
+    };
+    const struct price *price = &p->price[out->tier];
+    struct roof r = {price->matmul_flop_per_s, price->bytes_per_s};
+    out->roof = r;
+    predict_times(p, out, s->batch);
+    if (strcmp(c->decoder, "ar") == 0) {
+        out->ridge_batch = closed_ar_ridge_batch(&m, r, middle);
+        out->max_context = closed_ar_max_len(&m, r);
+    } else if (strcmp(c->decoder, "diffusion") == 0) {
+        out->ridge_batch = closed_full_ridge_batch(&m, r, s->n_prompt + s->n_gen);
+        out->equal_steps =
+            closed_exists(closed_full_equal_steps(&m, r, s->batch, s->n_prompt, s->n_gen));
+        out->tokens_per_forward_needed =
+            closed_exists(closed_full_equal_tpf(&m, r, s->batch, s->n_prompt, s->n_gen));
+    } else if (strcmp(c->decoder, "block") == 0) {
+        double b = s->block_length;
+        out->ridge_batch = closed_block_ridge_batch(&m, r, middle, b);
+        out->tokens_per_forward_needed =
+            closed_exists(closed_block_equal_tpf(&m, r, s->batch, middle, b));
+        out->tokens_per_forward_always = closed_exists(closed_block_tpf_inf(&m, r, middle, b));
+        out->crossover_batch =
+            closed_block_crossover(&m, r, middle, b, out->tokens_per_forward);
+    }
+}
