@@ -1,0 +1,284 @@
+/* test_counts.c - whole decodes on the counting backend against an independent count.
+ *
+ * The count below follows docs/COUNTING.md forward by forward, from shapes alone; it
+ * shares no code with cost.c, the model or the decoders. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/app/decoders.h"
+#include "harness/app/plan.h"
+#include "harness/base/rng.h"
+
+struct totals {
+    int64_t forwards, matmul, attention, weight, kv, committed, useful, rows, logit_rows;
+};
+
+struct shape {
+    int64_t p_lin, head, vectors, d, v, n, h, hk, dh, s, s_kv;
+    int64_t batch, prompt, gen, block, steps;
+    bool shifted, all_logits;
+};
+
+/* A forward of B sequences: q rows each from position pos0, m logit rows in all. */
+static void forward(struct totals *t, const struct shape *g, int64_t pairs, int64_t q,
+                    int64_t seen, int64_t m)
+{
+    t->forwards++;
+    t->rows += g->batch * q;
+    t->logit_rows += m;
+    t->matmul += 2 * g->batch * q * g->p_lin + 2 * m * g->v * g->d;
+    t->attention += 4 * g->h * g->dh * g->n * g->batch * pairs;
+    t->weight += g->s * (g->p_lin + g->vectors + (m > 0 ? g->head : 0)) + g->s * g->d * g->batch * q;
+    t->kv += 2 * g->hk * g->dh * g->s_kv * g->n * g->batch * (seen + q);
+}
+
+static void commit(struct totals *t, const struct shape *g, int64_t position)
+{
+    t->committed += g->batch;
+    t->useful += g->batch * (2 * (g->p_lin + g->head) + 4 * g->h * g->dh * g->n * position);
+}
+
+static void count_ar(struct totals t[PHASE_COUNT], const struct shape *g)
+{
+    int64_t pairs = 0;
+    for (int64_t i = 0; i < g->prompt; i++) pairs += i + 1;
+    forward(&t[PHASE_PREFILL], g, pairs, g->prompt, g->prompt, g->batch);
+    commit(&t[PHASE_PREFILL], g, g->prompt);
+    for (int64_t i = 1; i < g->gen; i++) {
+        int64_t len = g->prompt + i;
+        forward(&t[PHASE_DECODE], g, len, 1, len, g->batch);
+        commit(&t[PHASE_DECODE], g, len);
+    }
+}
+
+/* Denoise n masks of [first, first + n) in at most `steps` forwards of q rows that see `seen`;
+ * all: logit rows per sequence of every forward, when not just the masked ones. */
+static void count_denoise(struct totals *t, const struct shape *g, int64_t n, int64_t q,
+                          int64_t seen, int64_t all)
+{
+    int64_t steps = g->steps < n ? g->steps : n, left = n;
+    for (int64_t j = 0; j < steps; j++) {
+        forward(t, g, q * seen, q, seen, g->batch * (g->all_logits ? all : left));
+        left -= n / steps + (j < n % steps ? 1 : 0);
+    }
+}
+
+static void commit_range(struct totals *t, const struct shape *g, int64_t begin, int64_t end)
+{
+    for (int64_t p = begin; p < end; p++) commit(t, g, p);
+}
+
+static void count_diffusion(struct totals t[PHASE_COUNT], const struct shape *g)
+{
+    int64_t len = g->prompt + g->gen, block = g->block ? g->block : g->gen;
+    for (int64_t b = g->prompt; b < len; b += block) {
+        count_denoise(&t[PHASE_DENOISE], g, block, len, len, g->gen);
+        commit_range(&t[PHASE_DENOISE], g, b, b + block);
+    }
+}
+
+static void count_block(struct totals t[PHASE_COUNT], const struct shape *g)
+{
+    int64_t len = g->prompt + g->gen, b = g->block, start = g->prompt / b * b, pairs = 0;
+    bool first_known = false;
+    for (int64_t i = 0; i < start; i++) pairs += (i / b + 1) * b;
+    if (start > 0) {
+        first_known = g->shifted && start == g->prompt;
+        forward(&t[PHASE_PREFILL], g, pairs, start, start, first_known ? g->batch : 0);
+        if (first_known) commit(&t[PHASE_PREFILL], g, g->prompt);
+    }
+    for (int64_t begin = start; begin < len; begin += b) {
+        int64_t end = begin + b, first = begin > g->prompt ? begin : g->prompt;
+        if (first_known) first++;
+        int64_t all = end - (g->prompt > begin ? g->prompt : begin + (g->shifted ? 1 : 0));
+        count_denoise(&t[PHASE_DENOISE], g, end - first, b, end, all);
+        commit_range(&t[PHASE_DENOISE], g, first, end);
+        first_known = g->shifted && end < len;
+        forward(&t[PHASE_COMMIT], g, b * end, b, end, first_known ? g->batch : 0);
+        if (first_known) commit(&t[PHASE_COMMIT], g, end);
+    }
+}
+
+static struct shape shape_of(const struct cell *c)
+{
+    struct model_config m;
+    assert_int_equal(model_preset(c->model, c->layers, &m), ERR_NONE);
+    int64_t d = m.d_model, q = m.n_head * m.d_head, kv = m.n_kv_head * m.d_head;
+    int64_t layer = d * q + 2 * d * kv + q * d + 3 * d * m.d_ff;
+    int64_t vectors = 2 * d + (m.qkv_bias ? q + 2 * kv : 0) + (m.qk_norm ? 2 * m.d_head : 0);
+    return (struct shape){
+        .p_lin = m.n_layer * layer, .head = (int64_t)m.n_vocab * d,
+        .vectors = m.n_layer * vectors + d,
+        .d = d, .v = m.n_vocab, .n = m.n_layer, .h = m.n_head, .hk = m.n_kv_head, .dh = m.d_head,
+        .s = c->dtype == DTYPE_BF16 ? 2 : 4, .s_kv = c->kv_dtype == DTYPE_BF16 ? 2 : 4,
+        .batch = c->spec.batch, .prompt = c->spec.n_prompt, .gen = c->spec.n_gen,
+        .block = c->spec.block_length, .steps = c->spec.steps,
+        .shifted = c->spec.head == HEAD_DEFAULT ? m.head_shifted : c->spec.head == HEAD_SHIFTED,
+        .all_logits = c->spec.logits == LOGITS_ALL,
+    };
+}
+
+static void compare(const struct cell *c)
+{
+    struct plan_target target;
+    struct plan *p = malloc(sizeof *p);
+    struct totals want[PHASE_COUNT] = {0};
+    struct shape g = shape_of(c);
+    char what[200];
+    snprintf(what, sizeof what, "%s/%d %s B%d P%d G%d b%d S%d %s %s", c->model, c->layers,
+             c->decoder, c->spec.batch, c->spec.n_prompt, c->spec.n_gen, c->spec.block_length,
+             c->spec.steps, g.shifted ? "shifted" : "same", g.all_logits ? "all" : "masked");
+
+    if (strcmp(c->decoder, "ar") == 0) count_ar(want, &g);
+    if (strcmp(c->decoder, "diffusion") == 0) count_diffusion(want, &g);
+    if (strcmp(c->decoder, "block") == 0) count_block(want, &g);
+
+    assert_int_equal(plan_target_sim("sim:a100-80gb", c->dtype, 0, &target), ERR_NONE);
+    if (plan_cell(c, &target, p) != ERR_NONE) fail_msg("%s: %s", what, err_msg());
+    assert_false(p->overflow);
+    for (int ph = 0; ph < PHASE_COUNT; ph++) {
+        bool over;
+        const struct phase_total *got = &p->phase[ph];
+        struct cost cost = ledger_total(&got->ledger, &over).cost;
+        const struct totals *w = &want[ph];
+        if (got->forwards != w->forwards || got->work.rows != w->rows ||
+            got->work.logit_rows != w->logit_rows || got->work.tokens_committed != w->committed ||
+            got->work.flop_useful != w->useful || cost.flop_matmul != w->matmul ||
+            cost.flop_attention != w->attention || cost.bytes[ROLE_WEIGHT] != w->weight ||
+            cost.bytes[ROLE_KV] != w->kv)
+            fail_msg("%s, %s: forwards %lld want %lld, rows %lld want %lld, logit rows %lld want "
+                     "%lld, committed %lld want %lld, useful %lld want %lld, matmul %lld want "
+                     "%lld, attention %lld want %lld, weight bytes %lld want %lld, kv bytes %lld "
+                     "want %lld",
+                     what, phase_name(ph), (long long)got->forwards, (long long)w->forwards,
+                     (long long)got->work.rows, (long long)w->rows,
+                     (long long)got->work.logit_rows, (long long)w->logit_rows,
+                     (long long)got->work.tokens_committed, (long long)w->committed,
+                     (long long)got->work.flop_useful, (long long)w->useful,
+                     (long long)cost.flop_matmul, (long long)w->matmul,
+                     (long long)cost.flop_attention, (long long)w->attention,
+                     (long long)cost.bytes[ROLE_WEIGHT], (long long)w->weight,
+                     (long long)cost.bytes[ROLE_KV], (long long)w->kv);
+        assert_true(cost.bytes_dram_lo <= cost.bytes_dram && cost.bytes_dram <= cost.bytes_dram_hi);
+        assert_true(cost.bytes_dram_lo == cost.bytes[ROLE_WEIGHT] + cost.bytes[ROLE_KV]);
+        assert_true(cost.flop_executed >= cost_flop(&cost));
+    }
+    free(p);
+}
+
+static struct cell cell_of(const char *model, int32_t layers, const char *decoder)
+{
+    struct cell c = {.layers = layers, .dtype = DTYPE_BF16, .kv_dtype = DTYPE_BF16};
+    snprintf(c.model, sizeof c.model, "%s", model);
+    snprintf(c.decoder, sizeof c.decoder, "%s", decoder);
+    snprintf(c.device, sizeof c.device, "sim:a100-80gb");
+    c.spec.seed = 1;
+    return c;
+}
+
+/* One AR decode worked out by hand, so that the counter above is checked too. */
+static void a_hand_worked_decode(void **state)
+{
+    /* llama3-8b, one layer: P_lin = 4096 (2 4096 + 2 1024 + 3 14336) = 218,103,808;
+     * V D = 525,336,576; norms 2 4096 + 4096. */
+    struct cell c = cell_of("llama3-8b", 1, "ar");
+    struct plan *p = malloc(sizeof *p);
+    struct plan_target target;
+    bool over;
+    c.spec.batch = 2;
+    c.spec.n_prompt = 3;
+    c.spec.n_gen = 2;
+    assert_int_equal(plan_target_sim("sim:a100-80gb", c.dtype, 0, &target), ERR_NONE);
+    assert_int_equal(plan_cell(&c, &target, p), ERR_NONE);
+    struct cost pre = ledger_total(&p->phase[PHASE_PREFILL].ledger, &over).cost;
+    struct cost dec = ledger_total(&p->phase[PHASE_DECODE].ledger, &over).cost;
+    assert_int_equal(pre.flop_matmul, 2LL * 6 * 218103808 + 2LL * 2 * 525336576);
+    assert_int_equal(pre.flop_attention, 4LL * 32 * 128 * 2 * (1 + 2 + 3));
+    assert_int_equal(dec.flop_matmul, 2LL * 2 * 218103808 + 2LL * 2 * 525336576);
+    assert_int_equal(dec.flop_attention, 4LL * 32 * 128 * 2 * 4);
+    assert_int_equal(dec.bytes[ROLE_WEIGHT], 2LL * (218103808 + 3 * 4096 + 525336576) + 2LL * 4096 * 2);
+    /* 2 sequences x (4 read + 1 written) positions x K and V x 8 heads x 128 x 2 bytes */
+    assert_int_equal(dec.bytes[ROLE_KV], 2LL * 5 * 2 * 8 * 128 * 2);
+    assert_int_equal(p->phase[PHASE_DECODE].work.flop_useful, cost_flop(&dec));
+    free(p);
+}
+
+/* A number below n; state moves on. */
+static int32_t pick(uint64_t *state, int32_t n)
+{
+    *state = mix64(*state);
+    return (int32_t)(*state % (uint64_t)n);
+}
+
+static void random_points_equal_the_independent_count(void **state)
+{
+    static const char *const models[] = {"llama3-8b", "llada-8b", "qwen2.5-7b", "dream-7b",
+                                         "sdar-8b", "qwen2.5-0.5b", "tiny-test"};
+    static const char *const decoders[] = {"ar", "diffusion", "block"};
+    for (uint64_t i = 0; i < 400; i++) {
+        uint64_t r = mix64(i);
+        const char *decoder = decoders[pick(&r, 3)], *model = models[pick(&r, 7)];
+        struct cell c = cell_of(model, pick(&r, 4), decoder);
+        c.dtype = pick(&r, 2) ? DTYPE_BF16 : DTYPE_F32;
+        c.kv_dtype = pick(&r, 2) ? DTYPE_BF16 : DTYPE_F32;
+        c.spec.batch = 1 + pick(&r, 5);
+        c.spec.n_prompt = 1 + pick(&r, 40);
+        c.spec.n_gen = 1 + pick(&r, 60);
+        if (strcmp(decoder, "ar") != 0) {
+            c.spec.head = pick(&r, 3);
+            c.spec.logits = pick(&r, 2);
+            c.spec.strategy = pick(&r, 2);
+            c.spec.block_length = 1 + pick(&r, 12);
+            c.spec.steps = 1 + pick(&r, 20);
+            int32_t whole = c.spec.block_length * (1 + pick(&r, 8));
+            if (strcmp(decoder, "block") == 0)
+                c.spec.n_gen = whole * (1 + c.spec.n_prompt / whole) - c.spec.n_prompt;
+            else
+                c.spec.n_gen = whole;
+            if (strcmp(decoder, "diffusion") == 0 && pick(&r, 2)) c.spec.block_length = 0;
+            if (c.spec.n_gen < 1) c.spec.n_gen += whole;
+        }
+        compare(&c);
+    }
+}
+
+/* Ragged batches: total work is the sum over sequences of what each would cost alone, as far
+ * as rows and commits go; no sequence takes more forwards than the steps allow. */
+static void ragged_commits_everything_once(void **state)
+{
+    struct cell c = cell_of("tiny-test", 0, "block");
+    struct plan *p = malloc(sizeof *p);
+    struct plan_target target;
+    c.spec.batch = 6;
+    c.spec.n_prompt = 8;
+    c.spec.n_gen = 24;
+    c.spec.block_length = 8;
+    c.spec.steps = 8;
+    c.spec.batch_policy = BATCH_RAGGED;
+    assert_int_equal(plan_target_sim("sim:a100-80gb", c.dtype, 0, &target), ERR_NONE);
+    assert_int_equal(plan_cell(&c, &target, p), ERR_NONE);
+    const struct phase_total *d = &p->phase[PHASE_DENOISE];
+    assert_int_equal(d->work.tokens_committed, 6 * 24);
+    assert_true(d->forwards <= 3 * 8);
+    assert_true(d->work.rows < d->forwards * 6 * 8); /* some sequence was done early */
+    assert_int_equal(p->phase[PHASE_COMMIT].forwards, 3);
+    assert_int_equal(p->phase[PHASE_COMMIT].work.rows, 3 * 6 * 8);
+    free(p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_hand_worked_decode),
+        cmocka_unit_test(random_points_equal_the_independent_count),
+        cmocka_unit_test(ragged_commits_everything_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
