@@ -130,7 +130,7 @@ say    = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $(2))
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: all check check-slow check-run check-slow-run quickstart gpu-check install config help \
-        clean format layers headers deps need-libs FORCE
+        clean format layers headers state deps need-libs FORCE
 
 all: $(regime) $(B)/libregime.a ## build ./regime
 	$(if $(regime),@ln -sfn $(abspath $(regime)) regime)
@@ -155,7 +155,7 @@ quickstart: ## build, measure this machine, run the sweep and draw the figures
 deps: ## install the Debian packages that are missing
 	@tests/bootstrap.sh build test figures && echo 'Every package is installed.'
 
-check-run: $(regime) $(filter $(B)/%,$(call runnable,$(tests))) $(if $(strip $(T)),,layers headers)
+check-run: $(regime) $(filter $(B)/%,$(call runnable,$(tests))) $(if $(strip $(T)),,layers headers state)
 	@REGIME=$(abspath $(regime)) SAN=$(san) V=$(V) tests/run_tests.sh $(call runnable,$(tests))
 
 check-slow-run: $(regime) $(filter $(B)/%,$(call runnable,$(slow)))
@@ -167,6 +167,11 @@ gpu-check: ## verify and measure on an NVIDIA GPU
 layers: ## check that no include points up the layers
 	$(call say,CHECK,layers)
 	$(quiet)tests/check_layers.sh
+
+# Sanitizers add variables of their own.
+state: $(lib_obj) $(main_obj) ## check that no object keeps state at file scope
+	$(call say,CHECK,state)
+	$(quiet)$(if $(san),:,tests/check_state.sh $(filter-out %.cu.o,$(lib_obj) $(main_obj)))
 
 headers: $(header_obj) ## check that every header compiles on its own
 
