@@ -105,7 +105,7 @@ src   := $(filter-out $(stubs) $(foreach s,$(stubs),$(call real_of,$(s))),$(all_
          $(foreach s,$(stubs),$(call pick,$(s)))
 src   += $(if $(filter 1,$(use_cuda)),$(cuda_src),$(wildcard harness/kernels/cuda/cuda_stub.c))
 
-embedded := $(wildcard results/schema.sql plots/*.gp harness/sweeps/*.yaml)
+embedded := $(wildcard results/*.sql plots/*.gp harness/sweeps/*.yaml)
 gen      := $(B)/gen/embedded.c $(B)/gen/build_info.c
 
 main    := harness/app/main.c

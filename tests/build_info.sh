@@ -14,7 +14,7 @@ if [ "$sha" != unknown ]; then
 fi
 # The text of what is compiled, headers and embedded files included.
 source_hash=$(find "$@" -type f \
-    \( -name '*.[ch]' -o -name '*.cu' -o -name '*.sql' -o -name '*.gp' -o -name '*.yaml' \) |
+    \( -name '*.[ch]' -o -name '*.inc' -o -name '*.cu' -o -name '*.sql' -o -name '*.gp' -o -name '*.yaml' \) |
     LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c 1-64)
 
 cat <<END

@@ -2,7 +2,7 @@
 # Fail if an #include points up tests/layers.txt, or if a header is seen outside the folders that
 # own it.  An argument names another tree to check.
 cd "${1:-$(dirname "$0")/..}" || exit 2
-find harness ar_baseline diffusion roofline results plots tests -name '*.[ch]' -o -name '*.cu' |
+find harness ar_baseline diffusion roofline results plots tests -name '*.[ch]' -o -name '*.inc' -o -name '*.cu' |
 LC_ALL=C sort | xargs awk '
 BEGIN {
     while ((getline line < "tests/layers.txt") > 0) {
