@@ -81,7 +81,7 @@ nvflags :=
 ifeq ($(use_cuda),1)
   cflags  += -isystem $(strip $(CUDA_HOME))/include $(if $(cupti_h),-isystem $(dir $(cupti_h)))
   libs    += -L$(strip $(CUDA_HOME))/lib64 -lcudart_static -lrt -lstdc++
-  nvflags := -std=c++17 -O3 -lineinfo -fmad=false -I. -Xcompiler -Wall \
+  nvflags := -std=c++17 -O3 -lineinfo -I. -Xcompiler -Wall \
              $(foreach a,$(CUDA_ARCH),-gencode arch=compute_$(a),code=sm_$(a)) \
              -gencode arch=compute_$(lastword $(CUDA_ARCH)),code=compute_$(lastword $(CUDA_ARCH))
 endif

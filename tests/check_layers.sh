@@ -15,6 +15,8 @@ BEGIN {
     owner["<cuda"] = owner["<cublas"] = "^(harness/kernels/cuda|roofline|tests)/"
     owner["<cupti"] = owner["<nvperf"] = "^(roofline|tests)/"
     owner["<sqlite3"] = "^(results|tests)/"
+    owner["<yaml"] = "^(harness/app|tests)/"
+    owner["<cjson"] = "^(harness/model|tests)/"
     owner["<cmocka"] = "^tests/"
     owner["\"harness/kernels/backend.h"] = "^(harness/kernels|tests)/"
 }
