@@ -56,12 +56,6 @@ bool denoise_block_done(const struct denoise *d)
     return true;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
-    return (x > y) - (x < y);
-}
-
 /* The positions whose logits are wanted, ascending. */
 static int32_t wanted(const struct denoise *d, int32_t b, int32_t pos0, int32_t n_rows,
                       int32_t *pos)
@@ -69,9 +63,9 @@ static int32_t wanted(const struct denoise *d, int32_t b, int32_t pos0, int32_t 
     const struct unmask *u = &d->unmask[b];
     int32_t n = 0;
     if (d->spec.logits == LOGITS_MASKED) {
-        n = u->n_masks - u->n_revealed;
-        memcpy(pos, u->order + u->n_revealed, (size_t)n * sizeof *pos);
-        qsort(pos, (size_t)n, sizeof *pos, ascending);
+        const int32_t *tokens = denoise_row(d, b);
+        for (int32_t p = u->begin; p < u->end; p++)
+            if (tokens[p] == d->config->mask_id) pos[n++] = p;
         return n;
     }
     int32_t first = d->spec.n_prompt > pos0 ? d->spec.n_prompt : pos0;
@@ -116,6 +110,12 @@ void denoise_keys(const struct denoise *d, const struct pass *p, struct row_key 
         for (int32_t j = 0; j < p->seq[i].n_logits; j++)
             *keys++ = (struct row_key){(uint32_t)b, (uint32_t)pos[j], (uint32_t)d->unmask[b].step};
     }
+}
+
+static int ascending(const void *a, const void *b)
+{
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
 }
 
 void denoise_accept(struct denoise *d, const struct pass *p, const struct row_stat *stats,

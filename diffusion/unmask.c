@@ -43,6 +43,8 @@ static void shuffle(int32_t *order, int32_t n, uint64_t seed, uint32_t request, 
 void unmask_start(struct unmask *u, const struct decode_spec *s, uint32_t request, uint32_t block,
                   const int32_t *tokens, int32_t begin, int32_t end, int32_t mask_id)
 {
+    u->begin = begin;
+    u->end = end;
     u->n_masks = u->step = u->n_revealed = 0;
     for (int32_t pos = begin; pos < end; pos++)
         if (tokens[pos] == mask_id) u->order[u->n_masks++] = pos;

@@ -14,6 +14,7 @@ int32_t unmask_quota(int32_t n_masks, int32_t n_steps, int32_t step);
 /* One sequence's block being denoised. */
 struct unmask {
     int32_t *order;     /* owned [capacity]: positions in the order they are revealed */
+    int32_t begin, end; /* of the block                                               */
     int32_t n_masks;    /* at block start                                            */
     int32_t n_steps;    /* denoise forwards this block takes; 0 when nothing is masked */
     int32_t step;       /* forwards done                                             */

@@ -5,15 +5,21 @@
 
 #include "harness/base/rng.h"
 
-int32_t prompt_token(const struct model_config *c, uint64_t seed, uint32_t request,
-                     uint32_t position)
+/* Token `position` of a prompt, four to a Philox call. */
+static void prompt_fill(const struct model_config *c, uint64_t seed, uint32_t request, int32_t n,
+                        int32_t *tokens)
 {
     enum { STREAM_PROMPT = 1 };
-    uint32_t counter[4] = {position, 0, STREAM_PROMPT, request};
-    uint32_t id = rng_below(philox4x32(counter, seed).word[0], (uint32_t)c->n_ids);
-    /* The mask is no prompt token; its neighbour takes its share. */
-    if ((int32_t)id == c->mask_id) id = id ? id - 1 : id + 1;
-    return (int32_t)id;
+    for (int32_t i = 0; i < n; i += 4) {
+        uint32_t counter[4] = {(uint32_t)i / 4, 0, STREAM_PROMPT, request};
+        struct philox random = philox4x32(counter, seed);
+        for (int32_t j = i; j < n && j < i + 4; j++) {
+            int32_t id = (int32_t)rng_below(random.word[j - i], (uint32_t)c->n_ids);
+            /* The mask is no prompt token; its neighbour takes its share. */
+            if (id == c->mask_id) id += id ? -1 : 1;
+            tokens[j] = id;
+        }
+    }
 }
 
 int64_t token_useful_flop(const struct model_config *c, int64_t position)
@@ -33,8 +39,7 @@ enum err canvas_create(const struct decode_spec *s, const struct model_config *c
     if (!t) return err_set(ERR_NOMEM, "tokens of %d sequences: out of memory", s->batch);
     for (int32_t b = 0; b < s->batch; b++) {
         int32_t *row = t + (size_t)b * length;
-        for (int32_t i = 0; i < s->n_prompt; i++)
-            row[i] = prompt_token(c, s->seed, (uint32_t)b, (uint32_t)i);
+        prompt_fill(c, s->seed, (uint32_t)b, s->n_prompt, row);
         for (int32_t i = s->n_prompt; i < s->n_prompt + s->n_gen; i++) row[i] = c->mask_id;
     }
     *tokens = t;

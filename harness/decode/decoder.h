@@ -79,17 +79,13 @@ struct decoder {
     const struct decoder_ops *ops;
 };
 
-/* tokens[batch, n_prompt + n_gen]: the prompts, then mask_id.  Owned by the caller. */
+/* tokens[batch, n_prompt + n_gen]: prompts drawn from the seed, distinct per sequence and the
+ * same for every decoder, then mask_id.  Owned by the caller. */
 enum err canvas_create(const struct decode_spec *s, const struct model_config *c,
                        int32_t **tokens) MUST_CHECK;
 
 /* What every decoder asks for: at least one sequence and token, positions the model has. */
 enum err spec_check(const struct decode_spec *s, const struct model_config *c) MUST_CHECK;
-
-/* Prompt token `position` of sequence `request`: seeded, distinct per sequence, the
- * same for every decoder. */
-int32_t prompt_token(const struct model_config *c, uint64_t seed, uint32_t request,
-                     uint32_t position);
 
 /* FLOPs plain AR spends on the token at `position` (0: the first of the sequence):
  * 2 (P_lin + V D) + 4 h d n per position of its prefix. */

@@ -23,8 +23,8 @@ void ledger_clear(struct ledger *l)
     memset(l, 0, sizeof *l);
 }
 
-/* *sum += x * n; true when it does not fit. */
-static bool add_times(int64_t *sum, int64_t x, int64_t n)
+/* *sum += x * n; true when it does not fit.  Nothing is added then. */
+static inline bool add_times(int64_t *sum, int64_t x, int64_t n)
 {
     int64_t product;
     return __builtin_mul_overflow(x, n, &product) || __builtin_add_overflow(*sum, product, sum);

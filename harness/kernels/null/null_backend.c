@@ -20,19 +20,15 @@ static enum err null_open(const struct kernels_config *c, void **state, struct b
 
 static void null_close(void *state)
 {
-    (void)state;
 }
 
 static enum err null_sync(void *state)
 {
-    (void)state;
     return ERR_NONE;
 }
 
 static enum err null_alloc(void *state, size_t n, void **out)
 {
-    (void)state;
-    (void)n;
     static char somewhere[64];
     *out = somewhere;
     return ERR_NONE;
@@ -40,78 +36,48 @@ static enum err null_alloc(void *state, size_t n, void **out)
 
 static void null_free(void *state, void *p, size_t n)
 {
-    (void)state;
-    (void)p;
-    (void)n;
 }
 
 static enum err null_upload(void *state, struct tensor dst, const void *host)
 {
-    (void)state;
-    (void)dst;
-    (void)host;
     return ERR_NONE;
 }
 
 static enum err null_download(void *state, void *host, struct tensor src)
 {
-    (void)state;
     memset(host, 0, (size_t)tensor_bytes(src));
     return ERR_NONE;
 }
 
 static size_t null_packed_bytes(const void *state, int64_t rows, int64_t cols, enum dtype dtype)
 {
-    (void)state;
     return (size_t)(rows * cols * dtype_bytes(dtype));
 }
 
 static enum err null_load_weight(void *state, struct tensor w, weight_row_fn *row, void *ctx)
 {
-    (void)state;
-    (void)w;
-    (void)row;
-    (void)ctx;
     return ERR_NONE;
 }
 
 static enum err null_embed(void *state, struct tensor out, struct tensor table, const int32_t *ids)
 {
-    (void)state;
-    (void)out;
-    (void)table;
-    (void)ids;
     return ERR_NONE;
 }
 
 static enum err null_rmsnorm(void *state, struct tensor out, struct tensor x, struct tensor gain,
                              float eps)
 {
-    (void)state;
-    (void)out;
-    (void)x;
-    (void)gain;
-    (void)eps;
     return ERR_NONE;
 }
 
 static enum err null_matmul(void *state, struct tensor y, struct tensor x, struct tensor w,
                             struct tensor bias)
 {
-    (void)state;
-    (void)y;
-    (void)x;
-    (void)w;
-    (void)bias;
     return ERR_NONE;
 }
 
 static enum err null_rope(void *state, struct tensor x, const int32_t *pos, const struct rope *r)
 {
-    (void)state;
-    (void)x;
-    (void)pos;
-    (void)r;
     return ERR_NONE;
 }
 
@@ -119,13 +85,6 @@ static enum err null_kv_store(void *state, struct tensor k_cache, struct tensor 
                               struct tensor k_rows, struct tensor v_rows, const struct span *spans,
                               int32_t n_spans)
 {
-    (void)state;
-    (void)k_cache;
-    (void)v_cache;
-    (void)k_rows;
-    (void)v_rows;
-    (void)spans;
-    (void)n_spans;
     return ERR_NONE;
 }
 
@@ -133,38 +92,21 @@ static enum err null_attention(void *state, struct tensor out, struct tensor q,
                                struct tensor k_cache, struct tensor v_cache,
                                const struct span *spans, int32_t n_spans)
 {
-    (void)state;
-    (void)out;
-    (void)q;
-    (void)k_cache;
-    (void)v_cache;
-    (void)spans;
-    (void)n_spans;
     return ERR_NONE;
 }
 
 static enum err null_swiglu(void *state, struct tensor out, struct tensor gate_up)
 {
-    (void)state;
-    (void)out;
-    (void)gate_up;
     return ERR_NONE;
 }
 
 static enum err null_add(void *state, struct tensor x, struct tensor y)
 {
-    (void)state;
-    (void)x;
-    (void)y;
     return ERR_NONE;
 }
 
 static enum err null_gather(void *state, struct tensor out, struct tensor x, const int32_t *index)
 {
-    (void)state;
-    (void)out;
-    (void)x;
-    (void)index;
     return ERR_NONE;
 }
 
@@ -172,9 +114,6 @@ static enum err null_gather(void *state, struct tensor out, struct tensor x, con
 static enum err null_rowstat(void *state, struct row_stat *stats, struct tensor logits,
                              const struct row_key *keys, const struct choice_rule *rule)
 {
-    (void)state;
-    (void)keys;
-    (void)rule;
     memset(stats, 0, (size_t)logits.dim[0] * sizeof *stats);
     return ERR_NONE;
 }
