@@ -15,7 +15,7 @@ DESTDIR   ?=## install: put before PREFIX, for packagers
 comma  := ,
 config := $(strip $(CONFIG))
 san    := $(strip $(SAN))
-BUILD  ?= build/$(config)$(if $(san),-$(subst $(comma),+,$(san)))## folder of this build
+BUILD  ?= build/$(config)$(if $(san),-$(subst $(comma),+,$(san)))## folder of this build; build/CONFIG unless given
 B      := $(strip $(BUILD))
 
 ifeq ($(filter release debug,$(config)),)
@@ -209,8 +209,8 @@ help: ## print this list
 	@echo 'make TARGET'
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
 	@echo 'make NAME=value'
-	@awk -F'[?]=|## ' '/^[A-Z_]+ +[?]=.*## /{printf "  %-12s %s (%s)\n", $$1, $$3, $$2}' Makefile | \
-	    sed 's/ ( *)$$//; s/( */(/'
+	@awk -F' *[?]= *|## ' '/^[A-Z_]+ +[?]=.*## /{ \
+	    printf "  %-12s %s%s\n", $$1, $$3, ($$2 == "" || index($$2, "$$") ? "" : " (" $$2 ")")}' Makefile
 
 # --- Rules -------------------------------------------------------------------------------
 

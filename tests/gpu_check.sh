@@ -4,7 +4,7 @@
 why=${1:-}
 if [ -z "$why" ]; then
     if [ -e /dev/nvidiactl ]; then
-        why='this version has no GPU checks yet'
+        why='this version has no GPU checks'
     else
         why='no NVIDIA GPU is visible (/dev/nvidiactl does not exist)'
     fi
