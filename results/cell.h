@@ -21,12 +21,21 @@ struct cell {
     char match[16];        /* what a pair holds equal: "policy", "latency", "memory"   */
 };
 
-/* The cell as one line of JSON with sorted keys, its device left out: what the key hashes. */
+/* The same cell with what its decoder ignores cleared and defaults that the model decides
+ * filled in (layers, head), so that one experiment has one spelling. */
+struct cell cell_normal(const struct cell *c);
+
+/* The normal form as one line of JSON with sorted keys, its device and match left out: what
+ * the key hashes.  Keys are option names; one at its default is left out where a later
+ * version may add others, so that old keys stay. */
 void cell_canonical(const struct cell *c, struct strbuf *out);
 
 enum { CELL_KEY_SIZE = 65 };
 /* SHA-256 of the canonical form, in hex. */
 void cell_key(const struct cell *c, char out[CELL_KEY_SIZE]);
+
+/* The temperature as a double that prints as the float was written: 0.7, not 0.69999998. */
+double cell_temperature(const struct cell *c);
 
 const char *logits_policy_name(enum logits_policy p);
 const char *head_policy_name(enum head_policy p);

@@ -97,6 +97,7 @@ enum err store_add_run(struct store *s, const char *invocation_id, const struct 
 /* Many runs in one transaction (a plan): the calls between begin and commit. */
 enum err store_begin(struct store *s) MUST_CHECK;
 enum err store_commit(struct store *s) MUST_CHECK;
+void store_rollback(struct store *s); /* nothing, outside a transaction */
 
 /* Whether a finished run of this cell on this device exists.  any_build: whatever program
  * wrote it; else only this build.  run_id is filled when it does. */

@@ -1,0 +1,117 @@
+/* cell.c - one spelling per experiment, and its hash. */
+#include "results/cell.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/hash.h"
+#include "harness/base/json.h"
+
+/* Raised when the same cell comes to mean other work (prompts, schedules, seeded weights):
+ * results of the older meaning then no longer count as done. */
+enum { WORKLOAD_VERSION = 1 };
+
+const char *logits_policy_name(enum logits_policy p)
+{
+    return p == LOGITS_ALL ? "all" : "masked";
+}
+
+const char *head_policy_name(enum head_policy p)
+{
+    return p == HEAD_SAME ? "same" : p == HEAD_SHIFTED ? "shifted" : "default";
+}
+
+const char *batch_policy_name(enum batch_policy p)
+{
+    return p == BATCH_RAGGED ? "ragged" : "lockstep";
+}
+
+const char *strategy_name(enum strategy s)
+{
+    return s == STRATEGY_SEQUENTIAL ? "sequential" : "random";
+}
+
+struct cell cell_normal(const struct cell *c)
+{
+    struct cell n = *c;
+    if (strcmp(n.decoder, "ar") == 0) {
+        n.spec.block_length = n.spec.steps = 0;
+        n.spec.logits = LOGITS_MASKED;
+        n.spec.head = HEAD_DEFAULT;
+        n.spec.strategy = STRATEGY_RANDOM;
+        n.spec.batch_policy = BATCH_LOCKSTEP;
+    }
+    struct model_config model;
+    /* A model without a preset keeps what was asked for. */
+    if (model_preset(n.model, 0, &model) == ERR_NONE) {
+        if (n.layers == 0) n.layers = model.n_layer;
+        if (n.spec.head == HEAD_DEFAULT && strcmp(n.decoder, "ar") != 0)
+            n.spec.head = model.head_shifted ? HEAD_SHIFTED : HEAD_SAME;
+    }
+    return n;
+}
+
+double cell_temperature(const struct cell *c)
+{
+    char text[32];
+    for (int digits = 6; digits <= 9; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)c->spec.temperature);
+        if (strtof(text, NULL) == c->spec.temperature) break;
+    }
+    return strtod(text, NULL);
+}
+
+static void put_int(struct json *j, const char *key, int64_t v)
+{
+    json_key(j, key);
+    json_int(j, v);
+}
+
+static void put_text(struct json *j, const char *key, const char *v)
+{
+    json_key(j, key);
+    json_string(j, v);
+}
+
+void cell_canonical(const struct cell *cell, struct strbuf *out)
+{
+    struct cell c = cell_normal(cell);
+    const struct decode_spec *s = &c.spec;
+    bool ar = strcmp(c.decoder, "ar") == 0;
+    struct json j;
+    json_to_strbuf(&j, out);
+    json_object_begin(&j);
+    put_int(&j, "batch", s->batch);
+    if (s->batch_policy != BATCH_LOCKSTEP)
+        put_text(&j, "batch-policy", batch_policy_name(s->batch_policy));
+    if (s->block_length) put_int(&j, "block-length", s->block_length);
+    put_text(&j, "decoder", c.decoder);
+    put_text(&j, "dtype", dtype_name(c.dtype));
+    if (!ar) put_text(&j, "head", head_policy_name(s->head));
+    put_text(&j, "kv-dtype", dtype_name(c.kv_dtype));
+    if (c.launch_ns) put_int(&j, "launch-ns", c.launch_ns);
+    put_int(&j, "layers", c.layers);
+    if (!ar) put_text(&j, "logits", logits_policy_name(s->logits));
+    put_text(&j, "model", c.model);
+    put_int(&j, "n-gen", s->n_gen);
+    put_int(&j, "n-prompt", s->n_prompt);
+    put_int(&j, "seed", (int64_t)s->seed);
+    if (s->steps) put_int(&j, "steps", s->steps);
+    if (!ar) put_text(&j, "strategy", strategy_name(s->strategy));
+    if (s->temperature > 0) {
+        json_key(&j, "temperature");
+        json_double(&j, cell_temperature(&c));
+    }
+    if (c.threads) put_int(&j, "threads", c.threads);
+    put_int(&j, "workload", WORKLOAD_VERSION);
+    json_object_end(&j);
+}
+
+void cell_key(const struct cell *c, char out[CELL_KEY_SIZE])
+{
+    struct strbuf text = {0};
+    cell_canonical(c, &text);
+    sha256_hex(strbuf_text(&text), text.len, out);
+    strbuf_free(&text);
+}

@@ -1,0 +1,195 @@
+/* record.c - write one run: its cell, the roofs it is held against, and every forward. */
+#include <string.h>
+
+#include "harness/base/clock.h"
+#include "results/db.h"
+
+static const char *const forward_kind_name[] = {
+    [FORWARD_DECODE] = "decode",
+    [FORWARD_PINNED] = "pinned",
+    [FORWARD_TRACE] = "trace",
+    [FORWARD_PLAN] = "plan",
+};
+
+static enum err add_cell(struct store *s, const struct cell *cell, char id[CELL_KEY_SIZE])
+{
+    struct cell c = cell_normal(cell);
+    const struct decode_spec *d = &c.spec;
+    bool ar = strcmp(c.decoder, "ar") == 0;
+    struct strbuf text = {0};
+    cell_canonical(&c, &text);
+    enum err e = strbuf_check(&text);
+    if (e == ERR_NONE) {
+        sha256_hex(text.text, text.len, id);
+        struct args a = args_of(s, STMT_CELL);
+        arg_text(&a, id);
+        arg_text(&a, text.text);
+        arg_text(&a, c.model);
+        arg_int_above(&a, c.layers, 0);
+        arg_text(&a, c.decoder);
+        arg_text(&a, dtype_name(c.dtype));
+        arg_text(&a, dtype_name(c.kv_dtype));
+        arg_int(&a, d->batch);
+        arg_text(&a, batch_policy_name(d->batch_policy));
+        arg_int(&a, d->n_prompt);
+        arg_int(&a, d->n_gen);
+        arg_int_above(&a, d->block_length, 0);
+        arg_int_above(&a, d->steps, 0);
+        arg_text(&a, ar ? NULL : strategy_name(d->strategy));
+        arg_null(&a); /* cache */
+        arg_text(&a, ar ? NULL : logits_policy_name(d->logits));
+        arg_text(&a, ar ? NULL : head_policy_name(d->head));
+        arg_real(&a, cell_temperature(&c));
+        arg_int(&a, (int64_t)d->seed);
+        arg_int_above(&a, c.threads, 0);
+        arg_int(&a, c.launch_ns);
+        e = db_run(s, &a);
+    }
+    strbuf_free(&text);
+    return e;
+}
+
+static enum err add_run(struct store *s, const struct cell *c, const char *cell_id,
+                        const struct run_row *r, int64_t *run_no)
+{
+    char now[CLOCK_UTC_SIZE];
+    clock_utc(now);
+    struct args a = args_of(s, STMT_RUN);
+    arg_text(&a, r->run_id);
+    arg_text(&a, s->invocation_id);
+    arg_text(&a, s->invocation_device_id);
+    arg_text(&a, cell_id);
+    arg_text(&a, now);
+    arg_text(&a, r->status);
+    arg_text(&a, r->message);
+    arg_text(&a, c->match);
+    arg_text(&a, r->pair_id);
+    arg_int_above(&a, r->pair_id && *r->pair_id ? r->pair_baseline : -1, -1);
+    arg_int(&a, r->cache_resident);
+    arg_int_above(&a, r->weight_bytes, 0);
+    arg_text(&a, r->tokens_sha256);
+    arg_int_above(&a, r->threads, 0);
+    arg_text(&a, r->variant);
+    TRY(db_run(s, &a));
+    *run_no = sqlite3_last_insert_rowid(s->db);
+    return ERR_NONE;
+}
+
+static enum err add_price(struct store *s, int64_t run_no, enum tier t, const struct price *p)
+{
+    struct args a = args_of(s, STMT_PRICE);
+    arg_int(&a, run_no);
+    arg_text(&a, tier_name(t));
+    arg_real_above(&a, p->matmul_flop_per_s, 0);
+    arg_real_above(&a, p->attention_flop_per_s, 0);
+    arg_real_above(&a, p->vector_flop_per_s, 0);
+    arg_real_above(&a, p->bytes_per_s, 0);
+    arg_real(&a, p->launch_ns);
+    return db_run(s, &a);
+}
+
+static void bind_costs(struct args *a, const struct ledger_entry *e, const bool *tier_known)
+{
+    const struct cost *c = &e->cost;
+    arg_int(a, c->flop_matmul);
+    arg_int(a, c->flop_attention);
+    arg_int(a, c->flop_vector);
+    arg_int(a, c->flop_executed);
+    arg_int(a, c->bytes[ROLE_WEIGHT]);
+    arg_int(a, c->bytes[ROLE_KV]);
+    arg_int(a, c->bytes[ROLE_ACTIVATION]);
+    arg_int(a, c->bytes[ROLE_LOGITS]);
+    arg_int(a, c->bytes_dram);
+    arg_int(a, c->bytes_dram_lo);
+    arg_int(a, c->bytes_dram_hi);
+    for (int t = 0; t < TIER_COUNT; t++) {
+        if (tier_known[t]) arg_real(a, e->predicted_ns[t]);
+        else arg_null(a);
+    }
+    for (int t = 0; t < TIER_COUNT; t++) {
+        if (tier_known[t]) arg_real(a, e->memory_ns[t]);
+        else arg_null(a);
+    }
+}
+
+static enum err add_ops(struct store *s, int64_t run_no, int32_t forward_no,
+                        const struct forward_row *f, const bool *tier_known)
+{
+    for (int op = 0; op < OP_COUNT; op++) {
+        const struct ledger_entry *e = &f->ledger->op[op];
+        if (e->calls == 0) continue;
+        struct args a = args_of(s, STMT_FORWARD_OP);
+        arg_int(&a, run_no);
+        arg_int(&a, forward_no);
+        arg_text(&a, op_name((enum op)op));
+        arg_int(&a, e->calls);
+        if (f->kind == FORWARD_TRACE) arg_int(&a, e->time_ns);
+        else arg_null(&a);
+        bind_costs(&a, e, tier_known);
+        TRY(db_run(s, &a));
+    }
+    return ERR_NONE;
+}
+
+static enum err add_forward(struct store *s, int64_t run_no, int32_t forward_no,
+                            const struct forward_row *f, const bool *tier_known)
+{
+    bool overflow = false;
+    struct ledger_entry total = ledger_total(f->ledger, &overflow);
+    if (overflow || f->ledger->overflow)
+        return err_set(ERR_INTERNAL, "a forward's counts pass 2^63 - 1 and cannot be stored");
+    struct args a = args_of(s, STMT_FORWARD);
+    arg_int(&a, run_no);
+    arg_int(&a, forward_no);
+    arg_text(&a, forward_kind_name[f->kind]);
+    arg_text(&a, phase_name(f->phase));
+    arg_int(&a, f->sample);
+    arg_int(&a, f->step);
+    arg_int(&a, f->round);
+    arg_int(&a, f->warmup);
+    arg_int(&a, f->after_switch);
+    arg_int(&a, f->seq);
+    arg_int(&a, f->n_forwards);
+    arg_int_above(&a, f->time_ns, -1);
+    arg_real_above(&a, f->other_cpus, -1);
+    arg_int(&a, f->work.rows);
+    arg_int(&a, f->work.logit_rows);
+    arg_int(&a, f->work.tokens_committed);
+    arg_int(&a, f->work.flop_useful);
+    bind_costs(&a, &total, tier_known);
+    TRY(db_run(s, &a));
+    return f->kind == FORWARD_PINNED ? ERR_NONE : add_ops(s, run_no, forward_no, f, tier_known);
+}
+
+static enum err add_all(struct store *s, const struct cell *c, const struct run_row *run,
+                        const struct forward_row *rows, int32_t n_rows)
+{
+    char cell_id[CELL_KEY_SIZE];
+    bool tier_known[TIER_COUNT];
+    int64_t run_no = 0;
+    TRY(add_cell(s, c, cell_id));
+    TRY(add_run(s, c, cell_id, run, &run_no));
+    for (int t = 0; t < TIER_COUNT; t++) {
+        tier_known[t] = run->price[t].known;
+        if (tier_known[t]) TRY(add_price(s, run_no, (enum tier)t, &run->price[t]));
+    }
+    for (int32_t i = 0; i < n_rows; i++) TRY(add_forward(s, run_no, i, &rows[i], tier_known));
+    return ERR_NONE;
+}
+
+enum err store_add_run(struct store *s, const char *invocation_id, const struct cell *c,
+                       struct run_row *run, const struct forward_row *rows, int32_t n_rows)
+{
+    CHECK(s->mode == STORE_WRITE);
+    if (c->spec.seed > INT64_MAX) return err_set(ERR_USAGE, "seed is above 2^63 - 1");
+    TRY(store_invocation_device(s, invocation_id));
+    if (strcmp(c->device, s->invocation_device) != 0)
+        return err_set(ERR_INTERNAL, "a cell on %s under an invocation on %s", c->device,
+                       s->invocation_device);
+    for (int32_t i = 1; i < n_rows; i++)
+        if ((rows[i].kind == FORWARD_PLAN) != (rows[0].kind == FORWARD_PLAN))
+            return err_set(ERR_INTERNAL, "planned and measured forwards in one run");
+    if (!run->run_id[0]) TRY(uuid_make(run->run_id));
+    TRY(db_begin(s));
+    return db_end(s, add_all(s, c, run, rows, n_rows));
+}

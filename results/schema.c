@@ -1,0 +1,167 @@
+/* schema.c - tell our files from others, create them, migrate them.
+ *
+ * Version numbers only grow.  To change a table: write the new shape into schema.sql,
+ * raise SCHEMA_VERSION and its user_version there, and add the step from the old one.
+ * Views hold no data: they are dropped and made anew after any step. */
+#include "results/schema.h"
+
+#include <string.h>
+#include <sys/vfs.h>
+
+#include "harness/base/embed.h"
+#include "harness/base/strbuf.h"
+#include "results/db.h"
+
+/* In order of `from`; none yet. */
+static const struct schema_step steps[] = {{0, NULL}};
+enum { N_STEPS = 0 };
+
+struct identity {
+    int64_t application_id, user_version, n_objects;
+};
+
+static enum err read_identity(sqlite3 *db, const char *path, struct identity *out)
+{
+    TRY(db_int(db, path, "PRAGMA application_id", &out->application_id));
+    TRY(db_int(db, path, "PRAGMA user_version", &out->user_version));
+    return db_int(db, path, "SELECT COUNT(*) FROM sqlite_schema", &out->n_objects);
+}
+
+static bool is_empty(const struct identity *id)
+{
+    return id->application_id == 0 && id->user_version == 0 && id->n_objects == 0;
+}
+
+static enum err judge(const struct identity *id, const char *path, bool read_only)
+{
+    if (is_empty(id)) {
+        if (!read_only) return ERR_NONE;
+        return err_set(ERR_DB, "%s is empty: no results have been written to it", path);
+    }
+    if (id->application_id != SCHEMA_APPLICATION_ID)
+        return err_set(ERR_DB, "%s is a database of another program, not one of regime's results",
+                       path);
+    if (id->user_version > SCHEMA_VERSION)
+        return err_set(ERR_DB,
+                       "%s was written by a newer regime (schema version %lld, this program knows "
+                       "up to %d)",
+                       path, (long long)id->user_version, SCHEMA_VERSION);
+    if (id->user_version < 1)
+        return err_set(ERR_DB, "%s has no valid schema version", path);
+    if (id->user_version < SCHEMA_VERSION && read_only)
+        return err_set(ERR_DB,
+                       "%s has schema version %lld; open it once for writing to bring it to %d",
+                       path, (long long)id->user_version, SCHEMA_VERSION);
+    return ERR_NONE;
+}
+
+enum err schema_check(sqlite3 *db, const char *path, bool read_only)
+{
+    struct identity id;
+    TRY(read_identity(db, path, &id));
+    return judge(&id, path, read_only);
+}
+
+/* schema.sql from its first view on. */
+static const char *views_sql(void)
+{
+    const char *schema = embed_find("results/schema.sql");
+    CHECK(schema);
+    const char *views = strstr(schema, "CREATE VIEW");
+    CHECK(views);
+    return views;
+}
+
+static enum err drop_views(sqlite3 *db, const char *path)
+{
+    struct strbuf sql = {0};
+    sqlite3_stmt *st;
+    int rc = sqlite3_prepare_v2(db, "SELECT name FROM sqlite_schema WHERE type = 'view'", -1, &st,
+                                NULL);
+    while (rc == SQLITE_OK || rc == SQLITE_ROW) {
+        rc = sqlite3_step(st);
+        if (rc == SQLITE_ROW)
+            strbuf_addf(&sql, "DROP VIEW \"%s\";", (const char *)sqlite3_column_text(st, 0));
+    }
+    sqlite3_finalize(st);
+    enum err e = rc == SQLITE_DONE ? strbuf_check(&sql) : db_fail(db, path, "read", rc);
+    if (e == ERR_NONE) e = db_exec(db, path, strbuf_text(&sql));
+    strbuf_free(&sql);
+    return e;
+}
+
+enum err schema_migrate(sqlite3 *db, const char *path, const struct schema_step *table, int n,
+                        int from, int to)
+{
+    for (int i = 0, at = from; at < to; i++) {
+        if (i == n)
+            return err_set(ERR_INTERNAL, "no step leads from schema version %d to %d", at, to);
+        if (table[i].from != at) continue;
+        TRY(db_exec(db, path, table[i].sql));
+        at++;
+    }
+    TRY(drop_views(db, path));
+    TRY(db_exec(db, path, views_sql()));
+    char pragma[48];
+    sqlite3_snprintf(sizeof pragma, pragma, "PRAGMA user_version = %d", to);
+    return db_exec(db, path, pragma);
+}
+
+/* Another process may have created the file since it was checked: look again under the lock. */
+static enum err update_locked(sqlite3 *db, const char *path)
+{
+    struct identity id;
+    TRY(read_identity(db, path, &id));
+    TRY(judge(&id, path, false));
+    if (is_empty(&id)) return db_exec(db, path, embed_find("results/schema.sql"));
+    if (id.user_version == SCHEMA_VERSION) return ERR_NONE;
+    return schema_migrate(db, path, steps, N_STEPS, (int)id.user_version, SCHEMA_VERSION);
+}
+
+enum err schema_update(sqlite3 *db, const char *path)
+{
+    struct identity id;
+    TRY(read_identity(db, path, &id));
+    if (!is_empty(&id) && id.user_version == SCHEMA_VERSION) return ERR_NONE;
+    TRY(db_exec(db, path, "BEGIN IMMEDIATE"));
+    enum err e = update_locked(db, path);
+    if (e == ERR_NONE) e = db_exec(db, path, "COMMIT");
+    if (e != ERR_NONE && !sqlite3_get_autocommit(db))
+        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    return e;
+}
+
+bool schema_is_network(long fs_type)
+{
+    static const uint32_t network[] = {
+        0x00006969, /* NFS */
+        0x0000517B, /* SMB */
+        0xFE534D42, /* SMB2 */
+        0xFF534D42, /* CIFS */
+        0x0BD00BD0, /* Lustre */
+        0x47504653, /* GPFS */
+        0x19830326, /* BeeGFS */
+        0x00C36400, /* Ceph */
+        0x5346414F, /* AFS */
+        0x01021997, /* 9P */
+        0x65735546, /* FUSE: sshfs and others; a rollback journal works on all */
+        0x7461636F, /* OCFS2 */
+        0x01161970, /* GFS2 */
+        0xAAD7AAEA, /* PanFS */
+    };
+    for (size_t i = 0; i < sizeof network / sizeof network[0]; i++)
+        if (network[i] == (uint32_t)fs_type) return true;
+    return false;
+}
+
+enum err schema_journal(sqlite3 *db, const char *path)
+{
+    struct statfs fs;
+    bool network = statfs(path, &fs) == 0 && schema_is_network((long)fs.f_type);
+    /* A busy database keeps the mode it has: it was chosen here, too. */
+    int rc = sqlite3_exec(db, network ? "PRAGMA journal_mode = TRUNCATE" :
+                                        "PRAGMA journal_mode = WAL",
+                          NULL, NULL, NULL);
+    if (rc != SQLITE_OK && (rc & 0xFF) != SQLITE_BUSY) return db_fail(db, path, "write to", rc);
+    return db_exec(db, path, network ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+}

@@ -1,0 +1,667 @@
+-- schema.sql - the tables and views of a results database, version 1.
+--
+-- Tables hold what was run and what it cost: raw counts and times, one row per forward, units
+-- in column names, NULL for what is unknown or does not apply.  Rates and intensities are
+-- ratios of sums and live in the views (v_...), which any SQLite since 3.37 can read.
+-- results/README.md describes every column.
+
+PRAGMA application_id = 1380404549; -- "RGME"
+PRAGMA user_version = 1;
+
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- ---- provenance -------------------------------------------------------------------------
+-- Keys are hashes of the row or random UUIDs, so that rows of several files never collide.
+
+CREATE TABLE build (
+    build_id      TEXT PRIMARY KEY CHECK (length(build_id) = 64),
+    git_sha       TEXT NOT NULL,
+    git_dirty     INTEGER CHECK (git_dirty IN (0, 1)),
+    source_sha256 TEXT NOT NULL,
+    compiler      TEXT NOT NULL,
+    config        TEXT NOT NULL,
+    cflags        TEXT NOT NULL,
+    sanitizers    TEXT,
+    has_cuda      INTEGER NOT NULL CHECK (has_cuda IN (0, 1))
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE host (
+    host_id   TEXT PRIMARY KEY CHECK (length(host_id) = 64),
+    cpu_model TEXT NOT NULL,
+    isa       TEXT NOT NULL,
+    l1d_bytes INTEGER CHECK (l1d_bytes > 0),
+    l2_bytes  INTEGER CHECK (l2_bytes > 0),
+    llc_bytes INTEGER CHECK (llc_bytes > 0),
+    mem_bytes INTEGER CHECK (mem_bytes > 0),
+    kernel    TEXT,
+    os        TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE device (
+    device_id   TEXT PRIMARY KEY CHECK (length(device_id) = 64),
+    host_id     TEXT REFERENCES host,      -- NULL: imagined, the same everywhere
+    device      TEXT NOT NULL,
+    kind        TEXT NOT NULL CHECK (kind IN ('cpu', 'cuda', 'sim')),
+    description TEXT,
+    llc_bytes   INTEGER CHECK (llc_bytes > 0),
+    mem_bytes   INTEGER CHECK (mem_bytes > 0),
+    CHECK ((kind = 'sim') = (host_id IS NULL))
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE invocation (
+    invocation_id TEXT PRIMARY KEY CHECK (length(invocation_id) = 36),
+    build_id      TEXT NOT NULL REFERENCES build,
+    host_id       TEXT NOT NULL REFERENCES host,
+    device_id     TEXT NOT NULL REFERENCES device,
+    n_cpus        INTEGER NOT NULL CHECK (n_cpus > 0),
+    argv          TEXT NOT NULL,
+    sweep_name    TEXT,
+    sweep_text    TEXT,
+    seed          INTEGER NOT NULL,
+    started_utc   TEXT NOT NULL,
+    ended_utc     TEXT,                    -- NULL: still running, or killed
+    exit_code     INTEGER,
+    CHECK ((ended_utc IS NULL) = (exit_code IS NULL))
+) STRICT, WITHOUT ROWID;
+
+-- ---- what was to be run -----------------------------------------------------------------
+
+CREATE TABLE cell (
+    cell_id       TEXT PRIMARY KEY CHECK (length(cell_id) = 64), -- SHA-256 of canonical
+    canonical     TEXT NOT NULL,
+    model         TEXT NOT NULL,
+    layers        INTEGER CHECK (layers > 0),
+    decoder       TEXT NOT NULL,
+    dtype         TEXT NOT NULL,
+    kv_dtype      TEXT NOT NULL,
+    batch_seqs    INTEGER NOT NULL CHECK (batch_seqs > 0),
+    batch_policy  TEXT NOT NULL,
+    prompt_tokens INTEGER NOT NULL CHECK (prompt_tokens >= 0),
+    gen_tokens    INTEGER NOT NULL CHECK (gen_tokens >= 0),
+    block_tokens  INTEGER CHECK (block_tokens > 0),
+    denoise_steps INTEGER CHECK (denoise_steps > 0),
+    strategy      TEXT,
+    cache         TEXT,
+    logits        TEXT,
+    head          TEXT,
+    temperature   REAL NOT NULL CHECK (temperature >= 0),
+    seed          INTEGER NOT NULL,
+    threads       INTEGER CHECK (threads > 0), -- as asked for; NULL: one per CPU
+    launch_ns     INTEGER NOT NULL CHECK (launch_ns >= 0)
+) STRICT, WITHOUT ROWID;
+
+-- ---- what happened ----------------------------------------------------------------------
+-- run_no is local to a file and never leaves it; run_id is the run's name everywhere.
+
+CREATE TABLE run (
+    run_no         INTEGER PRIMARY KEY,
+    run_id         TEXT NOT NULL UNIQUE CHECK (length(run_id) = 36),
+    invocation_id  TEXT NOT NULL REFERENCES invocation,
+    device_id      TEXT NOT NULL REFERENCES device,
+    cell_id        TEXT NOT NULL REFERENCES cell,
+    recorded_utc   TEXT NOT NULL,
+    status         TEXT NOT NULL CHECK (status IN ('ok', 'failed', 'skipped')),
+    message        TEXT,
+    match          TEXT,
+    pair_id        TEXT,
+    pair_baseline  INTEGER CHECK (pair_baseline IN (0, 1)),
+    cache_resident INTEGER NOT NULL CHECK (cache_resident IN (0, 1)),
+    weight_bytes   INTEGER CHECK (weight_bytes > 0),
+    tokens_sha256  TEXT,
+    threads        INTEGER CHECK (threads > 0),
+    variant        TEXT,
+    CHECK ((pair_id IS NULL) = (pair_baseline IS NULL))
+) STRICT;
+CREATE INDEX run_cell ON run (cell_id);
+CREATE INDEX run_pair ON run (pair_id) WHERE pair_id IS NOT NULL;
+
+-- The roofs a run is held against.
+CREATE TABLE price (
+    run_no               INTEGER NOT NULL REFERENCES run,
+    tier                 TEXT NOT NULL CHECK (tier IN ('datasheet', 'ceilings', 'table')),
+    matmul_flop_per_s    REAL CHECK (matmul_flop_per_s > 0),
+    attention_flop_per_s REAL CHECK (attention_flop_per_s > 0),
+    vector_flop_per_s    REAL CHECK (vector_flop_per_s > 0),
+    bytes_per_s          REAL CHECK (bytes_per_s > 0),
+    launch_ns            REAL NOT NULL CHECK (launch_ns >= 0),
+    ridge_flop_per_byte  REAL AS (matmul_flop_per_s / bytes_per_s),
+    PRIMARY KEY (run_no, tier)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE forward (
+    run_no           INTEGER NOT NULL REFERENCES run,
+    forward_no       INTEGER NOT NULL,     -- order within the run
+    kind             TEXT NOT NULL CHECK (kind IN ('decode', 'pinned', 'trace', 'plan')),
+    phase            TEXT NOT NULL,
+    sample           INTEGER NOT NULL,
+    step             INTEGER NOT NULL,
+    round            INTEGER NOT NULL,
+    warmup           INTEGER NOT NULL CHECK (warmup IN (0, 1)),
+    after_switch     INTEGER NOT NULL CHECK (after_switch IN (0, 1)),
+    seq              INTEGER NOT NULL,
+    forwards         INTEGER NOT NULL CHECK (forwards > 0),
+    time_ns          INTEGER CHECK (time_ns >= 0),
+    other_cpus       REAL CHECK (other_cpus >= 0),
+    rows             INTEGER NOT NULL,
+    logit_rows       INTEGER NOT NULL,
+    tokens_committed INTEGER NOT NULL,
+    flop_matmul      INTEGER NOT NULL,
+    flop_attention   INTEGER NOT NULL,
+    flop_vector      INTEGER NOT NULL,
+    flop_executed    INTEGER NOT NULL,
+    flop_useful      INTEGER NOT NULL,
+    bytes_weight     INTEGER NOT NULL,
+    bytes_kv         INTEGER NOT NULL,
+    bytes_activation INTEGER NOT NULL,
+    bytes_logits     INTEGER NOT NULL,
+    bytes_dram       INTEGER NOT NULL,
+    bytes_dram_lo    INTEGER NOT NULL,
+    bytes_dram_hi    INTEGER NOT NULL,
+    predicted_datasheet_ns REAL,
+    predicted_ceilings_ns  REAL,
+    predicted_table_ns     REAL,
+    memory_datasheet_ns    REAL,           -- the part of it in calls on their bandwidth side
+    memory_ceilings_ns     REAL,
+    memory_table_ns        REAL,
+    PRIMARY KEY (run_no, forward_no),
+    CHECK (kind = 'plan' OR forwards = 1),
+    CHECK (kind <> 'plan' OR time_ns IS NULL)
+) STRICT, WITHOUT ROWID;
+
+-- One row per operation class that a decode, trace or plan forward calls.  A pinned forward
+-- repeats the calls of its step.
+CREATE TABLE forward_op (
+    run_no           INTEGER NOT NULL,
+    forward_no       INTEGER NOT NULL,
+    op               TEXT NOT NULL,
+    calls            INTEGER NOT NULL,
+    time_ns          INTEGER,              -- trace forwards only
+    flop_matmul      INTEGER NOT NULL,
+    flop_attention   INTEGER NOT NULL,
+    flop_vector      INTEGER NOT NULL,
+    flop_executed    INTEGER NOT NULL,
+    bytes_weight     INTEGER NOT NULL,
+    bytes_kv         INTEGER NOT NULL,
+    bytes_activation INTEGER NOT NULL,
+    bytes_logits     INTEGER NOT NULL,
+    bytes_dram       INTEGER NOT NULL,
+    bytes_dram_lo    INTEGER NOT NULL,
+    bytes_dram_hi    INTEGER NOT NULL,
+    predicted_datasheet_ns REAL,
+    predicted_ceilings_ns  REAL,
+    predicted_table_ns     REAL,
+    memory_datasheet_ns    REAL,
+    memory_ceilings_ns     REAL,
+    memory_table_ns        REAL,
+    PRIMARY KEY (run_no, forward_no, op),
+    FOREIGN KEY (run_no, forward_no) REFERENCES forward
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE ceiling (
+    invocation_id     TEXT NOT NULL REFERENCES invocation,
+    ceiling_no        INTEGER NOT NULL,    -- order within the invocation
+    device_id         TEXT NOT NULL REFERENCES device,
+    measured_utc      TEXT NOT NULL,
+    kind              TEXT NOT NULL CHECK (kind IN ('bandwidth', 'compute', 'overhead')),
+    name              TEXT NOT NULL,
+    level             TEXT,
+    dtype             TEXT,
+    source            TEXT NOT NULL CHECK (source IN ('measured', 'datasheet')),
+    method            TEXT,
+    flag              TEXT,
+    moment            TEXT NOT NULL CHECK (moment IN ('before', 'after', 'alone')),
+    working_set_bytes INTEGER CHECK (working_set_bytes > 0),
+    threads           INTEGER CHECK (threads > 0),
+    n                 INTEGER CHECK (n > 0),
+    value             REAL NOT NULL CHECK (value >= 0),
+    ci_lo             REAL,
+    ci_hi             REAL,
+    unit              TEXT AS (CASE kind WHEN 'bandwidth' THEN 'bytes/s'
+                                         WHEN 'compute' THEN 'FLOP/s' ELSE 'ns' END),
+    other_cpus        REAL CHECK (other_cpus >= 0),
+    PRIMARY KEY (invocation_id, ceiling_no)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ceiling_device ON ceiling (device_id, kind);
+
+-- For n sorted samples of any continuous distribution the median lies between order
+-- statistics lo and n + 1 - lo with at least 95 % confidence; lo is the largest such rank:
+-- P(Binomial(n, 1/2) < lo) <= 0.025.  Below n = 6 there is none.  The recursion carries
+-- f = P(X = k) and c = P(X <= k) for k = lo - 1 from n to n + 1.
+CREATE TABLE rank_bound (
+    n  INTEGER PRIMARY KEY,
+    lo INTEGER NOT NULL
+) STRICT;
+WITH RECURSIVE b (n, k, f, c) AS (
+    VALUES (6, 0, 1.0 / 64, 1.0 / 64)
+    UNION ALL
+    SELECT n + 1,
+           iif(c - f / 2 + f * (n + 1) / (2 * (k + 1)) <= 0.025, k + 1, k),
+           iif(c - f / 2 + f * (n + 1) / (2 * (k + 1)) <= 0.025,
+               f * (n + 1) / (2 * (k + 1)),
+               f * (n + 1) / (2 * (n + 1 - k))),
+           iif(c - f / 2 + f * (n + 1) / (2 * (k + 1)) <= 0.025,
+               c - f / 2 + f * (n + 1) / (2 * (k + 1)),
+               c - f / 2)
+    FROM b WHERE n < 2000
+)
+INSERT INTO rank_bound SELECT n, k + 1 FROM b;
+
+-- ---- views ------------------------------------------------------------------------------
+
+CREATE VIEW v_run AS
+SELECT r.run_id, r.cell_id, r.status, r.message, d.device, d.kind AS device_kind, c.model,
+       c.layers, c.decoder, c.dtype, c.kv_dtype, c.batch_seqs, c.batch_policy, c.prompt_tokens,
+       c.gen_tokens, c.block_tokens, c.denoise_steps, c.strategy, c.cache, c.logits, c.head,
+       c.temperature, c.seed, COALESCE(r.threads, c.threads) AS threads, r.variant, c.launch_ns,
+       r.match, r.pair_id, r.pair_baseline, r.cache_resident, r.weight_bytes, r.tokens_sha256,
+       r.recorded_utc, r.invocation_id, i.sweep_name, b.git_sha, b.git_dirty, r.device_id,
+       d.description AS device_description
+FROM run r
+JOIN cell c ON c.cell_id = r.cell_id
+JOIN device d ON d.device_id = r.device_id
+JOIN invocation i ON i.invocation_id = r.invocation_id
+JOIN build b ON b.build_id = i.build_id;
+
+-- One row per run and phase: sums over its whole decodes, or over the one planned decode.
+CREATE VIEW v_phase AS
+SELECT r.run_id, f.phase,
+       COUNT(DISTINCT f.sample) AS samples,
+       SUM(f.forwards) AS forwards,
+       SUM(f.rows) AS rows,
+       SUM(f.logit_rows) AS logit_rows,
+       SUM(f.tokens_committed) AS tokens_committed,
+       iif(COUNT(f.time_ns) = COUNT(*), SUM(f.time_ns), NULL) AS time_ns,
+       SUM(f.flop_matmul) AS flop_matmul,
+       SUM(f.flop_attention) AS flop_attention,
+       SUM(f.flop_matmul + f.flop_attention) AS flop,
+       SUM(f.flop_vector) AS flop_vector,
+       SUM(f.flop_executed) AS flop_executed,
+       SUM(f.flop_useful) AS flop_useful,
+       SUM(f.bytes_weight) AS bytes_weight,
+       SUM(f.bytes_kv) AS bytes_kv,
+       SUM(f.bytes_activation) AS bytes_activation,
+       SUM(f.bytes_logits) AS bytes_logits,
+       SUM(f.bytes_weight + f.bytes_kv + f.bytes_activation + f.bytes_logits) AS bytes_kernel,
+       SUM(f.bytes_dram) AS bytes_dram,
+       SUM(f.bytes_dram_lo) AS bytes_dram_lo,
+       SUM(f.bytes_dram_hi) AS bytes_dram_hi,
+       SUM(COALESCE(f.predicted_ceilings_ns, f.predicted_datasheet_ns)) AS predicted_ns,
+       SUM(f.predicted_datasheet_ns) AS predicted_datasheet_ns,
+       SUM(f.predicted_ceilings_ns) AS predicted_ceilings_ns,
+       SUM(f.predicted_table_ns) AS predicted_table_ns,
+       SUM(COALESCE(f.memory_ceilings_ns, f.memory_datasheet_ns))
+           / SUM(COALESCE(f.predicted_ceilings_ns, f.predicted_datasheet_ns)) AS memory_time_share,
+       CAST(NULL AS INTEGER) AS dram_read_bytes_counter,
+       CAST(NULL AS INTEGER) AS dram_write_bytes_counter,
+       CAST(NULL AS INTEGER) AS flop_counter,
+       iif(MAX(f.kind) = 'plan', 'analytic', 'timing') AS evidence
+FROM run r
+JOIN forward f ON f.run_no = r.run_no
+WHERE f.kind IN ('decode', 'plan') AND f.warmup = 0
+GROUP BY r.run_id, f.phase;
+
+-- The same by operation class.
+CREATE VIEW v_op AS
+SELECT r.run_id, f.phase, o.op,
+       COUNT(DISTINCT f.sample) AS samples,
+       SUM(o.calls) AS calls,
+       iif(COUNT(o.time_ns) = COUNT(*), SUM(o.time_ns), NULL) AS time_ns,
+       SUM(o.flop_matmul) AS flop_matmul,
+       SUM(o.flop_attention) AS flop_attention,
+       SUM(o.flop_matmul + o.flop_attention) AS flop,
+       SUM(o.flop_vector) AS flop_vector,
+       SUM(o.flop_executed) AS flop_executed,
+       SUM(o.bytes_weight) AS bytes_weight,
+       SUM(o.bytes_kv) AS bytes_kv,
+       SUM(o.bytes_activation) AS bytes_activation,
+       SUM(o.bytes_logits) AS bytes_logits,
+       SUM(o.bytes_weight + o.bytes_kv + o.bytes_activation + o.bytes_logits) AS bytes_kernel,
+       SUM(o.bytes_dram) AS bytes_dram,
+       SUM(o.bytes_dram_lo) AS bytes_dram_lo,
+       SUM(o.bytes_dram_hi) AS bytes_dram_hi,
+       SUM(COALESCE(o.predicted_ceilings_ns, o.predicted_datasheet_ns)) AS predicted_ns,
+       SUM(o.predicted_datasheet_ns) AS predicted_datasheet_ns,
+       SUM(o.predicted_ceilings_ns) AS predicted_ceilings_ns,
+       SUM(o.predicted_table_ns) AS predicted_table_ns,
+       SUM(COALESCE(o.memory_ceilings_ns, o.memory_datasheet_ns))
+           / SUM(COALESCE(o.predicted_ceilings_ns, o.predicted_datasheet_ns)) AS memory_time_share
+FROM run r
+JOIN forward f ON f.run_no = r.run_no
+JOIN forward_op o ON o.run_no = f.run_no AND o.forward_no = f.forward_no
+WHERE f.kind IN ('decode', 'plan') AND f.warmup = 0
+GROUP BY r.run_id, f.phase, o.op;
+
+-- Where a forward's time goes: measured call by call, or predicted.
+CREATE VIEW v_breakdown AS
+SELECT run_id, phase, op, n, calls, time_ns,
+       time_ns * 1.0 / SUM(time_ns) OVER (PARTITION BY run_id, phase) AS share,
+       'timing' AS evidence
+FROM (SELECT r.run_id, f.phase, o.op, COUNT(*) AS n, SUM(o.calls) AS calls,
+             SUM(o.time_ns) AS time_ns
+      FROM run r
+      JOIN forward f ON f.run_no = r.run_no
+      JOIN forward_op o ON o.run_no = f.run_no AND o.forward_no = f.forward_no
+      WHERE f.kind = 'trace' AND f.warmup = 0 AND f.after_switch = 0
+      GROUP BY r.run_id, f.phase, o.op)
+UNION ALL
+SELECT run_id, phase, op, n, calls, time_ns,
+       time_ns / SUM(time_ns) OVER (PARTITION BY run_id, phase), 'analytic'
+FROM (SELECT r.run_id, f.phase, o.op, COUNT(*) AS n, SUM(o.calls) AS calls,
+             SUM(COALESCE(o.predicted_ceilings_ns, o.predicted_datasheet_ns)) AS time_ns
+      FROM run r
+      JOIN forward f ON f.run_no = r.run_no
+      JOIN forward_op o ON o.run_no = f.run_no AND o.forward_no = f.forward_no
+      WHERE f.kind = 'plan'
+      GROUP BY r.run_id, f.phase, o.op);
+
+-- Time of one forward at its pinned context, with a 95 % rank interval of the median.
+CREATE VIEW v_step AS
+SELECT t.run_id, t.phase, t.n,
+       AVG(iif(t.rank IN ((t.n + 1) / 2, t.n / 2 + 1), t.time_ns, NULL)) AS median_ns,
+       MAX(iif(t.rank = b.lo, t.time_ns, NULL)) AS ci_lo_ns,
+       MAX(iif(t.rank = t.n + 1 - b.lo, t.time_ns, NULL)) AS ci_hi_ns,
+       MIN(t.time_ns) AS min_ns,
+       MAX(t.time_ns) AS max_ns
+FROM (SELECT r.run_id, f.phase, f.time_ns,
+             ROW_NUMBER() OVER (PARTITION BY r.run_id, f.phase ORDER BY f.time_ns) AS rank,
+             COUNT(*) OVER (PARTITION BY r.run_id, f.phase) AS n
+      FROM run r
+      JOIN forward f ON f.run_no = r.run_no
+      WHERE f.kind = 'pinned' AND f.warmup = 0 AND f.after_switch = 0
+        AND f.time_ns IS NOT NULL) t
+LEFT JOIN rank_bound b ON b.n = MIN(t.n, 2000)
+GROUP BY t.run_id, t.phase;
+
+-- Newest ceiling of each kind on each device, and how it moved within its invocation.
+CREATE VIEW v_ceiling AS
+SELECT d.device, d.kind AS device_kind, c.kind, c.name, c.level, c.dtype, c.source, c.threads,
+       c.working_set_bytes, c.value, c.ci_lo, c.ci_hi, c.unit, c.n, c.method, c.flag, c.moment,
+       c.before_value, c.after_value, c.after_value / c.before_value - 1 AS change, c.other_cpus,
+       c.measured_utc, c.invocation_id, c.device_id
+FROM (SELECT *,
+             ROW_NUMBER() OVER (PARTITION BY device_id, kind, name, level, dtype, source, threads,
+                                             working_set_bytes
+                                ORDER BY measured_utc DESC, ceiling_no DESC) AS age,
+             MAX(iif(moment = 'before', value, NULL)) OVER same AS before_value,
+             MAX(iif(moment = 'after', value, NULL)) OVER same AS after_value
+      FROM ceiling
+      WINDOW same AS (PARTITION BY invocation_id, device_id, kind, name, level, dtype, source,
+                                   threads, working_set_bytes)) c
+JOIN device d ON d.device_id = c.device_id
+WHERE c.age = 1;
+
+-- The roof a run is held against: measured ceilings where there are some, else the data sheet
+-- ('ceilings' sorts first).  The _max columns are the larger of the ceilings measured before
+-- and after, found by the value the price was taken from.
+CREATE VIEW v_roof AS
+SELECT r.run_id, p.tier, p.matmul_flop_per_s AS peak_flop_per_s, p.bytes_per_s,
+       p.ridge_flop_per_byte,
+       MAX(p.matmul_flop_per_s,
+           COALESCE((SELECT MAX(a.value)
+                     FROM ceiling b
+                     JOIN ceiling a ON a.invocation_id = r.invocation_id
+                          AND a.device_id = b.device_id AND a.moment = 'after'
+                          AND a.kind = b.kind AND a.name = b.name AND a.level IS b.level
+                          AND a.dtype IS b.dtype AND a.threads IS b.threads
+                     WHERE b.device_id = r.device_id AND b.kind = 'compute'
+                       AND b.value = p.matmul_flop_per_s), 0)) AS peak_flop_per_s_max,
+       MAX(p.bytes_per_s,
+           COALESCE((SELECT MAX(a.value)
+                     FROM ceiling b
+                     JOIN ceiling a ON a.invocation_id = r.invocation_id
+                          AND a.device_id = b.device_id AND a.moment = 'after'
+                          AND a.kind = b.kind AND a.name = b.name AND a.level IS b.level
+                          AND a.threads IS b.threads
+                          AND a.working_set_bytes IS b.working_set_bytes
+                     WHERE b.device_id = r.device_id AND b.kind = 'bandwidth'
+                       AND b.value = p.bytes_per_s), 0)) AS bytes_per_s_max
+FROM run r
+JOIN price p ON p.run_no = r.run_no
+     AND p.tier = (SELECT MIN(q.tier) FROM price q
+                   WHERE q.run_no = r.run_no AND q.tier IN ('ceilings', 'datasheet'));
+
+-- What a point on a roofline is made of.  basis 'pinned': one forward at its pinned context
+-- and its median time; 'decode': the sums of v_phase, where nothing was pinned, for plans, and
+-- for useful work, which only a whole decode has.
+CREATE VIEW v_point AS
+WITH pinned AS (
+    SELECT r.run_id, f.phase, AVG(f.flop_matmul + f.flop_attention) AS flop,
+           AVG(f.flop_executed) AS flop_executed, AVG(f.bytes_dram) AS bytes_dram,
+           AVG(f.bytes_dram_lo) AS bytes_dram_lo, AVG(f.bytes_dram_hi) AS bytes_dram_hi
+    FROM run r
+    JOIN forward f ON f.run_no = r.run_no
+    WHERE f.kind = 'pinned' AND f.warmup = 0 AND f.after_switch = 0 AND f.time_ns IS NOT NULL
+    GROUP BY r.run_id, f.phase
+),
+point AS (
+    SELECT p.run_id, p.phase, 'timing' AS evidence, 'pinned' AS basis, p.flop, p.flop_executed,
+           p.bytes_dram, p.bytes_dram_lo, p.bytes_dram_hi, s.median_ns AS time_ns, s.ci_lo_ns,
+           s.ci_hi_ns
+    FROM pinned p
+    JOIN v_step s ON s.run_id = p.run_id AND s.phase = p.phase
+    UNION ALL
+    SELECT v.run_id, v.phase, v.evidence, 'decode', v.flop, v.flop_executed, v.bytes_dram,
+           v.bytes_dram_lo, v.bytes_dram_hi,
+           iif(v.evidence = 'analytic', v.predicted_ns, v.time_ns), NULL, NULL
+    FROM v_phase v
+    WHERE NOT EXISTS (SELECT 1 FROM run r JOIN forward f ON f.run_no = r.run_no
+                      WHERE r.run_id = v.run_id AND f.phase = v.phase AND f.kind = 'pinned'
+                        AND f.warmup = 0 AND f.after_switch = 0 AND f.time_ns IS NOT NULL)
+)
+SELECT run_id, phase, 'algorithmic' AS work, evidence, basis, flop, bytes_dram, bytes_dram_lo,
+       bytes_dram_hi, time_ns, ci_lo_ns, ci_hi_ns
+FROM point
+UNION ALL
+SELECT run_id, phase, 'executed', evidence, basis, flop_executed, bytes_dram, bytes_dram_lo,
+       bytes_dram_hi, time_ns, ci_lo_ns, ci_hi_ns
+FROM point
+UNION ALL
+SELECT run_id, phase, 'useful', evidence, 'decode', flop_useful, bytes_dram, bytes_dram_lo,
+       bytes_dram_hi, iif(evidence = 'analytic', predicted_ns, time_ns), NULL, NULL
+FROM v_phase;
+
+CREATE VIEW v_roofline AS
+SELECT q.run_id, d.device, d.kind AS device_kind, c.model, c.decoder, q.phase, c.batch_seqs,
+       c.block_tokens, q.work,
+       q.intensity_flop_per_byte, q.intensity_lo, q.intensity_hi,
+       q.flop_per_s, q.flop_per_s_lo, q.flop_per_s_hi,
+       MIN(f.peak_flop_per_s, q.intensity_flop_per_byte * f.bytes_per_s) AS roof_flop_per_s,
+       q.flop_per_s / MIN(f.peak_flop_per_s, q.intensity_flop_per_byte * f.bytes_per_s)
+           AS roof_fraction,
+       f.ridge_flop_per_byte,
+       CASE WHEN q.intensity_hi < f.ridge_flop_per_byte THEN 'memory'
+            WHEN q.intensity_lo >= f.ridge_flop_per_byte THEN 'compute'
+            WHEN q.intensity_lo < f.ridge_flop_per_byte THEN 'undecided' END AS side,
+       CAST(NULL AS TEXT) AS bound,
+       q.evidence, r.cache_resident,
+       q.flop_per_s_lo > 1.05 * MIN(f.peak_flop_per_s_max,
+                                    q.intensity_flop_per_byte * f.bytes_per_s_max) AS above_roof,
+       q.basis, f.tier AS roof_tier, f.peak_flop_per_s, f.bytes_per_s AS roof_bytes_per_s,
+       c.dtype, c.denoise_steps, c.prompt_tokens, c.gen_tokens,
+       COALESCE(r.threads, c.threads) AS threads
+FROM (SELECT run_id, phase, work, evidence, basis,
+             flop * 1.0 / bytes_dram AS intensity_flop_per_byte,
+             flop * 1.0 / bytes_dram_hi AS intensity_lo,
+             flop * 1.0 / bytes_dram_lo AS intensity_hi,
+             flop * 1e9 / time_ns AS flop_per_s,
+             flop * 1e9 / ci_hi_ns AS flop_per_s_lo,
+             flop * 1e9 / ci_lo_ns AS flop_per_s_hi
+      FROM v_point) q
+JOIN run r ON r.run_id = q.run_id
+JOIN cell c ON c.cell_id = r.cell_id
+JOIN device d ON d.device_id = r.device_id
+LEFT JOIN v_roof f ON f.run_id = q.run_id;
+
+-- Rates of whole decodes.  Predicted time where nothing was measured (evidence 'analytic').
+CREATE VIEW v_throughput AS
+SELECT run_id, samples, tokens, forwards, time_prefill_ns, time_decode_ns,
+       tokens * 1e9 / time_ns AS tokens_per_s,
+       tokens_decode * 1e9 / time_decode_ns AS decode_tokens_per_s,
+       tokens_decode * 1.0 / forwards_decode AS tokens_per_forward,
+       tokens_decode, forwards_decode, evidence
+FROM (SELECT run_id, MAX(samples) AS samples,
+             SUM(tokens_committed) AS tokens,
+             SUM(forwards) AS forwards,
+             iif(COUNT(ns) = COUNT(*), SUM(ns), NULL) AS time_ns,
+             SUM(iif(phase = 'prefill', ns, NULL)) AS time_prefill_ns,
+             iif(COUNT(ns) = COUNT(*), SUM(iif(phase = 'prefill', NULL, ns)), NULL)
+                 AS time_decode_ns,
+             SUM(iif(phase = 'prefill', NULL, tokens_committed)) AS tokens_decode,
+             SUM(iif(phase = 'prefill', NULL, forwards)) AS forwards_decode,
+             MIN(evidence) AS evidence
+      FROM (SELECT *, iif(evidence = 'analytic', predicted_ns, time_ns) AS ns FROM v_phase)
+      GROUP BY run_id);
+
+-- A partner run and the baseline it is compared with: of the same pair on the same device, from
+-- the same invocation where there is one, else the newest.
+CREATE VIEW v_partner AS
+SELECT p.run_id, p.pair_id, p.invocation_id, p.cell_id, p.device_id, p.match,
+       (SELECT run_id
+        FROM (SELECT b.run_id, b.invocation_id = p.invocation_id AS same, b.recorded_utc, b.run_no
+              FROM run b
+              WHERE b.pair_id = p.pair_id AND b.pair_baseline = 1 AND b.status = 'ok'
+                AND b.device_id = p.device_id)
+        ORDER BY same DESC, recorded_utc DESC, run_no DESC
+        LIMIT 1) AS baseline_run_id
+FROM run p
+WHERE p.pair_baseline = 0 AND p.status = 'ok';
+
+-- Mean time of a forward after prefill: pinned medians weighted by how often each phase occurs
+-- in a whole decode; a phase that was not pinned enters with its mean.
+CREATE VIEW v_mix AS
+SELECT p.run_id, SUM(p.forwards) AS forwards,
+       SUM(p.forwards * COALESCE(s.median_ns, p.ns / p.forwards)) / SUM(p.forwards) AS mean_ns,
+       iif(COUNT(s.ci_lo_ns) = COUNT(*), SUM(p.forwards * s.ci_lo_ns) * 1.0 / SUM(p.forwards),
+           NULL) AS lo_ns,
+       iif(COUNT(s.ci_hi_ns) = COUNT(*), SUM(p.forwards * s.ci_hi_ns) * 1.0 / SUM(p.forwards),
+           NULL) AS hi_ns,
+       iif(COUNT(s.median_ns) = COUNT(*), 'pinned', 'decode') AS basis,
+       MIN(p.evidence) AS evidence
+FROM (SELECT run_id, phase, forwards, evidence,
+             iif(evidence = 'analytic', predicted_ns, time_ns * 1.0) AS ns
+      FROM v_phase WHERE phase <> 'prefill') p
+LEFT JOIN v_step s ON s.run_id = p.run_id AND s.phase = p.phase
+GROUP BY p.run_id
+HAVING COUNT(COALESCE(s.median_ns, p.ns)) = COUNT(*);
+
+-- Tokens a partner's forward must commit to be as fast as the baseline: the baseline's tokens
+-- per forward times how much longer the partner's forward takes.
+CREATE VIEW v_break_even AS
+SELECT p.pair_id, p.run_id, p.baseline_run_id, d.device, d.kind AS device_kind, c.model, c.decoder,
+       c.batch_seqs, c.block_tokens, c.denoise_steps, p.match,
+       m.mean_ns AS forward_ns, a.mean_ns AS baseline_forward_ns,
+       m.mean_ns / a.mean_ns AS forward_time_ratio,
+       bt.tokens_per_forward * m.mean_ns / a.mean_ns AS tokens_per_forward_needed,
+       bt.tokens_per_forward * m.lo_ns / a.hi_ns AS tokens_per_forward_needed_lo,
+       bt.tokens_per_forward * m.hi_ns / a.lo_ns AS tokens_per_forward_needed_hi,
+       pt.tokens_per_forward,
+       bt.tokens_per_forward * m.mean_ns / a.mean_ns / c.batch_seqs
+           AS tokens_per_forward_needed_per_seq,
+       bt.tokens_per_forward * m.lo_ns / a.hi_ns / c.batch_seqs
+           AS tokens_per_forward_needed_per_seq_lo,
+       bt.tokens_per_forward * m.hi_ns / a.lo_ns / c.batch_seqs
+           AS tokens_per_forward_needed_per_seq_hi,
+       pt.tokens_per_forward / c.batch_seqs AS tokens_per_forward_per_seq,
+       MIN(m.basis, a.basis) AS basis, MIN(m.evidence, a.evidence) AS evidence
+FROM v_partner p
+JOIN cell c ON c.cell_id = p.cell_id
+JOIN device d ON d.device_id = p.device_id
+JOIN v_mix m ON m.run_id = p.run_id
+JOIN v_mix a ON a.run_id = p.baseline_run_id
+JOIN v_throughput pt ON pt.run_id = p.run_id
+JOIN v_throughput bt ON bt.run_id = p.baseline_run_id;
+
+-- Time of a decode as each interleaving round saw it: pinned forwards weighted by how often
+-- they occur in the measured decodes, phases that were not pinned at their total.
+CREATE VIEW v_round AS
+SELECT t.run_id, t.round,
+       SUM(iif(t.phase = 'prefill', 0, t.forwards * t.ns)) + k.decode_ns AS decode_ns,
+       SUM(t.forwards * t.ns) + k.total_ns AS total_ns
+FROM (SELECT r.run_id, f.round, f.phase, AVG(f.time_ns) AS ns, p.forwards
+      FROM run r
+      JOIN forward f ON f.run_no = r.run_no
+      JOIN v_phase p ON p.run_id = r.run_id AND p.phase = f.phase
+      WHERE f.kind = 'pinned' AND f.warmup = 0 AND f.after_switch = 0 AND f.time_ns IS NOT NULL
+      GROUP BY r.run_id, f.round, f.phase) t
+JOIN (SELECT p.run_id, COUNT(s.phase) AS phases,
+             TOTAL(iif(s.phase IS NULL AND p.phase <> 'prefill', p.time_ns, NULL)) AS decode_ns,
+             TOTAL(iif(s.phase IS NULL, p.time_ns, NULL)) AS total_ns
+      FROM v_phase p
+      LEFT JOIN v_step s ON s.run_id = p.run_id AND s.phase = p.phase
+      GROUP BY p.run_id) k ON k.run_id = t.run_id
+GROUP BY t.run_id, t.round
+HAVING COUNT(*) = k.phases;
+
+-- How much faster the partner is, round by round: median and 95 % rank interval, relative to
+-- that median.
+CREATE VIEW v_round_ratio AS
+WITH ratio AS (
+    SELECT p.run_id, b.decode_ns / t.decode_ns AS decode, b.total_ns / t.total_ns AS total
+    FROM v_partner p
+    JOIN run r ON r.run_id = p.baseline_run_id AND r.invocation_id = p.invocation_id
+    JOIN v_round t ON t.run_id = p.run_id
+    JOIN v_round b ON b.run_id = p.baseline_run_id AND b.round = t.round
+),
+ranked AS (
+    SELECT run_id, decode, total, COUNT(*) OVER (PARTITION BY run_id) AS n,
+           ROW_NUMBER() OVER (PARTITION BY run_id ORDER BY decode) AS i,
+           ROW_NUMBER() OVER (PARTITION BY run_id ORDER BY total) AS j
+    FROM ratio
+)
+SELECT run_id, n AS rounds,
+       MAX(iif(i = lo, decode, NULL))
+           / AVG(iif(i IN ((n + 1) / 2, n / 2 + 1), decode, NULL)) AS decode_lo,
+       MAX(iif(i = n + 1 - lo, decode, NULL))
+           / AVG(iif(i IN ((n + 1) / 2, n / 2 + 1), decode, NULL)) AS decode_hi,
+       MAX(iif(j = lo, total, NULL))
+           / AVG(iif(j IN ((n + 1) / 2, n / 2 + 1), total, NULL)) AS total_lo,
+       MAX(iif(j = n + 1 - lo, total, NULL))
+           / AVG(iif(j IN ((n + 1) / 2, n / 2 + 1), total, NULL)) AS total_hi
+FROM (SELECT q.*, b.lo FROM ranked q LEFT JOIN rank_bound b ON b.n = MIN(q.n, 2000))
+GROUP BY run_id;
+
+-- The share of its roof a run reaches after prefill: of each phase, weighted by its time.
+CREATE VIEW v_arm AS
+SELECT f.run_id, SUM(f.roof_fraction * w.ns) / SUM(w.ns) AS roof_fraction
+FROM v_roofline f
+JOIN (SELECT run_id, phase, iif(evidence = 'analytic', predicted_ns, time_ns) AS ns
+      FROM v_phase WHERE phase <> 'prefill') w ON w.run_id = f.run_id AND w.phase = f.phase
+WHERE f.work = 'algorithmic'
+GROUP BY f.run_id;
+
+-- Matched runs side by side; ratios are partner over baseline, above 1 when the partner is
+-- faster.  Intervals: the ratio of whole decodes, spread as the rounds spread.
+CREATE VIEW v_pair AS
+SELECT p.pair_id, d.device, d.kind AS device_kind, c.model, c.dtype, p.match,
+       p.baseline_run_id, p.run_id, bc.decoder AS baseline_decoder, c.decoder,
+       bc.batch_seqs AS baseline_batch_seqs, c.batch_seqs, c.prompt_tokens, c.gen_tokens,
+       c.block_tokens, c.denoise_steps, c.strategy, c.cache,
+       pt.decode_tokens_per_s / bt.decode_tokens_per_s AS decode_ratio,
+       pt.decode_tokens_per_s / bt.decode_tokens_per_s * q.decode_lo AS decode_ratio_lo,
+       pt.decode_tokens_per_s / bt.decode_tokens_per_s * q.decode_hi AS decode_ratio_hi,
+       pt.tokens_per_s / bt.tokens_per_s AS end_to_end_ratio,
+       pt.tokens_per_s / bt.tokens_per_s * q.total_lo AS end_to_end_ratio_lo,
+       pt.tokens_per_s / bt.tokens_per_s * q.total_hi AS end_to_end_ratio_hi,
+       q.rounds,
+       bt.decode_tokens_per_s AS baseline_decode_tokens_per_s, pt.decode_tokens_per_s,
+       bt.tokens_per_s AS baseline_tokens_per_s, pt.tokens_per_s,
+       ba.roof_fraction AS baseline_roof_fraction, pa.roof_fraction,
+       bt.tokens_per_forward AS baseline_tokens_per_forward, pt.tokens_per_forward,
+       e.tokens_per_forward_needed, e.tokens_per_forward_needed_lo,
+       e.tokens_per_forward_needed_hi,
+       MIN(bt.evidence, pt.evidence) AS evidence,
+       br.invocation_id = p.invocation_id AS same_invocation
+FROM v_partner p
+JOIN run br ON br.run_id = p.baseline_run_id
+JOIN cell c ON c.cell_id = p.cell_id
+JOIN cell bc ON bc.cell_id = br.cell_id
+JOIN device d ON d.device_id = p.device_id
+JOIN v_throughput pt ON pt.run_id = p.run_id
+JOIN v_throughput bt ON bt.run_id = p.baseline_run_id
+LEFT JOIN v_break_even e ON e.run_id = p.run_id
+LEFT JOIN v_arm pa ON pa.run_id = p.run_id
+LEFT JOIN v_arm ba ON ba.run_id = p.baseline_run_id
+LEFT JOIN v_round_ratio q ON q.run_id = p.run_id;
