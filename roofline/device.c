@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "harness/base/suggest.h"
+
 #define T 1e12
 #define G 1e9
 #define MIB ((int64_t)1 << 20)
@@ -44,31 +46,11 @@ static const struct device devices[] = {
      1008 * G, 24 * GB, ADA_WHITEPAPER, 72 * MIB, ADA_WHITEPAPER, 16, MMA_M16},
 };
 
-enum { N_DEVICES = sizeof devices / sizeof devices[0], MAX_NAME = 64 };
+enum { N_DEVICES = sizeof devices / sizeof devices[0] };
 
 const struct device *device_at(int32_t i)
 {
     return i >= 0 && i < N_DEVICES ? &devices[i] : NULL;
-}
-
-/* Edits that turn a into b (Levenshtein); both shorter than MAX_NAME. */
-static int edit_distance(const char *a, const char *b)
-{
-    int row[MAX_NAME + 1];
-    int n = (int)strlen(b);
-    for (int j = 0; j <= n; j++) row[j] = j;
-    for (int i = 1; a[i - 1] != '\0'; i++) {
-        int diagonal = row[0];
-        row[0] = i;
-        for (int j = 1; j <= n; j++) {
-            int best = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            if (row[j] + 1 < best) best = row[j] + 1;
-            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[n];
 }
 
 enum err device_find(const char *name, const struct device **out)
@@ -80,21 +62,12 @@ enum err device_find(const char *name, const struct device **out)
             return ERR_NONE;
         }
     }
-    int nearest = 0, least = MAX_NAME + 1;
-    if (strlen(bare) < MAX_NAME) {
-        for (int i = 0; i < N_DEVICES; i++) {
-            int d = edit_distance(bare, devices[i].name);
-            if (d < least) {
-                least = d;
-                nearest = i;
-            }
-        }
-    }
-    /* Half the name wrong is no typing error. */
-    if (least <= (int)strlen(bare) / 2) {
+    const char *names[N_DEVICES + 1] = {NULL};
+    for (int i = 0; i < N_DEVICES; i++) names[i] = devices[i].name;
+    const char *nearest = suggest_nearest(bare, names);
+    if (nearest != NULL)
         return err_set(ERR_USAGE, "no simulated device '%s'; did you mean 'sim:%s'?", bare,
-                       devices[nearest].name);
-    }
+                       nearest);
     return err_set(ERR_USAGE, "no simulated device '%s'; 'regime list devices' names them", bare);
 }
 

@@ -1,0 +1,390 @@
+/* ceilings.c - which roofs are measured, in which order, and how each is described. */
+#include "roofline/ceilings.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "harness/base/clock.h"
+#include "harness/base/mem.h"
+#include "roofline/ceilings_cpu.h"
+#include "roofline/ceilings_sample.h"
+
+enum {
+    N_SAMPLES = 12, /* rank limits of the median from 12: the 3rd and the 10th     */
+    N_TRIALS = 3,   /* per candidate loop                                          */
+    READ_SAMPLE_NS = 4000000,
+    PEAK_SAMPLE_NS = 6000000,
+    TEAM_SAMPLE_NS = 4000000
+};
+
+struct measuring {
+    struct team *team;
+    int32_t n_threads, n_cpus, attempts;
+    const struct cpu_loops *loops;
+    struct cpuinfo cpu;
+    char *buffer; /* owned */
+    int64_t buffer_bytes;
+    struct ceiling_set *set;
+    ceilings_progress_fn *progress;
+    void *progress_ctx;
+    int32_t done, total;
+};
+
+/* ---- work of one sample ---- */
+
+/* Lines of their own: members write them at the end of every sample. */
+struct sink {
+    _Alignas(64) volatile uint64_t value;
+};
+
+struct read_job {
+    const struct measuring *m;
+    cpu_read_fn *run;
+    int64_t share_bytes; /* per member */
+    int64_t passes;
+    struct sink *sink; /* borrowed; [n_threads] */
+};
+
+/* A member's data lies where its share of the whole buffer begins, so that with all members
+ * active everyone reads memory that it touched first. */
+static const char *region(const struct measuring *m, int32_t member, int32_t n_active)
+{
+    int64_t begin, end;
+    team_share(m->buffer_bytes, CPU_READ_UNIT, member, n_active, &begin, &end);
+    return m->buffer + begin;
+}
+
+static void read_work(void *ctx, int32_t member, int32_t n_active)
+{
+    const struct read_job *j = ctx;
+    const char *p = region(j->m, member, n_active);
+    uint64_t all = 0;
+    for (int64_t i = 0; i < j->passes; i++) all |= j->run(p, (size_t)j->share_bytes);
+    j->sink[member].value = all;
+}
+
+struct peak_job {
+    cpu_peak_fn *run;
+    int64_t iterations;
+};
+
+static void peak_work(void *ctx, int32_t member, int32_t n_active)
+{
+    const struct peak_job *j = ctx;
+    j->run(j->iterations);
+}
+
+static void touch_work(void *ctx, int32_t member, int32_t n_active)
+{
+    const struct measuring *m = ctx;
+    int64_t begin, end;
+    team_share(m->buffer_bytes, CPU_READ_UNIT, member, n_active, &begin, &end);
+    memset(m->buffer + begin, 0x5a, (size_t)(end - begin));
+}
+
+/* ---- rows ---- */
+
+static struct ceiling *add_row(struct measuring *m, const char *kind, const char *name,
+                               int32_t threads, const struct samples *s, bool quiet)
+{
+    CHECK(m->set->n < CEILINGS_MAX);
+    struct ceiling *c = &m->set->row[m->set->n++];
+    *c = (struct ceiling){.kind = kind,
+                          .name = name,
+                          .threads = threads,
+                          .n = s->n,
+                          .other_cpus = s->others.other_cpus};
+    if (!quiet) ceiling_add_flag(c, "disturbed");
+    if (threads > m->n_cpus) ceiling_add_flag(c, "oversubscribed");
+    return c;
+}
+
+static void announce(struct measuring *m, const char *what)
+{
+    if (m->progress != NULL) m->progress(m->progress_ctx, m->done, m->total, what);
+    m->done++;
+}
+
+/* ---- bandwidth ---- */
+
+/* The loop that reads this much fastest, and its time for one pass.  Candidates take turns,
+ * so that a slow moment hits all of them; these trials are not part of the result. */
+static const struct cpu_read_loop *fastest_read(struct measuring *m, int32_t n_active,
+                                                struct read_job *j, double *best_ns)
+{
+    const struct cpu_read_loop *best = NULL;
+    for (int round = 0; round < N_TRIALS; round++) {
+        for (int i = 0; i < CPU_LOOPS_MAX && m->loops->read[i].run != NULL; i++) {
+            struct samples s;
+            j->run = m->loops->read[i].run;
+            samples_take(m->team, n_active, round == 0, 1, read_work, j, &s);
+            if (best != NULL && s.ns[0] >= *best_ns) continue;
+            best = &m->loops->read[i];
+            *best_ns = s.ns[0];
+        }
+    }
+    *best_ns /= (double)j->passes;
+    return best;
+}
+
+/* The share each of n_active members reads of a working set: whole units that fit. */
+static int64_t share_of(const struct measuring *m, int64_t working_set, int32_t n_active)
+{
+    int64_t most = m->buffer_bytes / n_active / CPU_READ_UNIT * CPU_READ_UNIT;
+    int64_t share = working_set / n_active / CPU_READ_UNIT * CPU_READ_UNIT;
+    if (share < CPU_READ_UNIT) share = CPU_READ_UNIT;
+    return share < most ? share : most;
+}
+
+static struct ceiling *measure_read(struct measuring *m, const char *level, int64_t working_set,
+                                    int32_t n_active, struct sink *sinks)
+{
+    struct samples s;
+    double ns = 0;
+    struct read_job j = {.m = m, .share_bytes = share_of(m, working_set, n_active), .sink = sinks};
+    /* Passes until a sample outlasts the barriers around it; guessed from 50 GB/s for the
+     * trials, from the trials for the samples. */
+    j.passes = 1 + 100000000 / (j.share_bytes * n_active + 1) / 20;
+    const struct cpu_read_loop *loop = fastest_read(m, n_active, &j, &ns);
+    j.run = loop->run;
+    j.passes = (int64_t)(READ_SAMPLE_NS / ns) + 1;
+    bool quiet =
+        samples_take_quiet(m->team, n_active, m->n_cpus, m->attempts, N_SAMPLES, read_work, &j, &s);
+    struct ceiling *c = add_row(m, "bandwidth", "read", n_active, &s, quiet);
+    c->level = level;
+    c->working_set_bytes = j.share_bytes * n_active;
+    double bytes = (double)c->working_set_bytes * (double)j.passes;
+    samples_rate(&s, bytes, &c->value, &c->ci_lo, &c->ci_hi);
+    snprintf(c->method, sizeof c->method, "%s loads, %s, huge pages advised", m->loops->width,
+             loop->method);
+    return c;
+}
+
+/* Sizes around the last-level cache, in steps of two: where bandwidth falls to DRAM's. */
+static void measure_levels(struct measuring *m, int32_t n_active, struct sink *sinks)
+{
+    char what[64];
+    int64_t llc = m->set->llc_bytes * n_active / m->n_threads;
+    /* One instance cannot be divided, several are reached in proportion. */
+    if (llc < m->cpu.llc_bytes) llc = m->cpu.llc_bytes;
+    int64_t l2 = m->cpu.l2_bytes * n_active;
+    snprintf(what, sizeof what, "read bandwidth, %d thread%s", n_active, n_active > 1 ? "s" : "");
+    announce(m, what);
+    if (l2 > 0 && l2 < llc) measure_read(m, "l2", l2 / 2, n_active, sinks);
+    /* Below 1.5 times the private caches the shared one would not be what is read. */
+    if (llc > 0 && llc / 2 >= l2 + l2 / 2) measure_read(m, "llc", llc / 2, n_active, sinks);
+    for (int64_t size = llc; size > 0 && size <= m->buffer_bytes / 2; size *= 2)
+        measure_read(m, "curve", size, n_active, sinks);
+    struct ceiling *dram = measure_read(m, "dram", m->buffer_bytes, n_active, sinks);
+    if (m->set->llc_bytes > 0 && m->buffer_bytes < 4 * m->set->llc_bytes)
+        ceiling_add_flag(dram, "small-buffer");
+    if (m->n_threads == 1) ceiling_add_flag(dram, "one-thread");
+}
+
+/* From data in L1 to the last-level cache; larger ones are in measure_levels. */
+static void measure_fine_curve(struct measuring *m, struct sink *sinks)
+{
+    announce(m, "read bandwidth by working set");
+    int64_t size = (int64_t)16384 * m->n_threads;
+    for (; size < m->set->llc_bytes; size *= 2) measure_read(m, "curve", size, m->n_threads, sinks);
+    /* Where the fall to DRAM's happens, between the powers of two as well. */
+    for (int64_t between = m->set->llc_bytes / 4 * 3;
+         between > 0 && between <= m->buffer_bytes / 2 && between < 8 * m->set->llc_bytes;
+         between *= 2)
+        measure_read(m, "curve", between, m->n_threads, sinks);
+}
+
+/* ---- compute and overhead ---- */
+
+/* Iterations that take about PEAK_SAMPLE_NS. */
+static int64_t calibrate(struct measuring *m, struct peak_job *j)
+{
+    struct samples s;
+    for (j->iterations = 1000;; j->iterations *= 4) {
+        samples_take(m->team, 1, 1, 1, peak_work, j, &s);
+        if (s.ns[0] > PEAK_SAMPLE_NS / 16) break;
+    }
+    return (int64_t)((double)j->iterations * PEAK_SAMPLE_NS / s.ns[0]) + 1;
+}
+
+/* Cycles per second of one core with n_active at work; 0 until measured. */
+static double clock_hz(const struct measuring *m, int32_t n_active)
+{
+    const struct ceiling *c = ceilings_find(m->set, "cycle", NULL, n_active);
+    return c != NULL ? 1e9 / c->value : 0;
+}
+
+static void measure_cycle(struct measuring *m, int32_t n_active)
+{
+    struct samples s;
+    struct peak_job j = {.run = cpu_cycle_chain};
+    j.iterations = calibrate(m, &j);
+    bool quiet =
+        samples_take_quiet(m->team, n_active, m->n_cpus, m->attempts, N_SAMPLES, peak_work, &j, &s);
+    struct ceiling *c = add_row(m, "overhead", "cycle", n_active, &s, quiet);
+    samples_cost(&s, (double)j.iterations * CPU_CYCLES_PER_ITERATION, &c->value, &c->ci_lo,
+                 &c->ci_hi);
+    snprintf(c->method, sizeof c->method,
+             "core clock from dependent 64-bit multiplications of 3 cycles");
+}
+
+/* name: the loop's, or another for an instruction set that is not the one in use. */
+static void measure_peak(struct measuring *m, const struct cpu_peak_loop *loop, const char *name,
+                         int32_t n_active)
+{
+    struct samples s;
+    struct peak_job j = {.run = loop->run};
+    j.iterations = calibrate(m, &j);
+    bool quiet =
+        samples_take_quiet(m->team, n_active, m->n_cpus, m->attempts, N_SAMPLES, peak_work, &j, &s);
+    struct ceiling *c = add_row(m, "compute", name, n_active, &s, quiet);
+    c->dtype = loop->dtype;
+    double op = (double)j.iterations * loop->op_per_iteration * n_active;
+    samples_rate(&s, op, &c->value, &c->ci_lo, &c->ci_hi);
+    double hz = clock_hz(m, n_active);
+    int len = snprintf(c->method, sizeof c->method, "%s", loop->method);
+    if (hz > 0 && len < (int)sizeof c->method)
+        snprintf(c->method + len, sizeof c->method - len,
+                 "; %.1f operations per core and cycle at %.2f GHz", c->value / n_active / hz,
+                 hz / 1e9);
+}
+
+struct team_job {
+    struct team *team;
+    int32_t repeats;
+};
+
+static void barrier_member(void *arg, int32_t member, int32_t n_members)
+{
+    const struct team_job *j = arg;
+    for (int32_t i = 0; i < j->repeats; i++) team_barrier(j->team, member);
+}
+
+static void nothing(void *arg, int32_t member, int32_t n_members)
+{
+}
+
+static void barriers(struct team_job *j)
+{
+    team_run(j->team, barrier_member, j);
+}
+
+static void empty_runs(struct team_job *j)
+{
+    for (int32_t i = 0; i < j->repeats; i++) team_run(j->team, nothing, NULL);
+}
+
+/* What the team itself costs, timed from outside. */
+static void measure_team(struct measuring *m, const char *name, void (*work)(struct team_job *))
+{
+    struct team_job j = {m->team, 25};
+    struct samples s = {.n = N_SAMPLES};
+    struct contention c;
+    int64_t ns = 0;
+    while (ns < TEAM_SAMPLE_NS / 4) {
+        j.repeats *= 4;
+        int64_t begin = clock_ns();
+        work(&j);
+        ns = clock_ns() - begin;
+    }
+    j.repeats = 1 + (int32_t)(TEAM_SAMPLE_NS * (int64_t)j.repeats / ns);
+    contention_begin(&c);
+    for (int32_t i = 0; i < N_SAMPLES; i++) {
+        int64_t begin = clock_ns();
+        work(&j);
+        s.ns[i] = (double)(clock_ns() - begin);
+    }
+    s.others = contention_end(&c);
+    bool quiet = !contention_is_high(s.others, m->n_threads, m->n_cpus);
+    struct ceiling *row = add_row(m, "overhead", name, m->n_threads, &s, quiet);
+    samples_cost(&s, j.repeats, &row->value, &row->ci_lo, &row->ci_hi);
+    snprintf(row->method, sizeof row->method, "%d in a row that do nothing else", j.repeats);
+}
+
+static void measure_other_isas(struct measuring *m)
+{
+    announce(m, "peaks of other instruction sets");
+    for (int i = 1; i < CPU_LOOPS_MAX && m->loops->peak[i].run != NULL; i++) {
+        const struct cpu_peak_loop *p = &m->loops->peak[i];
+        if (p->available == NULL || p->available()) measure_peak(m, p, p->name, m->n_threads);
+    }
+    if (m->loops->isa > ISA_AVX2)
+        measure_peak(m, &cpu_loops_avx2.peak[0], "fma_f32_avx2", m->n_threads);
+    if (m->loops->isa > ISA_SCALAR)
+        measure_peak(m, &cpu_loops_sse2.peak[0], "mul_add_f32_sse2", m->n_threads);
+}
+
+/* ---- the whole ---- */
+
+/* 16 times the last-level cache or 512 MiB, whatever is more; at most half of what may be
+ * used, and 8 GiB. */
+static int64_t buffer_size(int64_t llc_bytes)
+{
+    const int64_t least = (int64_t)512 << 20, most = (int64_t)8 << 30;
+    int64_t size = 16 * llc_bytes > least ? 16 * llc_bytes : least;
+    int64_t available = mem_available_bytes();
+    if (size > most) size = most;
+    if (available >= 0 && size > available / 2) size = available / 2;
+    return size / CPU_READ_UNIT * CPU_READ_UNIT;
+}
+
+static void measure_all(struct measuring *m, enum ceilings_extent extent, struct sink *sinks)
+{
+    struct samples touched;
+    announce(m, "buffer");
+    samples_take(m->team, m->n_threads, 0, 1, touch_work, m, &touched);
+    for (int32_t t = extent == CEILINGS_FULL ? 1 : m->n_threads; t < m->n_threads; t *= 2) {
+        announce(m, "f32 peak");
+        measure_cycle(m, t);
+        measure_peak(m, &m->loops->peak[0], "fma_f32", t);
+        measure_levels(m, t, sinks);
+    }
+    announce(m, "f32 peak");
+    measure_cycle(m, m->n_threads);
+    measure_peak(m, &m->loops->peak[0], "fma_f32", m->n_threads);
+    measure_levels(m, m->n_threads, sinks);
+    announce(m, "cost of the team");
+    measure_team(m, "barrier", barriers);
+    measure_team(m, "team_run", empty_runs);
+    if (extent == CEILINGS_FULL) {
+        measure_fine_curve(m, sinks);
+        measure_other_isas(m);
+    }
+    ceilings_flag_core_limit(m->set);
+}
+
+enum err ceilings_measure(struct team *team, enum isa isa, enum ceilings_extent extent,
+                          ceilings_progress_fn *progress, void *ctx, struct ceiling_set *out)
+{
+    struct measuring m = {.team = team,
+                          .n_threads = team_size(team),
+                          .attempts = extent == CEILINGS_FULL ? 3 : 2,
+                          .loops = cpu_loops_of(isa),
+                          .set = out,
+                          .progress = progress,
+                          .progress_ctx = ctx};
+    void *buffer = NULL, *sinks = NULL;
+    size_t sinks_bytes = sizeof(struct sink) * (size_t)m.n_threads;
+    cpuinfo_read(&m.cpu);
+    m.n_cpus = m.cpu.n_cpus;
+    memset(out, 0, sizeof *out);
+    out->isa = isa;
+    out->llc_bytes = cpu_llc_bytes();
+    m.total = 4;
+    if (extent == CEILINGS_FULL) {
+        m.total += 2;
+        for (int32_t t = 1; t < m.n_threads; t *= 2) m.total += 2;
+    }
+    m.buffer_bytes = buffer_size(out->llc_bytes);
+    if (m.buffer_bytes < (int64_t)CPU_READ_UNIT * m.n_threads)
+        return err_set(ERR_NOMEM, "ceilings: no memory left for a buffer to read");
+    enum err e = mem_map((size_t)m.buffer_bytes, &buffer);
+    if (e == ERR_NONE) e = mem_map(sinks_bytes, &sinks);
+    if (e == ERR_NONE) {
+        m.buffer = buffer;
+        measure_all(&m, extent, sinks);
+    }
+    mem_unmap(buffer, (size_t)m.buffer_bytes);
+    mem_unmap(sinks, sinks_bytes);
+    return e;
+}

@@ -1,0 +1,15 @@
+/* probe.c - the list of probes. */
+#include "roofline/probe.h"
+
+#include <stddef.h>
+
+const struct probe_ops *probe_at(int32_t i)
+{
+    const struct probe_ops *const probes[] = {&probe_clock, &probe_cupti};
+    return i >= 0 && i < (int32_t)(sizeof probes / sizeof probes[0]) ? probes[i] : NULL;
+}
+
+struct measured measured_nothing(void)
+{
+    return (struct measured){-1, -1, -1, -1, -1};
+}
