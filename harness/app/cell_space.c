@@ -11,7 +11,7 @@ void cell_space_init(struct cell_space *s, const char *device)
     *s = (struct cell_space){.device = device};
 }
 
-static void free_group(struct cell_group *g)
+void cell_group_free(struct cell_group *g)
 {
     for (int32_t i = 0; i < g->n; i++) {
         free(g->entry[i].where);
@@ -22,13 +22,14 @@ static void free_group(struct cell_group *g)
     free(g->entry);
     free(g->skip);
     free(g->where);
+    *g = (struct cell_group){0};
 }
 
 void cell_space_free(struct cell_space *s)
 {
-    free_group(&s->defaults);
-    free_group(&s->override);
-    for (int32_t i = 0; i < s->n_groups; i++) free_group(&s->group[i]);
+    cell_group_free(&s->defaults);
+    cell_group_free(&s->override);
+    for (int32_t i = 0; i < s->n_groups; i++) cell_group_free(&s->group[i]);
     free(s->group);
     *s = (struct cell_space){0};
 }

@@ -53,6 +53,7 @@ enum err cell_space_add_group(struct cell_space *s, const char *where,
                               struct cell_group **out) MUST_CHECK;
 enum err cell_group_add_axis(struct cell_group *g, const struct axis *a, const char *where,
                              struct axis_entry **out) MUST_CHECK;
+void cell_group_free(struct cell_group *g);
 struct axis_entry *cell_group_find(const struct cell_group *g, const struct axis *a);
 
 /* Append values or, for a number, take an expression over other axes

@@ -8,41 +8,43 @@
 struct verb;
 
 enum output { OUTPUT_MD, OUTPUT_CSV, OUTPUT_JSON, OUTPUT_JSONL, OUTPUT_LATEX, OUTPUT_COUNT };
+const char *output_name(enum output o);
 
 struct options {
-    const struct verb *verb;
-    char *command;          /* the whole command line as typed, for provenance           */
+    const struct verb *verb; /* NULL: only help or version was asked for                 */
+    char *command;           /* the whole command line as typed, for provenance          */
+    struct log *log;         /* what goes to stderr; set by main                         */
 
     /* every verb */
-    const char *db;         /* --db, else $REGIME_DB, else "./regime.db"                 */
+    const char *db;          /* --db, else $REGIME_DB, else "./regime.db"                */
     enum output output;
-    bool quiet, verbose, help;
-    struct log *log;        /* what goes to stderr; set by main                          */
+    bool quiet, verbose, help, version;
 
-    /* some verbs: rows in options.c say which */
+    /* some verbs: the rows of flags.c say which */
     bool showcmd;
     bool tiny;
-    bool reuse_any;         /* --reuse any: a run of another build counts as done        */
-    const char *out;        /* folder for what a verb writes; NULL: its own default      */
+    bool reuse_any;          /* --reuse any: a run of another build counts as done       */
+    const char *out;         /* folder for what a verb writes; NULL: its own default     */
 
-    /* the cells to run, from the flags or from a sweep file and flags over it */
-    bool has_cells;         /* a sweep or at least one axis was given                    */
+    /* the cells: of the flags, or of a sweep file with flags put over it */
+    bool has_cells;          /* a sweep or at least one axis was given                   */
     struct cell_list cells;
-    char *sweep_name;       /* NULL: the cells come from flags                           */
-    char *sweep_text;
+    char *sweep_name;        /* NULL: the cells come from flags                          */
+    char *sweep_title, *sweep_text;
 
-    /* other words, in order */
-    const char **arg;
+    const char **arg;        /* other words, in order                                    */
     int32_t n_args;
 };
 
-/* Parse argv[1..); ERR_USAGE names the flag and what was expected. */
+/* Parse argv[1..); ERR_USAGE names the flag and what was expected.  out is valid, and
+ * verbose is set if it was asked for, even after a failure. */
 enum err options_parse(int argc, char **argv, struct options *out) MUST_CHECK;
 void options_free(struct options *o);
 
-/* Usage of the program (verb NULL) or of one verb. */
-void options_help(const struct verb *verb);
+/* Load a sweep as if it had been named on the command line. */
+enum err options_load_sweep(struct options *o, const char *name_or_path) MUST_CHECK;
 
-const char *output_name(enum output o);
+/* Usage of the program (verb NULL) or of one verb, on stdout. */
+void options_help(const struct verb *verb);
 
 #endif

@@ -1,26 +1,26 @@
 /* verbs.h - what the program can be asked to do.
  *
- * To add a verb: declare it here, give it a row in verbs.c and, if it needs flags of
- * its own, a field in struct options and a row in options.c. */
+ * To add a verb: declare it here, give it a row in verbs.c and, if it has flags of its
+ * own, a field in struct options and a row in flags.c. */
 #ifndef APP_VERBS_H
 #define APP_VERBS_H
 
 #include "harness/app/options.h"
 
 enum verb_takes {
-    TAKES_AXES = 1,  /* flags that describe cells                  */
-    TAKES_SWEEP = 2, /* a sweep file, or the name of a built-in one */
-    TAKES_ARGS = 4   /* other words, left in options.arg            */
+    TAKES_AXES = 1,       /* flags that describe cells, put over a sweep's if there is one */
+    TAKES_SWEEP = 2,      /* a sweep file, or the name of a built-in one                   */
+    TAKES_AXES_ALONE = 4, /* the sweep may be left out                                     */
+    TAKES_ARGS = 8        /* other words, left in options.arg for the verb to check        */
 };
 
 struct verb {
     const char *name;
     enum err (*run)(const struct options *o);
     unsigned takes;
-    const char *device;    /* device of cells that name none; NULL: "cpu" */
-    const char *args;      /* for usage: "[FILE]"                         */
-    const char *help;      /* one line                                    */
-    const char *exit_codes;/* those it adds to 0, 1, 2: "3 6 7"           */
+    const char *device; /* of cells that name none; NULL: "cpu" */
+    const char *args;   /* for usage: "[SWEEP]"                 */
+    const char *help;   /* one line                             */
 };
 
 /* Verbs in order; NULL past the last. */
@@ -34,7 +34,7 @@ enum err verb_run(const struct options *o);
 enum err verb_sweep(const struct options *o);
 enum err verb_quickstart(const struct options *o);
 
-/* plan --showcmd: each cell as a command line on stdout. */
-enum err show_commands(const struct cell_list *cells);
+/* plan --showcmd: each cell as a command line on stdout, skipped ones as comments. */
+enum err show_commands(const struct options *o);
 
 #endif

@@ -1,0 +1,106 @@
+/* flags.c - the table of options that do not describe a cell. */
+#include "harness/app/flags.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "harness/app/verbs.h"
+
+#define OPTION(field) offsetof(struct options, field)
+
+static const struct flag table[] = {
+    {"db", 0, FLAG_TEXT, OPTION(db), "FILE", NULL,
+     "results database (default $REGIME_DB, else ./regime.db)"},
+    {"output", 'o', FLAG_OUTPUT, OPTION(output), "FORMAT", NULL,
+     "md (default), csv, json, jsonl or latex"},
+    {"json", 0, FLAG_JSON, OPTION(output), NULL, NULL, "the same as --output json"},
+    {"quiet", 'q', FLAG_SWITCH, OPTION(quiet), NULL, NULL, "no progress and no notes on stderr"},
+    {"verbose", 'v', FLAG_SWITCH, OPTION(verbose), NULL, NULL,
+     "say more on stderr, and where in the program an error passed"},
+    {"help", 'h', FLAG_SWITCH, OPTION(help), NULL, NULL, "print this"},
+    {"version", 0, FLAG_SWITCH, OPTION(version), NULL, NULL,
+     "print what this program was built from"},
+
+    {"showcmd", 0, FLAG_SWITCH, OPTION(showcmd), NULL, " plan ", "print each cell as a command"},
+    {"reuse", 0, FLAG_WORD, OPTION(reuse_any), "any", " sweep ",
+     "take a cell as done even when another build ran it"},
+    {"tiny", 0, FLAG_SWITCH, OPTION(tiny), NULL, " quickstart ",
+     "the smallest sweep that still shows every part"},
+    {"out", 0, FLAG_TEXT, OPTION(out), "DIR", " quickstart ", "folder to write into"},
+};
+enum { N_FLAGS = sizeof table / sizeof table[0] };
+
+const char *output_name(enum output o)
+{
+    static const char *const names[] = {"md", "csv", "json", "jsonl", "latex"};
+    return names[o];
+}
+
+const struct flag *flag_at(int32_t i)
+{
+    return i >= 0 && i < N_FLAGS ? &table[i] : NULL;
+}
+
+const struct flag *flag_find(const char *name)
+{
+    for (int32_t i = 0; i < N_FLAGS; i++)
+        if (strcmp(table[i].name, name) == 0) return &table[i];
+    return NULL;
+}
+
+const struct flag *flag_by_letter(char letter)
+{
+    for (int32_t i = 0; i < N_FLAGS; i++)
+        if (letter && table[i].letter == letter) return &table[i];
+    return NULL;
+}
+
+bool flag_serves(const struct flag *f, const struct verb *verb)
+{
+    char word[32];
+    if (!f->verbs) return true;
+    if (!verb) return false;
+    snprintf(word, sizeof word, " %s ", verb->name);
+    return strstr(f->verbs, word) != NULL;
+}
+
+bool flag_takes_value(const struct flag *f)
+{
+    return f->kind == FLAG_TEXT || f->kind == FLAG_OUTPUT || f->kind == FLAG_WORD;
+}
+
+static enum err set_output(const struct flag *f, enum output *out, const char *value)
+{
+    for (int o = 0; o < OUTPUT_COUNT; o++) {
+        if (strcmp(output_name(o), value) != 0) continue;
+        *out = o;
+        return ERR_NONE;
+    }
+    return err_set(ERR_USAGE, "--%s: no format \"%.40s\"; expected md, csv, json, jsonl or latex",
+                   f->name, value);
+}
+
+enum err flag_set(const struct flag *f, struct options *o, const char *value)
+{
+    void *field = (char *)o + f->offset;
+    switch (f->kind) {
+    case FLAG_SWITCH:
+        *(bool *)field = true;
+        break;
+    case FLAG_TEXT:
+        if (!*value) return err_set(ERR_USAGE, "--%s: the value is empty, expected %s", f->name, f->arg);
+        *(const char **)field = value;
+        break;
+    case FLAG_OUTPUT:
+        return set_output(f, field, value);
+    case FLAG_JSON:
+        *(enum output *)field = OUTPUT_JSON;
+        break;
+    case FLAG_WORD:
+        if (strcmp(value, f->arg) != 0)
+            return err_set(ERR_USAGE, "--%s: expected \"%s\", not \"%.40s\"", f->name, f->arg, value);
+        *(bool *)field = true;
+        break;
+    }
+    return ERR_NONE;
+}

@@ -1,0 +1,30 @@
+/* verbs.c - the table of verbs. */
+#include "harness/app/verbs.h"
+
+#include <string.h>
+
+static enum err plan_or_commands(const struct options *o)
+{
+    return show_commands(o);
+}
+
+static const struct verb table[] = {
+    {"plan", plan_or_commands, TAKES_AXES | TAKES_SWEEP | TAKES_AXES_ALONE, "sim:a100-80gb", "[SWEEP]",
+     "Print the cells as commands (plan --showcmd)"},
+    {"list", verb_list, TAKES_ARGS, NULL, "[WHAT]",
+     "List what there is: verbs, devices, models, decoders, axes, sweeps, backends"},
+    {"doctor", verb_doctor, 0, NULL, "", "Check whether this machine can give good numbers"},
+};
+enum { N_VERBS = sizeof table / sizeof table[0] };
+
+const struct verb *verb_at(int32_t i)
+{
+    return i >= 0 && i < N_VERBS ? &table[i] : NULL;
+}
+
+const struct verb *verb_find(const char *name)
+{
+    for (int32_t i = 0; i < N_VERBS; i++)
+        if (strcmp(table[i].name, name) == 0) return &table[i];
+    return NULL;
+}
