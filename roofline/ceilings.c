@@ -10,11 +10,13 @@
 #include "roofline/ceilings_sample.h"
 
 enum {
-    N_SAMPLES = 12, /* rank limits of the median from 12: the 3rd and the 10th     */
-    N_TRIALS = 3,   /* per candidate loop                                          */
+    N_SAMPLES = 12,      /* rank limits of the median from 12: the 3rd and the 10th     */
+    N_SLOW_SAMPLES = 10, /* where one takes long: the 2nd and the 9th                 */
+    N_TRIALS = 3,        /* per candidate loop                                          */
     READ_SAMPLE_NS = 4000000,
     PEAK_SAMPLE_NS = 6000000,
-    TEAM_SAMPLE_NS = 4000000
+    TEAM_SAMPLE_NS = 4000000,
+    SLOW_PASS_NS = 50000000
 };
 
 struct measuring {
@@ -122,6 +124,7 @@ static const struct cpu_read_loop *fastest_read(struct measuring *m, int32_t n_a
             best = &m->loops->read[i];
             *best_ns = s.ns[0];
         }
+        if (*best_ns > SLOW_PASS_NS) break;
     }
     *best_ns /= (double)j->passes;
     return best;
@@ -160,6 +163,13 @@ static struct ceiling *measure_read(struct measuring *m, const char *level, int6
     return c;
 }
 
+/* Enough data that caches hold a sixteenth of it at most. */
+static int64_t dram_size(int64_t llc_bytes)
+{
+    const int64_t least = (int64_t)512 << 20;
+    return 16 * llc_bytes > least ? 16 * llc_bytes : least;
+}
+
 /* Sizes around the last-level cache, in steps of two: where bandwidth falls to DRAM's. */
 static void measure_levels(struct measuring *m, int32_t n_active, struct sink *sinks)
 {
@@ -173,11 +183,11 @@ static void measure_levels(struct measuring *m, int32_t n_active, struct sink *s
     if (l2 > 0 && l2 < llc) measure_read(m, "l2", l2 / 2, n_active, sinks);
     /* Below 1.5 times the private caches the shared one would not be what is read. */
     if (llc > 0 && llc / 2 >= l2 + l2 / 2) measure_read(m, "llc", llc / 2, n_active, sinks);
-    for (int64_t size = llc; size > 0 && size <= m->buffer_bytes / 2; size *= 2)
+    int64_t cold = dram_size(llc) < m->buffer_bytes ? dram_size(llc) : m->buffer_bytes;
+    for (int64_t size = llc; size > 0 && size <= cold / 2; size *= 2)
         measure_read(m, "curve", size, n_active, sinks);
-    struct ceiling *dram = measure_read(m, "dram", m->buffer_bytes, n_active, sinks);
-    if (m->set->llc_bytes > 0 && m->buffer_bytes < 4 * m->set->llc_bytes)
-        ceiling_add_flag(dram, "small-buffer");
+    struct ceiling *dram = measure_read(m, "dram", cold, n_active, sinks);
+    if (cold < 4 * llc) ceiling_add_flag(dram, "small-buffer");
     if (m->n_threads == 1) ceiling_add_flag(dram, "one-thread");
 }
 
@@ -316,13 +326,11 @@ static void measure_other_isas(struct measuring *m)
 
 /* ---- the whole ---- */
 
-/* 16 times the last-level cache or 512 MiB, whatever is more; at most half of what may be
- * used, and 8 GiB. */
+/* What there is memory for: at most half of what may be used, and 8 GiB. */
 static int64_t buffer_size(int64_t llc_bytes)
 {
-    const int64_t least = (int64_t)512 << 20, most = (int64_t)8 << 30;
-    int64_t size = 16 * llc_bytes > least ? 16 * llc_bytes : least;
-    int64_t available = mem_available_bytes();
+    const int64_t most = (int64_t)8 << 30;
+    int64_t size = dram_size(llc_bytes), available = mem_available_bytes();
     if (size > most) size = most;
     if (available >= 0 && size > available / 2) size = available / 2;
     return size / CPU_READ_UNIT * CPU_READ_UNIT;

@@ -38,7 +38,7 @@ struct ceiling {
  *     disturbed         other processes took CPU time from every attempt
  */
 
-enum { CEILINGS_MAX = 128 };
+enum { CEILINGS_MAX = 256 };
 
 struct ceiling_set {
     enum isa isa;      /* whose loops were used                                  */

@@ -30,15 +30,17 @@ void ceiling_add_flag(struct ceiling *c, const char *flag)
 
 void ceilings_flag_core_limit(struct ceiling_set *set)
 {
+    const char *limit = "core-read-limit";
     struct ceiling *before = NULL;
     for (int32_t i = 0; i < set->n; i++) {
         struct ceiling *c = &set->row[i];
         if (c->level == NULL || strcmp(c->level, "dram") != 0) continue;
-        if (before != NULL) {
-            double ideal = (double)c->threads / before->threads;
-            bool scales = c->value >= 0.9 * ideal * before->value;
-            if (scales && before->flag[0] == '\0') ceiling_add_flag(before, "core-read-limit");
-            if (scales) ceiling_add_flag(c, "core-read-limit");
+        /* A disturbed measurement shows nothing about scaling. */
+        bool fair = before != NULL && strstr(before->flag, "disturbed") == NULL &&
+                    strstr(c->flag, "disturbed") == NULL;
+        if (fair && c->value * before->threads >= 0.9 * c->threads * before->value) {
+            if (strstr(before->flag, limit) == NULL) ceiling_add_flag(before, limit);
+            ceiling_add_flag(c, limit);
         }
         before = c;
     }
