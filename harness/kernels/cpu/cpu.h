@@ -1,0 +1,94 @@
+/* cpu.h - inside the CPU backend: its state, and the operations one file each.
+ *
+ * Every output element is summed in an order that depends on its own operands
+ * alone, never on the number of rows, threads or neighbours in the call; so
+ * results are bitwise equal for any batch and any team.  Work is shared out by
+ * whole elements, or in pieces of a fixed size combined in a fixed order. */
+#ifndef CPU_CPU_H
+#define CPU_CPU_H
+
+#include "harness/base/cpuinfo.h"
+#include "harness/base/team.h"
+#include "harness/kernels/backend.h"
+#include "harness/kernels/cpu/cpu_attention.h"
+#include "harness/kernels/cpu/cpu_rows.h"
+#include "harness/kernels/cpu/cpu_tiles.h"
+
+/* A block of w: MATMUL_BLOCK_K x MATMUL_BLOCK_COLS f32 fill a quarter of a 1 MiB L2. */
+enum { MATMUL_BLOCK_K = 512, MATMUL_BLOCK_COLS = 128 };
+
+/* What one instruction set offers. */
+struct cpu_isa {
+    const struct cpu_rows *rows;
+    const struct cpu_tiles *tiles;
+    const struct cpu_attention *attention;
+};
+
+/* Buffers that operations need beside their operands.  They grow to twice what is asked when
+ * an operation meets its largest shape, which a warm-up forward does outside any timing. */
+enum scratch {
+    SCRATCH_X,       /* matmul: rows of x in tile order                    */
+    SCRATCH_MEMBERS, /* matmul, attention, load: private to each member    */
+    SCRATCH_PARTS,   /* attention, rowstat: pieces still to be combined    */
+    SCRATCH_ROWS,    /* attention: work items                              */
+    SCRATCH_ROPE,    /* rope: cosines and sines, kept between calls        */
+    SCRATCH_COUNT
+};
+
+struct buffer {
+    void *data; /* owned; mem_map */
+    size_t bytes;
+};
+
+struct cpu {
+    struct team *team;
+    struct cpu_isa isa;
+    struct buffer scratch[SCRATCH_COUNT];
+    struct rope rope;    /* what the table in SCRATCH_ROPE is for */
+    int64_t rope_half;   /* ... pairs per head                    */
+    int64_t rope_length; /* ... positions it holds                */
+};
+
+/* At least n bytes, contents undefined. */
+enum err cpu_scratch(struct cpu *c, enum scratch which, size_t n, void **out) MUST_CHECK;
+
+/* Run fn on the team, or on the caller alone when waking the team would take longer than
+ * moving `bytes` bytes. */
+void cpu_run(struct cpu *c, int64_t bytes, team_fn *fn, void *arg);
+
+static inline int64_t round_up(int64_t n, int64_t unit)
+{
+    return (n + unit - 1) / unit * unit;
+}
+
+static inline int64_t min_i64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Element i of a bf16 or f32 array. */
+float cpu_element(const void *p, enum dtype dtype, int64_t i);
+
+size_t cpu_packed_bytes(const void *state, int64_t rows, int64_t cols, enum dtype dtype);
+enum err cpu_load_weight(void *state, struct tensor w, weight_row_fn *row, void *ctx);
+/* out[k] = row `row` of a packed weight. */
+void cpu_unpack_row(float *out, struct tensor w, int64_t row);
+
+enum err cpu_embed(void *state, struct tensor out, struct tensor table, const int32_t *ids);
+enum err cpu_gather(void *state, struct tensor out, struct tensor x, const int32_t *index);
+enum err cpu_rmsnorm(void *state, struct tensor out, struct tensor x, struct tensor gain,
+                     float eps);
+enum err cpu_matmul(void *state, struct tensor y, struct tensor x, struct tensor w,
+                    struct tensor bias);
+enum err cpu_rope(void *state, struct tensor x, const int32_t *pos, const struct rope *r);
+enum err cpu_kv_store(void *state, struct tensor k_cache, struct tensor v_cache,
+                      struct tensor k_rows, struct tensor v_rows, const struct span *spans,
+                      int32_t n_spans);
+enum err cpu_attention(void *state, struct tensor out, struct tensor q, struct tensor k_cache,
+                       struct tensor v_cache, const struct span *spans, int32_t n_spans);
+enum err cpu_swiglu(void *state, struct tensor out, struct tensor gate_up);
+enum err cpu_add(void *state, struct tensor x, struct tensor y);
+enum err cpu_rowstat(void *state, struct row_stat *stats, struct tensor logits,
+                     const struct row_key *keys, const struct choice_rule *rule);
+
+#endif

@@ -1,0 +1,279 @@
+/* cpu_attention.c - softmax(q . keys^T / sqrt(d)) . values in one pass over the keys.
+ *
+ * A work item is a block of one sequence's rows with all query heads of one key/value head, so
+ * that each key and value is read once per item.  Keys are taken SCORE_KEYS at a time: keys to
+ * panels, scores by the tiles of matmul, running softmax, values to panels, tiles again.
+ *
+ * Every PIECE_KEYS keys a fresh maximum and sum begin, and pieces are merged in rising order.
+ * That is the same arithmetic whether one member goes through all pieces of an item or, when
+ * there are few items, several members take a piece each. */
+#include <math.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "harness/kernels/cpu/cpu.h"
+
+enum {
+    PIECE_KEYS = 512,    /* a multiple of SCORE_KEYS                             */
+    ITEM_QUERIES = 48,   /* rows x query heads an item aims at                   */
+    FEW_ITEMS = 4        /* items per member below which they are cut into pieces */
+};
+
+struct item {
+    int32_t span, kv_head, row0, n_rows;
+    int32_t n_keys;       /* that any of the rows sees                     */
+    int32_t first_piece;  /* among all items' pieces, if these are kept    */
+    int32_t n_pieces;
+};
+
+/* Running softmax of an item's queries; q = row x group + head within the group. */
+struct partial {
+    float *max, *sum; /* [queries]             */
+    float *sum_v;     /* [queries][d_padded]   */
+};
+
+struct attention {
+    struct cpu *cpu;
+    struct tensor out, q, k_cache, v_cache;
+    const struct span *spans;
+    const struct item *items;
+    int32_t n_spans, n_items, n_pieces;
+    int32_t max_queries;  /* of an item                                    */
+    int64_t group;        /* query heads per key/value head                */
+    int64_t d, d_padded;  /* head width, rounded up to PANEL               */
+    bool in_pieces;
+    float *parts;         /* in_pieces: one partial per piece              */
+    float *members;       /* see member_floats                             */
+    int64_t part_floats, member_floats;
+    _Atomic int32_t next_item, next_merge;
+};
+
+static int64_t rows_per_item(int64_t group)
+{
+    return group >= ITEM_QUERIES ? 1 : ITEM_QUERIES / group;
+}
+
+static struct partial partial_at(const struct attention *a, float *p)
+{
+    return (struct partial){p, p + a->max_queries, p + round_up(2 * a->max_queries, 16)};
+}
+
+static int64_t partial_floats(const struct attention *a)
+{
+    return round_up(2 * a->max_queries, 16) + a->max_queries * a->d_padded;
+}
+
+/* queries in tile order, [tile][d][rows of the tile], with the scale of the scores */
+static void pack_queries(const struct attention *a, const struct item *it, float *out)
+{
+    const struct span *s = &a->spans[it->span];
+    int64_t n = it->n_rows * a->group, max_rows = a->cpu->isa.tiles->max_rows;
+    float scale = 1.0f / sqrtf((float)a->d);
+    for (int64_t begin = 0; begin < n; begin += max_rows) {
+        int64_t rows = min_i64(max_rows, n - begin);
+        for (int64_t r = 0; r < rows; r++) {
+            int64_t row = s->row0 + it->row0 + (begin + r) / a->group;
+            int64_t head = it->kv_head * a->group + (begin + r) % a->group;
+            const float *q = (const float *)a->q.data + row * a->q.row_stride + head * a->d;
+            for (int64_t i = 0; i < a->d; i++) out[begin * a->d + i * rows + r] = q[i] * scale;
+        }
+    }
+}
+
+/* Rows of positions [key0, ...) of the item's key/value head. */
+static const void *cache_rows(const struct attention *a, struct tensor cache,
+                              const struct item *it, int64_t key0)
+{
+    int64_t at = a->spans[it->span].slot * cache.row_stride +
+                 (it->kv_head * cache.dim[2] + key0) * a->d;
+    return (const char *)cache.data + at * dtype_bytes(cache.dtype);
+}
+
+/* One tile of n_keys keys from key0; `work` as laid out by cpu_attention. */
+static void attend_tile(const struct attention *a, const struct item *it, int64_t key0,
+                        int64_t n_keys, struct partial part, float *work)
+{
+    const struct cpu_tiles *t = a->cpu->isa.tiles;
+    const struct cpu_attention *ops = a->cpu->isa.attention;
+    const struct tile_next none = {NULL, 0};
+    int64_t n = it->n_rows * a->group;
+    float *queries = work, *scores = queries + a->max_queries * a->d_padded;
+    float *keys = scores + a->max_queries * SCORE_KEYS, *values = keys + SCORE_KEYS * a->d_padded;
+    ops->pack_keys(keys, cache_rows(a, a->k_cache, it, key0), a->k_cache.dtype, a->d, n_keys, a->d);
+    for (int64_t begin = 0; begin < n; begin += t->max_rows) {
+        int64_t rows = min_i64(t->max_rows, n - begin);
+        for (int64_t key = 0; key < n_keys; key += PANEL)
+            t->f32[rows](keys + key * a->d, queries + begin * a->d, a->d,
+                         scores + begin * SCORE_KEYS + key, SCORE_KEYS, true, NULL, none);
+    }
+    for (int64_t r = 0; r < n; r++) {
+        int64_t seen = span_visible(&a->spans[it->span], it->row0 + r / a->group) - key0;
+        ops->softmax_step(scores + r * SCORE_KEYS, n_keys, seen, &part.max[r], &part.sum[r],
+                          part.sum_v + r * a->d_padded, a->d_padded);
+    }
+    ops->pack_values(values, cache_rows(a, a->v_cache, it, key0), a->v_cache.dtype, a->d, n_keys,
+                     a->d);
+    for (int64_t begin = 0; begin < n; begin += t->max_rows) {
+        int64_t rows = min_i64(t->max_rows, n - begin);
+        for (int64_t i = 0; i < a->d; i += PANEL)
+            t->scores[rows](values + i * n_keys, scores + begin * SCORE_KEYS, n_keys,
+                            part.sum_v + begin * a->d_padded + i, a->d_padded, false, NULL, none);
+    }
+}
+
+static void attend_piece(const struct attention *a, const struct item *it, int32_t piece,
+                         struct partial part, float *work)
+{
+    int64_t n = it->n_rows * a->group, begin = (int64_t)piece * PIECE_KEYS;
+    int64_t end = min_i64(begin + PIECE_KEYS, it->n_keys);
+    for (int64_t r = 0; r < n; r++) part.max[r] = -INFINITY;
+    memset(part.sum, 0, (size_t)n * sizeof(float));
+    memset(part.sum_v, 0, (size_t)(n * a->d_padded) * sizeof(float));
+    for (int64_t key = begin; key < end; key += SCORE_KEYS)
+        attend_tile(a, it, key, min_i64(SCORE_KEYS, end - key), part, work);
+}
+
+static void merge_piece(const struct attention *a, const struct item *it, struct partial into,
+                        struct partial from)
+{
+    for (int64_t r = 0; r < it->n_rows * a->group; r++)
+        a->cpu->isa.attention->merge(&into.max[r], &into.sum[r], into.sum_v + r * a->d_padded,
+                                     from.max[r], from.sum[r], from.sum_v + r * a->d_padded,
+                                     a->d_padded);
+}
+
+static void write_item(const struct attention *a, const struct item *it, struct partial p)
+{
+    for (int64_t r = 0; r < it->n_rows * a->group; r++) {
+        int64_t row = a->spans[it->span].row0 + it->row0 + r / a->group;
+        int64_t head = it->kv_head * a->group + r % a->group;
+        a->cpu->isa.attention->finish((float *)a->out.data + row * a->out.row_stride + head * a->d,
+                                      p.sum_v + r * a->d_padded, p.sum[r], a->d);
+    }
+}
+
+static void attend_item(const struct attention *a, const struct item *it, float *work)
+{
+    float *parts = work + a->member_floats - 2 * a->part_floats;
+    struct partial all = partial_at(a, parts), next = partial_at(a, parts + a->part_floats);
+    pack_queries(a, it, work);
+    attend_piece(a, it, 0, all, work);
+    for (int32_t p = 1; p < it->n_pieces; p++) {
+        attend_piece(a, it, p, next, work);
+        merge_piece(a, it, all, next);
+    }
+    write_item(a, it, all);
+}
+
+static const struct item *item_of_piece(const struct attention *a, int32_t piece)
+{
+    const struct item *it = a->items;
+    while (piece >= it->first_piece + it->n_pieces) it++;
+    return it;
+}
+
+/* Which member takes which item is left to chance; what it computes is not. */
+static void attention_member(void *arg, int32_t member, int32_t n_members)
+{
+    struct attention *a = arg;
+    float *work = a->members + member * a->member_floats;
+    if (!a->in_pieces) {
+        for (;;) {
+            int32_t i = atomic_fetch_add(&a->next_item, 1);
+            if (i >= a->n_items) return;
+            attend_item(a, &a->items[i], work);
+        }
+    }
+    for (;;) {
+        int32_t i = atomic_fetch_add(&a->next_item, 1);
+        if (i >= a->n_pieces) break;
+        const struct item *it = item_of_piece(a, i);
+        pack_queries(a, it, work);
+        attend_piece(a, it, i - it->first_piece, partial_at(a, a->parts + i * a->part_floats),
+                     work);
+    }
+    if (n_members > 1) team_barrier(a->cpu->team, member);
+    for (;;) {
+        int32_t i = atomic_fetch_add(&a->next_merge, 1);
+        if (i >= a->n_items) return;
+        const struct item *it = &a->items[i];
+        float *first = a->parts + it->first_piece * a->part_floats;
+        for (int32_t p = 1; p < it->n_pieces; p++)
+            merge_piece(a, it, partial_at(a, first), partial_at(a, first + p * a->part_floats));
+        write_item(a, it, partial_at(a, first));
+    }
+}
+
+/* Keys that the last of a block's rows, and so any of them, sees. */
+static int64_t keys_seen(const struct span *s, int64_t row0, int64_t n_rows)
+{
+    return span_visible(s, row0 + n_rows - 1);
+}
+
+/* Cut all spans into items, those with the most keys of a causal span first; with items NULL
+ * they are only counted. */
+static void list_items(struct attention *a, struct item *items)
+{
+    int64_t step = rows_per_item(a->group);
+    a->n_items = a->n_pieces = 0;
+    for (int32_t s = 0; s < a->n_spans; s++) {
+        const struct span *span = &a->spans[s];
+        for (int64_t block = (span->n_rows + step - 1) / step - 1; block >= 0; block--)
+            for (int64_t head = 0; head < a->k_cache.dim[1]; head++) {
+                int64_t row0 = block * step, n_rows = min_i64(step, span->n_rows - row0);
+                int64_t n_keys = keys_seen(span, row0, n_rows);
+                int64_t n_pieces = (n_keys + PIECE_KEYS - 1) / PIECE_KEYS;
+                if (items != NULL)
+                    items[a->n_items] = (struct item){.span = s,
+                                                      .kv_head = (int32_t)head,
+                                                      .row0 = (int32_t)row0,
+                                                      .n_rows = (int32_t)n_rows,
+                                                      .n_keys = (int32_t)n_keys,
+                                                      .first_piece = a->n_pieces,
+                                                      .n_pieces = (int32_t)n_pieces};
+                a->n_items++;
+                a->n_pieces += (int32_t)n_pieces;
+                if (n_rows * a->group > a->max_queries)
+                    a->max_queries = (int32_t)(n_rows * a->group);
+            }
+    }
+}
+
+enum err cpu_attention(void *state, struct tensor out, struct tensor q, struct tensor k_cache,
+                       struct tensor v_cache, const struct span *spans, int32_t n_spans)
+{
+    struct cpu *c = state;
+    struct attention a = {.cpu = c,
+                          .out = out,
+                          .q = q,
+                          .k_cache = k_cache,
+                          .v_cache = v_cache,
+                          .spans = spans,
+                          .n_spans = n_spans,
+                          .group = q.dim[1] / k_cache.dim[1],
+                          .d = q.dim[2],
+                          .d_padded = round_up(q.dim[2], PANEL)};
+    void *items, *members, *parts = NULL;
+    int32_t team = team_size(c->team);
+    list_items(&a, NULL);
+    if (a.n_items == 0) return ERR_NONE;
+    TRY(cpu_scratch(c, SCRATCH_ROWS, (size_t)a.n_items * sizeof *a.items, &items));
+    list_items(&a, items);
+    a.items = items;
+    a.part_floats = round_up(partial_floats(&a), 16);
+    a.member_floats = a.max_queries * (a.d_padded + SCORE_KEYS) + 2 * SCORE_KEYS * a.d_padded +
+                      2 * a.part_floats;
+    a.member_floats = round_up(a.member_floats, 1024);
+    TRY(cpu_scratch(c, SCRATCH_MEMBERS, (size_t)(team * a.member_floats) * sizeof(float),
+                    &members));
+    a.members = members;
+    a.in_pieces = a.n_items < FEW_ITEMS * team && a.n_pieces > a.n_items;
+    if (a.in_pieces) {
+        /* As many as a full cache would need, so that a growing context allocates once. */
+        int64_t most = a.n_items * ((k_cache.dim[2] + PIECE_KEYS - 1) / PIECE_KEYS);
+        TRY(cpu_scratch(c, SCRATCH_PARTS, (size_t)(most * a.part_floats) * sizeof(float), &parts));
+        a.parts = parts;
+    }
+    cpu_run(c, a.n_pieces * PIECE_KEYS * a.d, attention_member, &a);
+    return ERR_NONE;
+}

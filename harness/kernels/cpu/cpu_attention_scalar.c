@@ -1,0 +1,19 @@
+/* cpu_attention_scalar.c - attention's parts in plain C. */
+#include "harness/kernels/cpu/cpu_attention.h"
+
+#include "harness/kernels/cpu/cpu_tiles.h"
+#include "harness/kernels/cpu/cpu_vec_scalar.h"
+
+static void transpose16(vec rows[VEC_LANES])
+{
+    for (int i = 0; i < VEC_LANES; i++)
+        for (int j = 0; j < i; j++) {
+            float t = rows[i].v[j];
+            rows[i].v[j] = rows[j].v[i];
+            rows[j].v[i] = t;
+        }
+}
+
+#include "harness/kernels/cpu/cpu_attention_body.inc"
+
+const struct cpu_attention cpu_attention_scalar = CPU_ATTENTION_TABLE;

@@ -1,0 +1,140 @@
+/* cpu_backend.c - opening the CPU, its memory, and the table of its operations. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/mem.h"
+#include "harness/kernels/cpu/cpu.h"
+
+static const struct cpu_isa isa_parts[ISA_COUNT] = {
+    [ISA_SCALAR] = {&cpu_rows_scalar, &cpu_tiles_scalar, &cpu_attention_scalar},
+    [ISA_AVX2] = {&cpu_rows_avx2, &cpu_tiles_avx2, &cpu_attention_avx2},
+    [ISA_AVX512] = {&cpu_rows_avx512, &cpu_tiles_avx512, &cpu_attention_avx512},
+};
+
+/* A call below this many bytes is over before a team has woken. */
+enum { SERIAL_BYTES = 16 << 10 };
+
+static void cpu_close(void *state)
+{
+    struct cpu *c = state;
+    if (c == NULL) return;
+    for (int i = 0; i < SCRATCH_COUNT; i++) mem_unmap(c->scratch[i].data, c->scratch[i].bytes);
+    team_free(c->team);
+    free(c);
+}
+
+static enum err cpu_open(const struct kernels_config *config, void **state,
+                         struct backend_info *info)
+{
+    enum err e = ERR_NONE;
+    enum isa isa;
+    struct cpuinfo cpu;
+    struct cpu *c = calloc(1, sizeof *c);
+    if (c == NULL) return err_set(ERR_NOMEM, "no memory for the cpu backend");
+    TRY_OUT(isa_choose(&isa));
+    TRY_OUT(team_create(config->n_threads, &c->team));
+    cpuinfo_read(&cpu);
+    c->isa = isa_parts[isa];
+    *info = (struct backend_info){
+        .n_threads = team_size(c->team),
+        .variant = isa_name(isa),
+        .activation_dtype = DTYPE_F32,
+        .traffic = {.llc_bytes = cpu.llc_bytes, .row_tile = 1, .block_cols = MATMUL_BLOCK_COLS},
+    };
+    *state = c;
+    return ERR_NONE;
+out:
+    cpu_close(c);
+    return e;
+}
+
+enum err cpu_scratch(struct cpu *c, enum scratch which, size_t n, void **out)
+{
+    struct buffer *b = &c->scratch[which];
+    *out = b->data;
+    if (n <= b->bytes) return ERR_NONE;
+    void *data;
+    TRY(mem_map(2 * n, &data));
+    mem_unmap(b->data, b->bytes);
+    *b = (struct buffer){data, 2 * n};
+    *out = data;
+    return ERR_NONE;
+}
+
+void cpu_run(struct cpu *c, int64_t bytes, team_fn *fn, void *arg)
+{
+    if (bytes < SERIAL_BYTES)
+        fn(arg, 0, 1);
+    else
+        team_run(c->team, fn, arg);
+}
+
+static enum err cpu_sync(void *state)
+{
+    (void)state;
+    return ERR_NONE;
+}
+
+static enum err cpu_alloc(void *state, size_t n, void **out)
+{
+    (void)state;
+    return mem_map(n, out);
+}
+
+static void cpu_free(void *state, void *p, size_t n)
+{
+    (void)state;
+    mem_unmap(p, n);
+}
+
+/* Between a contiguous array and a tensor whose rows may be apart. */
+static void copy_rows(struct tensor t, char *host, bool to_host)
+{
+    int64_t row = t.dim[1] * t.dim[2] * t.dim[3], size = dtype_bytes(t.dtype);
+    int64_t n = t.n_dim == 1 ? 1 : t.dim[0];
+    if (t.n_dim == 1) row = t.dim[0];
+    for (int64_t i = 0; i < n; i++) {
+        char *in_tensor = (char *)t.data + i * t.row_stride * size;
+        char *in_host = host + i * row * size;
+        memcpy(to_host ? in_host : in_tensor, to_host ? in_tensor : in_host, (size_t)(row * size));
+    }
+}
+
+static enum err cpu_upload(void *state, struct tensor dst, const void *host)
+{
+    (void)state;
+    copy_rows(dst, (char *)(uintptr_t)host, false);
+    return ERR_NONE;
+}
+
+static enum err cpu_download(void *state, void *host, struct tensor src)
+{
+    (void)state;
+    copy_rows(src, host, true);
+    return ERR_NONE;
+}
+
+const struct backend_ops backend_cpu = {
+    .name = "cpu",
+    .disabled = NULL,
+    .computes = true,
+    .open = cpu_open,
+    .close = cpu_close,
+    .sync = cpu_sync,
+    .alloc = cpu_alloc,
+    .free = cpu_free,
+    .upload = cpu_upload,
+    .download = cpu_download,
+    .packed_bytes = cpu_packed_bytes,
+    .load_weight = cpu_load_weight,
+    .embed = cpu_embed,
+    .rmsnorm = cpu_rmsnorm,
+    .matmul = cpu_matmul,
+    .rope = cpu_rope,
+    .kv_store = cpu_kv_store,
+    .attention = cpu_attention,
+    .swiglu = cpu_swiglu,
+    .add = cpu_add,
+    .gather = cpu_gather,
+    .rowstat = cpu_rowstat,
+};

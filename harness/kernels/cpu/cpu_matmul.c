@@ -1,0 +1,164 @@
+/* cpu_matmul.c - y = x . w^T + bias from packed panels.
+ *
+ * Few rows: every panel streams from memory once through a tile as high as x.  Many rows: x is
+ * cut into rows a tile holds, k into MATMUL_BLOCK_K and the columns into MATMUL_BLOCK_COLS;
+ * the first rows to meet a bf16 block leave it as f32 in a buffer that stays in L2 for the
+ * other rows. */
+#include <string.h>
+
+#include "harness/kernels/cpu/cpu.h"
+
+enum { BLOCK_PANELS = MATMUL_BLOCK_COLS / PANEL };
+
+struct matmul {
+    struct cpu *cpu;
+    struct tensor y, x, w, bias;
+    float *packed_x;   /* [k blocks][row blocks][k of the block][rows of the block]      */
+    char *members;     /* per member: a block of w as f32, then the last panel's results */
+    int64_t member_bytes;
+    int64_t n_row_blocks;
+};
+
+static int64_t row_begin(const struct matmul *m, int64_t block)
+{
+    return m->x.dim[0] * block / m->n_row_blocks;
+}
+
+static int64_t block_k(const struct matmul *m)
+{
+    return m->n_row_blocks == 1 ? m->w.dim[1] : MATMUL_BLOCK_K;
+}
+
+/* out[k][rows], k and rows of one block */
+static void pack_block(const struct matmul *m, int64_t k0, int64_t k, int64_t row0, int64_t rows)
+{
+    float *out = m->packed_x + k0 * m->x.dim[0] + row0 * k;
+    for (int64_t r = 0; r < rows; r++) {
+        const float *x = (const float *)m->x.data + (row0 + r) * m->x.row_stride + k0;
+        for (int64_t i = 0; i < k; i++) out[i * rows + r] = x[i];
+    }
+}
+
+static void pack_x(const struct matmul *m, int32_t member, int32_t n_members)
+{
+    int64_t k = m->w.dim[1], kb = block_k(m), begin, end;
+    int64_t units = (k + kb - 1) / kb * m->n_row_blocks;
+    team_share(units, 1, member, n_members, &begin, &end);
+    for (int64_t u = begin; u < end; u++) {
+        int64_t k0 = u / m->n_row_blocks * kb, row0 = row_begin(m, u % m->n_row_blocks);
+        int64_t row1 = row_begin(m, u % m->n_row_blocks + 1);
+        pack_block(m, k0, min_i64(kb, k - k0), row0, row1 - row0);
+    }
+}
+
+/* Where a panel's results go: y itself, or aside when y ends inside the panel. */
+struct place {
+    float *y;
+    int64_t stride;
+};
+
+static struct place place_of(const struct matmul *m, int64_t panel, float *aside)
+{
+    if ((panel + 1) * PANEL > m->w.dim[0]) return (struct place){aside, PANEL};
+    return (struct place){(float *)m->y.data + panel * PANEL, m->y.row_stride};
+}
+
+/* Bring results set aside home and add the bias. */
+static void finish_panel(const struct matmul *m, int64_t panel, const float *aside)
+{
+    int64_t n = min_i64(PANEL, m->w.dim[0] - panel * PANEL);
+    float bias[PANEL];
+    float *y = (float *)m->y.data + panel * PANEL;
+    for (int64_t c = 0; c < n && m->bias.n_dim > 0; c++)
+        bias[c] = cpu_element(m->bias.data, m->bias.dtype, panel * PANEL + c);
+    for (int64_t r = 0; r < m->x.dim[0]; r++, y += m->y.row_stride) {
+        if (n < PANEL) memcpy(y, aside + r * PANEL, (size_t)n * sizeof *y);
+        if (m->bias.n_dim > 0)
+            for (int64_t c = 0; c < n; c++) y[c] += bias[c];
+    }
+}
+
+static void stream_panels(const struct matmul *m, int64_t begin, int64_t end, float *aside)
+{
+    const struct cpu_tiles *t = m->cpu->isa.tiles;
+    int64_t k = m->w.dim[1], rows = m->x.dim[0];
+    int64_t panel_bytes = k * PANEL * dtype_bytes(m->w.dtype);
+    stream_fn *fn = m->w.dtype == DTYPE_BF16 ? t->stream_bf16[rows] : t->stream_f32[rows];
+    const char *w = m->w.data;
+    int64_t whole = min_i64(end, m->w.dim[0] / PANEL);
+    if (begin < whole)
+        fn(w + begin * panel_bytes, whole - begin, m->packed_x, k,
+           (float *)m->y.data + begin * PANEL, m->y.row_stride);
+    if (whole < end) fn(w + whole * panel_bytes, 1, m->packed_x, k, aside, PANEL);
+}
+
+/* Columns of at most BLOCK_PANELS panels, all rows. */
+static void block_panels(const struct matmul *m, int64_t begin, int64_t end, float *wide,
+                         float *aside)
+{
+    const struct cpu_tiles *t = m->cpu->isa.tiles;
+    int64_t k = m->w.dim[1], rows = m->x.dim[0], size = dtype_bytes(m->w.dtype);
+    for (int64_t k0 = 0; k0 < k; k0 += MATMUL_BLOCK_K) {
+        int64_t kn = min_i64(MATMUL_BLOCK_K, k - k0);
+        for (int64_t b = 0; b < m->n_row_blocks; b++) {
+            int64_t row0 = row_begin(m, b), n_rows = row_begin(m, b + 1) - row0;
+            const float *x = m->packed_x + k0 * rows + row0 * kn;
+            for (int64_t p = begin; p < end; p++) {
+                struct place to = place_of(m, p, aside);
+                const char *w = (const char *)m->w.data + (p * k + k0) * PANEL * size;
+                float *y = to.y + row0 * to.stride, *keep = wide + (p - begin) * kn * PANEL;
+                struct tile_next next = {NULL, 0};
+                if (m->w.dtype == DTYPE_F32)
+                    t->f32[n_rows](w, x, kn, y, to.stride, k0 == 0, NULL, next);
+                else if (b == 0)
+                    t->bf16_keep[n_rows](w, x, kn, y, to.stride, k0 == 0, keep, next);
+                else
+                    t->f32[n_rows](keep, x, kn, y, to.stride, k0 == 0, NULL, next);
+            }
+        }
+    }
+}
+
+static void matmul_member(void *arg, int32_t member, int32_t n_members)
+{
+    const struct matmul *m = arg;
+    int64_t begin, end;
+    float *wide = (float *)(m->members + member * m->member_bytes);
+    float *aside = wide + MATMUL_BLOCK_COLS * MATMUL_BLOCK_K;
+    if (m->packed_x != m->x.data) {
+        pack_x(m, member, n_members);
+        if (n_members > 1) team_barrier(m->cpu->team, member);
+    }
+    team_share(round_up(m->w.dim[0], PANEL) / PANEL, 1, member, n_members, &begin, &end);
+    for (int64_t p = begin; p < end; p += BLOCK_PANELS) {
+        int64_t stop = m->n_row_blocks == 1 ? end : min_i64(p + BLOCK_PANELS, end);
+        if (m->n_row_blocks == 1)
+            stream_panels(m, p, stop, aside);
+        else
+            block_panels(m, p, stop, wide, aside);
+        if (m->bias.n_dim > 0 || stop * PANEL > m->w.dim[0])
+            for (int64_t q = p; q < stop; q++) finish_panel(m, q, aside);
+        if (m->n_row_blocks == 1) break;
+    }
+}
+
+enum err cpu_matmul(void *state, struct tensor y, struct tensor x, struct tensor w,
+                    struct tensor bias)
+{
+    struct cpu *c = state;
+    int64_t rows = x.dim[0], k = w.dim[1], max_rows = c->isa.tiles->max_rows;
+    struct matmul m = {.cpu = c, .y = y, .x = x, .w = w, .bias = bias};
+    void *members, *packed = x.data;
+    if (rows == 0) return ERR_NONE;
+    CHECK(w.layout == LAYOUT_PACKED);
+    m.n_row_blocks = (rows + max_rows - 1) / max_rows;
+    m.member_bytes = round_up(
+        (MATMUL_BLOCK_COLS * MATMUL_BLOCK_K + rows * PANEL) * (int64_t)sizeof(float), 4096);
+    TRY(cpu_scratch(c, SCRATCH_MEMBERS, (size_t)(team_size(c->team) * m.member_bytes), &members));
+    /* One row already is [k][1]. */
+    if (rows > 1) TRY(cpu_scratch(c, SCRATCH_X, (size_t)(rows * k) * sizeof(float), &packed));
+    m.members = members;
+    m.packed_x = packed;
+    cpu_run(c, tensor_bytes(w), matmul_member, &m);
+    return ERR_NONE;
+}

@@ -1,0 +1,102 @@
+/* cpu_pack.c - weights into panels (cpu_tiles.h), and single rows out of them. */
+#include <string.h>
+
+#include "harness/kernels/bf16.h"
+#include "harness/kernels/cpu/cpu.h"
+
+size_t cpu_packed_bytes(const void *state, int64_t rows, int64_t cols, enum dtype dtype)
+{
+    (void)state;
+    return (size_t)(round_up(rows, PANEL) * cols * dtype_bytes(dtype));
+}
+
+float cpu_element(const void *p, enum dtype dtype, int64_t i)
+{
+    return dtype == DTYPE_BF16 ? bf16_to_f32(((const uint16_t *)p)[i]) : ((const float *)p)[i];
+}
+
+/* Where column c of a panel stands among its 32. */
+static int64_t bf16_place(int64_t c)
+{
+    return c < PANEL / 2 ? 2 * c : 2 * (c - PANEL / 2) + 1;
+}
+
+/* panel[k][32] of rows[32] that are stride elements apart. */
+static void pack_bf16(uint16_t *panel, const uint16_t *rows, int64_t stride, int64_t k)
+{
+    for (int64_t i = 0; i < k; i++)
+        for (int64_t c = 0; c < PANEL; c++)
+            panel[i * PANEL + bf16_place(c)] = rows[c * stride + i];
+}
+
+static void pack_f32(float *panel, const float *rows, int64_t stride, int64_t k)
+{
+    for (int64_t i = 0; i < k; i++)
+        for (int64_t c = 0; c < PANEL; c++) panel[i * PANEL + c] = rows[c * stride + i];
+}
+
+struct load {
+    struct tensor w;
+    weight_row_fn *row;
+    void *ctx;
+    char *rows;     /* per member 32 rows of w                                             */
+    int64_t stride; /* elements; not a multiple of 4 KiB, which would share one cache set */
+};
+
+static void load_packed(void *arg, int32_t member, int32_t n_members)
+{
+    const struct load *l = arg;
+    int64_t n = l->w.dim[0], k = l->w.dim[1], size = dtype_bytes(l->w.dtype);
+    int64_t row_bytes = l->stride * size, panel_bytes = PANEL * k * size, begin, end;
+    char *rows = l->rows + member * PANEL * row_bytes;
+    /* The member that will read a panel writes it first, so that its pages are near. */
+    team_share(round_up(n, PANEL) / PANEL, 1, member, n_members, &begin, &end);
+    for (int64_t p = begin; p < end; p++) {
+        char *panel = (char *)l->w.data + p * panel_bytes;
+        int64_t valid = min_i64(PANEL, n - p * PANEL);
+        if (valid < PANEL) memset(rows, 0, (size_t)(PANEL * row_bytes));
+        for (int64_t r = 0; r < valid; r++) l->row(l->ctx, p * PANEL + r, rows + r * row_bytes);
+        if (l->w.dtype == DTYPE_BF16)
+            pack_bf16((uint16_t *)panel, (const uint16_t *)rows, l->stride, k);
+        else
+            pack_f32((float *)panel, (const float *)rows, l->stride, k);
+    }
+}
+
+static void load_rows(void *arg, int32_t member, int32_t n_members)
+{
+    const struct load *l = arg;
+    int64_t n = l->w.n_dim == 1 ? 1 : l->w.dim[0], begin, end;
+    int64_t row_bytes = l->w.row_stride * dtype_bytes(l->w.dtype);
+    team_share(n, 1, member, n_members, &begin, &end);
+    for (int64_t r = begin; r < end; r++) l->row(l->ctx, r, (char *)l->w.data + r * row_bytes);
+}
+
+enum err cpu_load_weight(void *state, struct tensor w, weight_row_fn *row, void *ctx)
+{
+    struct cpu *c = state;
+    struct load l = {.w = w, .row = row, .ctx = ctx};
+    if (w.layout == LAYOUT_PACKED) {
+        void *rows;
+        l.stride = round_up(w.dim[1], PANEL) + PANEL;
+        int64_t bytes = team_size(c->team) * PANEL * l.stride * dtype_bytes(w.dtype);
+        TRY(cpu_scratch(c, SCRATCH_MEMBERS, (size_t)bytes, &rows));
+        l.rows = rows;
+        team_run(c->team, load_packed, &l);
+    } else {
+        team_run(c->team, load_rows, &l);
+    }
+    return ERR_NONE;
+}
+
+void cpu_unpack_row(float *out, struct tensor w, int64_t row)
+{
+    int64_t k = w.dim[1], c = row % PANEL, base = (row - c) * k;
+    if (w.dtype == DTYPE_BF16) {
+        const uint16_t *p = (const uint16_t *)w.data + base + bf16_place(c);
+        for (int64_t i = 0; i < k; i++) out[i] = bf16_to_f32(p[i * PANEL]);
+    } else {
+        const float *p = (const float *)w.data + base + c;
+        for (int64_t i = 0; i < k; i++) out[i] = p[i * PANEL];
+    }
+}

@@ -1,0 +1,49 @@
+/* cpu_tiles.h - the innermost loops of matmul and attention, one table per instruction set.
+ *
+ * A panel is 32 output columns of a weight, [k][32].  In f32 the 32 are in order; in bf16
+ * element 2j is column j and element 2j + 1 column 16 + j, so that one shift and one mask turn
+ * a 32-bit word into both as exact f32.  A tile adds up to TILE_MAX_ROWS rows of x times
+ * one panel into y.
+ *
+ * Whatever the tile, y[row][col] is one accumulator to which k products are added in rising k,
+ * so tiles of any height, and any cutting of k into consecutive calls, give the same bits. */
+#ifndef CPU_TILES_H
+#define CPU_TILES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    PANEL = 32,
+    TILE_MAX_ROWS = 12,
+    SCORE_KEYS = 64 /* row length of the x that tiles of kind `scores` read */
+};
+
+/* y[r][c] (+)= sum over k of x(r, k) w[k][c], r < the tile's rows, c < PANEL; `first`: y is
+ * overwritten.  next: memory to prefetch meanwhile, one line every next_step steps of k; NULL: none. */
+struct tile_next {
+    const char *line;
+    int64_t step;
+};
+typedef void tile_fn(const void *w, const float *x, int64_t k, float *y, int64_t y_stride,
+                     bool first, float *keep, struct tile_next next);
+
+/* n_panels panels, one after the other in memory, k long each: y is overwritten. */
+typedef void stream_fn(const void *w, int64_t n_panels, const float *x, int64_t k, float *y,
+                       int64_t y_stride);
+
+struct cpu_tiles {
+    int32_t max_rows; /* of the tables below, at most TILE_MAX_ROWS */
+    /* Index: rows.  x is [k][rows]; w is a panel of that dtype. */
+    tile_fn *f32[TILE_MAX_ROWS + 1];
+    /* The same from bf16, and the panel is left in keep as f32. */
+    tile_fn *bf16_keep[TILE_MAX_ROWS + 1];
+    /* w is an f32 panel; x is [rows][SCORE_KEYS], k at most that. */
+    tile_fn *scores[TILE_MAX_ROWS + 1];
+    /* Few rows: the weights come from memory and pass once. */
+    stream_fn *stream_f32[TILE_MAX_ROWS + 1], *stream_bf16[TILE_MAX_ROWS + 1];
+};
+
+extern const struct cpu_tiles cpu_tiles_scalar, cpu_tiles_avx2, cpu_tiles_avx512;
+
+#endif

@@ -1,0 +1,225 @@
+/* cpu_vec_avx2.h - the sixteen-lane vector of cpu_vec_math.h in two registers. */
+#ifndef CPU_VEC_AVX2_H
+#define CPU_VEC_AVX2_H
+
+#include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+
+#define VEC_FN static inline __attribute__((always_inline, unused))
+
+enum { VEC_LANES = 16 };
+
+typedef struct {
+    __m256 lo, hi;
+} vec; /* 16 f32 */
+typedef struct {
+    __m256i lo, hi;
+} vecu;            /* 16 32-bit words */
+typedef vec vmask; /* 16 booleans     */
+
+VEC_FN vec vec_set1(float a)
+{
+    return (vec){_mm256_set1_ps(a), _mm256_set1_ps(a)};
+}
+
+VEC_FN vec vec_load(const float *p)
+{
+    return (vec){_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
+}
+
+/* The first n lanes from memory, fill in the rest; n in 0..16. */
+VEC_FN vec vec_load_n(const float *p, int64_t n, float fill)
+{
+    float lane[VEC_LANES];
+    for (int i = 0; i < VEC_LANES; i++) lane[i] = i < n ? p[i] : fill;
+    return vec_load(lane);
+}
+
+VEC_FN void vec_store(float *p, vec a)
+{
+    _mm256_storeu_ps(p, a.lo);
+    _mm256_storeu_ps(p + 8, a.hi);
+}
+
+VEC_FN void vec_store_n(float *p, vec a, int64_t n)
+{
+    float lane[VEC_LANES];
+    vec_store(lane, a);
+    for (int64_t i = 0; i < n; i++) p[i] = lane[i];
+}
+
+VEC_FN __m256 vec_widen(const uint16_t *p)
+{
+    __m256i w = _mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(w, 16));
+}
+
+VEC_FN vec vec_load_bf16(const uint16_t *p)
+{
+    return (vec){vec_widen(p), vec_widen(p + 8)};
+}
+
+VEC_FN vec vec_load_bf16_n(const uint16_t *p, int64_t n)
+{
+    uint16_t lane[VEC_LANES] = {0};
+    for (int64_t i = 0; i < n; i++) lane[i] = p[i];
+    return vec_load_bf16(lane);
+}
+
+/* Finite values only: round to nearest even; the result in the words' low halves. */
+VEC_FN __m256i vec_round_half(__m256 a)
+{
+    __m256i w = _mm256_castps_si256(a);
+    __m256i odd = _mm256_and_si256(_mm256_srli_epi32(w, 16), _mm256_set1_epi32(1));
+    w = _mm256_add_epi32(_mm256_add_epi32(w, _mm256_set1_epi32(0x7fff)), odd);
+    return _mm256_srli_epi32(w, 16);
+}
+
+VEC_FN void vec_store_bf16(uint16_t *p, vec a)
+{
+    __m256i w = _mm256_packus_epi32(vec_round_half(a.lo), vec_round_half(a.hi));
+    _mm256_storeu_si256((void *)p, _mm256_permute4x64_epi64(w, 0xd8));
+}
+
+VEC_FN void vec_store_bf16_n(uint16_t *p, vec a, int64_t n)
+{
+    uint16_t lane[VEC_LANES];
+    vec_store_bf16(lane, a);
+    for (int64_t i = 0; i < n; i++) p[i] = lane[i];
+}
+
+VEC_FN vec vec_add(vec a, vec b)
+{
+    return (vec){_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)};
+}
+
+VEC_FN vec vec_sub(vec a, vec b)
+{
+    return (vec){_mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi)};
+}
+
+VEC_FN vec vec_mul(vec a, vec b)
+{
+    return (vec){_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)};
+}
+
+VEC_FN vec vec_div(vec a, vec b)
+{
+    return (vec){_mm256_div_ps(a.lo, b.lo), _mm256_div_ps(a.hi, b.hi)};
+}
+
+/* a * b + c */
+VEC_FN vec vec_fma(vec a, vec b, vec c)
+{
+    return (vec){_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
+}
+
+/* b where either is not a number. */
+VEC_FN vec vec_max(vec a, vec b)
+{
+    return (vec){_mm256_max_ps(a.lo, b.lo), _mm256_max_ps(a.hi, b.hi)};
+}
+
+VEC_FN vec vec_min(vec a, vec b)
+{
+    return (vec){_mm256_min_ps(a.lo, b.lo), _mm256_min_ps(a.hi, b.hi)};
+}
+
+VEC_FN vmask vec_gt(vec a, vec b)
+{
+    return (vmask){_mm256_cmp_ps(a.lo, b.lo, _CMP_GT_OQ), _mm256_cmp_ps(a.hi, b.hi, _CMP_GT_OQ)};
+}
+
+/* a where set, else b */
+VEC_FN vec vec_select(vmask m, vec a, vec b)
+{
+    return (vec){_mm256_blendv_ps(b.lo, a.lo, m.lo), _mm256_blendv_ps(b.hi, a.hi, m.hi)};
+}
+
+VEC_FN vecu vec_bits(vec a)
+{
+    return (vecu){_mm256_castps_si256(a.lo), _mm256_castps_si256(a.hi)};
+}
+
+VEC_FN vec vecu_as_vec(vecu a)
+{
+    return (vec){_mm256_castsi256_ps(a.lo), _mm256_castsi256_ps(a.hi)};
+}
+
+VEC_FN vecu vecu_select(vmask m, vecu a, vecu b)
+{
+    return vec_bits(vec_select(m, vecu_as_vec(a), vecu_as_vec(b)));
+}
+
+VEC_FN vecu vecu_set1(uint32_t a)
+{
+    return (vecu){_mm256_set1_epi32((int32_t)a), _mm256_set1_epi32((int32_t)a)};
+}
+
+VEC_FN vecu vecu_load(const uint32_t *p)
+{
+    return (vecu){_mm256_loadu_si256((const void *)p), _mm256_loadu_si256((const void *)(p + 8))};
+}
+
+VEC_FN void vecu_store(uint32_t *p, vecu a)
+{
+    _mm256_storeu_si256((void *)p, a.lo);
+    _mm256_storeu_si256((void *)(p + 8), a.hi);
+}
+
+VEC_FN vecu vecu_add(vecu a, vecu b)
+{
+    return (vecu){_mm256_add_epi32(a.lo, b.lo), _mm256_add_epi32(a.hi, b.hi)};
+}
+
+VEC_FN vecu vecu_sub(vecu a, vecu b)
+{
+    return (vecu){_mm256_sub_epi32(a.lo, b.lo), _mm256_sub_epi32(a.hi, b.hi)};
+}
+
+VEC_FN vecu vecu_xor(vecu a, vecu b)
+{
+    return (vecu){_mm256_xor_si256(a.lo, b.lo), _mm256_xor_si256(a.hi, b.hi)};
+}
+
+VEC_FN vecu vecu_shl23(vecu a)
+{
+    return (vecu){_mm256_slli_epi32(a.lo, 23), _mm256_slli_epi32(a.hi, 23)};
+}
+
+/* Arithmetic shift. */
+VEC_FN vecu vecu_sar23(vecu a)
+{
+    return (vecu){_mm256_srai_epi32(a.lo, 23), _mm256_srai_epi32(a.hi, 23)};
+}
+
+/* Set where the top bit is. */
+VEC_FN vmask vecu_top_bit(vecu a)
+{
+    return (vmask){_mm256_castsi256_ps(_mm256_srai_epi32(a.lo, 31)),
+                   _mm256_castsi256_ps(_mm256_srai_epi32(a.hi, 31))};
+}
+
+/* Of the words taken as signed. */
+VEC_FN vec vecu_to_float(vecu a)
+{
+    return (vec){_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)};
+}
+
+VEC_FN void vecu_mul_half(__m256i a, __m256i b, __m256i *high, __m256i *low)
+{
+    __m256i even = _mm256_mul_epu32(a, b), odd = _mm256_mul_epu32(_mm256_srli_epi64(a, 32), b);
+    *low = _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
+    *high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
+}
+
+/* 64-bit products: high and low words. */
+VEC_FN void vecu_mul_wide(vecu a, uint32_t b, vecu *high, vecu *low)
+{
+    __m256i m = _mm256_set1_epi32((int32_t)b);
+    vecu_mul_half(a.lo, m, &high->lo, &low->lo);
+    vecu_mul_half(a.hi, m, &high->hi, &low->hi);
+}
+
+#endif
