@@ -25,10 +25,11 @@ struct device {
     const char *row_tile_source;
 };
 
-/* The tile of the output one thread block computes, and so how often operands are read
- * again in the upper bound on DRAM traffic.  128 x 128 is the common tile of libraries on
- * these machines, a model and not a property of a device. */
-enum { DEVICE_BLOCK_ROWS = 128, DEVICE_BLOCK_COLS = 128 };
+/* How often a matmul's operands come from DRAM again, in the upper bound on traffic.  Libraries
+ * give each thread block a tile of about 128 x 128 outputs, and blocks that run at the same
+ * time share what they read through the L2: on 80 to 132 multiprocessors that is about 8 x 8
+ * tiles.  A model, not a property of a device. */
+enum { DEVICE_BLOCK_ROWS = 8 * 128, DEVICE_BLOCK_COLS = 8 * 128 };
 
 /* Devices in order; NULL past the last. */
 const struct device *device_at(int32_t i);

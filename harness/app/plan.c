@@ -2,6 +2,7 @@
 #include "harness/app/plan.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "harness/app/decoders.h"
@@ -34,18 +35,57 @@ static void phase_add(struct phase_total *t, const struct step_work *w, const st
     ledger_merge(&t->ledger, l);
 }
 
-static enum err count_forwards(struct session *s, struct plan *p)
+/* The phase of each forward of a decode, in order. */
+struct phase_list {
+    uint8_t *phase; /* owned */
+    int32_t n, room;
+};
+
+static enum err phase_list_add(struct phase_list *l, enum phase p)
+{
+    if (l->n == l->room) {
+        int32_t room = l->room ? 2 * l->room : 256;
+        uint8_t *grown = realloc(l->phase, (size_t)room);
+        if (!grown) return err_set(ERR_NOMEM, "plan of %d forwards: out of memory", l->n);
+        l->phase = grown;
+        l->room = room;
+    }
+    l->phase[l->n++] = (uint8_t)p;
+    return ERR_NONE;
+}
+
+static void find_middle_steps(const struct phase_list *l, struct plan *p)
+{
+    int64_t before[PHASE_COUNT] = {0};
+    for (int32_t step = 0; step < l->n; step++) {
+        struct phase_total *t = &p->phase[l->phase[step]];
+        if (before[l->phase[step]]++ == t->forwards / 2) t->middle_step = step;
+    }
+}
+
+static enum err walk(struct session *s, struct plan *p, struct phase_list *phases)
 {
     struct ledger *l = kernels_ledger(session_kernels(s));
     for (int32_t step = 0; !session_done(s); step++) {
         struct step_work w;
         ledger_clear(l);
         TRY(session_step(s, &w));
+        TRY(phase_list_add(phases, w.phase));
         phase_add(&p->phase[w.phase], &w, l, step);
         int64_t weights = 0;
         for (int op = 0; op < OP_COUNT; op++) weights += l->op[op].cost.bytes[ROLE_WEIGHT];
         if (weights > p->weight_bytes) p->weight_bytes = weights;
     }
+    return ERR_NONE;
+}
+
+static enum err count_forwards(struct session *s, struct plan *p)
+{
+    struct phase_list phases = {0};
+    enum err e = walk(s, p, &phases);
+    if (e == ERR_NONE) find_middle_steps(&phases, p);
+    free(phases.phase);
+    if (e != ERR_NONE) return e;
     for (int ph = 0; ph < PHASE_COUNT; ph++) {
         bool over;
         ledger_total(&p->phase[ph].ledger, &over);
@@ -75,8 +115,8 @@ enum err plan_cell(const struct cell *c, const struct plan_target *t, struct pla
     }
     TRY_OUT(model_create(k, &out->config, c->dtype, c->spec.seed, &m));
     TRY_OUT(session_create(m, ops, &c->spec, c->kv_dtype, &s));
-    out->memory_bytes = model_bytes(k, &out->config, c->dtype) +
-                        session_bytes(k, &out->config, ops, &c->spec, c->kv_dtype);
+    out->session_bytes = session_bytes(k, &out->config, ops, &c->spec, c->kv_dtype);
+    out->memory_bytes = model_bytes(k, &out->config, c->dtype) + out->session_bytes;
     TRY_OUT(count_forwards(s, out));
     out->cache_resident = out->weight_bytes < 4 * t->traffic.llc_bytes;
 out:

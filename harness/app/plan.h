@@ -9,7 +9,8 @@
 
 struct phase_total {
     int64_t forwards;
-    int32_t first_step;      /* in the decode */
+    int32_t first_step;      /* in the decode: the first of this phase ...         */
+    int32_t middle_step;     /* ... and the one that half of them come before      */
     struct step_work work;   /* sums          */
     struct ledger ledger;    /* sums          */
 };
@@ -20,7 +21,8 @@ struct plan {
     struct price price[TIER_COUNT];
     int64_t weight_bytes;    /* of the forward that streams most: what cache residency is about */
     bool cache_resident;     /* the weights are too small to come from DRAM every time */
-    int64_t memory_bytes;    /* weights, cache and activations on the device */
+    int64_t session_bytes;   /* keys, values, activations and logits on the device */
+    int64_t memory_bytes;    /* the same and the weights                          */
     bool overflow;           /* some count passed 2^63 - 1 */
 };
 

@@ -3,14 +3,12 @@
 
 #include <string.h>
 
-static enum err plan_or_commands(const struct options *o)
-{
-    return show_commands(o);
-}
-
 static const struct verb table[] = {
-    {"plan", plan_or_commands, TAKES_AXES | TAKES_SWEEP | TAKES_AXES_ALONE, "sim:a100-80gb", "[SWEEP]",
-     "Print the cells as commands (plan --showcmd)"},
+    {"plan", verb_plan, TAKES_AXES | TAKES_SWEEP | TAKES_AXES_ALONE, "sim:a100-80gb", "[SWEEP]",
+     "Count FLOPs and bytes of cells and predict their time on a device; touches none"},
+    {"run", verb_run, TAKES_AXES | TAKES_AXES_ALONE, NULL, "", "Run the cells the flags describe"},
+    {"sweep", verb_sweep, TAKES_AXES | TAKES_SWEEP, NULL, "SWEEP",
+     "Run the cells of a sweep that have no finished run yet"},
     {"list", verb_list, TAKES_ARGS, NULL, "[WHAT]",
      "List what there is: verbs, devices, models, decoders, axes, sweeps, backends"},
     {"doctor", verb_doctor, 0, NULL, "", "Check whether this machine can give good numbers"},

@@ -168,6 +168,12 @@ void json_null(struct json *j)
     put_text(j, "null");
 }
 
+void json_raw(struct json *j, const char *text)
+{
+    before_value(j);
+    put_text(j, text);
+}
+
 enum err json_finish(struct json *j)
 {
     CHECK(j->depth == 0);

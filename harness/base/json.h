@@ -37,6 +37,7 @@ void json_int(struct json *j, int64_t v);
 void json_double(struct json *j, double v); /* NaN and infinities print null    */
 void json_bool(struct json *j, bool v);
 void json_null(struct json *j);
+void json_raw(struct json *j, const char *text); /* one whole value, already valid JSON */
 
 /* After the last end: a newline; ERR_IO or ERR_NOMEM when something was lost.  The
  * writer may then begin another value (one a line). */

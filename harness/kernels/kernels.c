@@ -42,7 +42,7 @@ static enum err find_backend(const char *name, const struct backend_ops **out)
 
 enum err kernels_open(const struct kernels_config *c, struct kernels **out)
 {
-    const struct backend_ops *ops;
+    const struct backend_ops *ops = NULL;
     *out = NULL;
     TRY(find_backend(c->backend, &ops));
     struct kernels *k = calloc(1, sizeof *k);
@@ -92,9 +92,9 @@ bool kernels_computes(const struct kernels *k)
     return k->ops->computes;
 }
 
-int64_t kernels_llc_bytes(const struct kernels *k)
+struct traffic_model kernels_traffic(const struct kernels *k)
 {
-    return k->info.traffic.llc_bytes;
+    return k->info.traffic;
 }
 
 enum err kernels_sync(struct kernels *k)

@@ -44,7 +44,7 @@ int32_t kernels_threads(const struct kernels *k);
 const char *kernels_variant(const struct kernels *k); /* "avx512"; "" if there is one only */
 enum dtype kernels_activation_dtype(const struct kernels *k);
 bool kernels_computes(const struct kernels *k); /* false: it only counts */
-int64_t kernels_llc_bytes(const struct kernels *k);
+struct traffic_model kernels_traffic(const struct kernels *k);
 enum err kernels_sync(struct kernels *k) MUST_CHECK;
 
 /* ---- the ledger ---- */

@@ -1,0 +1,131 @@
+/* arm.c - run and time one cell's forwards. */
+#include "harness/app/arm.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/app/decoders.h"
+#include "harness/base/clock.h"
+#include "harness/base/hash.h"
+
+enum err arm_plan(struct arm *a, struct engine *e, const struct cell *c)
+{
+    struct plan_target target;
+    char why[160];
+    a->cell = c;
+    a->plan = calloc(1, sizeof *a->plan);
+    if (!a->plan) return err_set(ERR_NOMEM, "plan: out of memory");
+    TRY(engine_target(e, c, &target));
+    TRY(plan_cell(c, &target, a->plan));
+    if (plan_skip_reason(c, a->plan, &target, why, sizeof why))
+        return err_set(ERR_USAGE, "%s", why);
+    engine_price(e, c, a->plan->weight_bytes, a->price, &a->cache_resident);
+    memcpy(a->plan->price, a->price, sizeof a->price);
+    return ERR_NONE;
+}
+
+enum err arm_open(struct arm *a, struct model *m)
+{
+    return session_create(m, decoder_find(a->cell->decoder), &a->cell->spec, a->cell->kv_dtype,
+                          &a->session);
+}
+
+void arm_close(struct arm *a)
+{
+    session_free(a->session);
+    free(a->plan);
+    free(a->forward);
+    memset(a, 0, sizeof *a);
+}
+
+/* Room for n more forwards, made outside the timed region. */
+static enum err reserve(struct arm *a, int64_t n)
+{
+    if (a->n + n <= a->room) return ERR_NONE;
+    int64_t room = 2 * (a->n + n);
+    struct arm_forward *grown = realloc(a->forward, (size_t)room * sizeof *grown);
+    if (room > INT32_MAX || !grown)
+        return err_set(ERR_NOMEM, "records of %lld forwards: out of memory", (long long)room);
+    a->forward = grown;
+    a->room = (int32_t)room;
+    return ERR_NONE;
+}
+
+/* Run the next step, or a recording, between two clock readings. */
+static enum err timed(struct arm *a, const struct recording *r, struct forward_row row)
+{
+    struct kernels *k = session_kernels(a->session);
+    struct arm_forward *f = &a->forward[a->n];
+    CHECK(a->n < a->room);
+    for (int t = 0; t < TIER_COUNT; t++) kernels_set_price(k, t, &a->price[t]);
+    kernels_trace(k, row.kind == FORWARD_TRACE);
+    ledger_clear(kernels_ledger(k));
+    int64_t begin_ns = clock_ns();
+    enum err e = r ? session_replay(a->session, r, &row.work) : session_step(a->session, &row.work);
+    row.time_ns = clock_ns() - begin_ns;
+    kernels_trace(k, false);
+    if (e != ERR_NONE) return err_trace(e, __FILE__, __LINE__);
+    row.phase = row.work.phase;
+    f->row = row;
+    f->ledger = *kernels_ledger(k);
+    a->n++;
+    return ERR_NONE;
+}
+
+static int64_t plan_forwards(const struct plan *p)
+{
+    int64_t n = 0;
+    for (int ph = 0; ph < PHASE_COUNT; ph++) n += p->phase[ph].forwards;
+    return n;
+}
+
+/* Record the coming forward when it is the middle one of its phase. */
+static enum err record_if_middle(struct arm *a, int32_t step)
+{
+    for (int ph = 0; ph < PHASE_COUNT; ph++) {
+        const struct phase_total *t = &a->plan->phase[ph];
+        if (t->forwards && t->middle_step == step)
+            TRY(session_record_next(a->session, &a->recorded[ph]));
+    }
+    return ERR_NONE;
+}
+
+enum err arm_decode(struct arm *a, int32_t sample, bool warmup, int64_t *seq)
+{
+    const struct decode_spec *s = &a->cell->spec;
+    TRY(session_restart(a->session));
+    TRY(reserve(a, plan_forwards(a->plan)));
+    a->decode_ns = 0;
+    for (int32_t step = 0; !session_done(a->session); step++) {
+        if (warmup) TRY(record_if_middle(a, step));
+        TRY(timed(a, NULL,
+                  (struct forward_row){.kind = FORWARD_DECODE,
+                                       .sample = sample,
+                                       .step = step,
+                                       .warmup = warmup,
+                                       .seq = (*seq)++,
+                                       .n_forwards = 1,
+                                       .other_cpus = -1}));
+        const struct forward_row *row = &a->forward[a->n - 1].row;
+        a->decode_ns += row->time_ns;
+        if (a->plan->phase[row->phase].middle_step == step) a->pinned_ns[row->phase] = row->time_ns;
+    }
+    size_t n = (size_t)s->batch * ((size_t)s->n_prompt + (size_t)s->n_gen);
+    sha256_hex(session_tokens(a->session), n * sizeof(int32_t), a->tokens_sha256);
+    return ERR_NONE;
+}
+
+enum err arm_replay(struct arm *a, const struct replay *r, int64_t *seq)
+{
+    TRY(reserve(a, 1));
+    return timed(a, a->recorded[r->phase],
+                 (struct forward_row){.kind = r->kind,
+                                      .sample = r->sample,
+                                      .step = a->plan->phase[r->phase].middle_step,
+                                      .round = r->round,
+                                      .warmup = r->warmup,
+                                      .after_switch = r->after_switch,
+                                      .seq = (*seq)++,
+                                      .n_forwards = 1,
+                                      .other_cpus = -1});
+}

@@ -1,0 +1,41 @@
+/* engine.h - the device that cells run on: its kernels, its roofs, the weights now loaded. */
+#ifndef APP_ENGINE_H
+#define APP_ENGINE_H
+
+#include "harness/app/plan.h"
+#include "harness/base/log.h"
+#include "roofline/ceilings.h"
+
+struct engine;
+
+/* "cpu"; ERR_UNSUPPORTED with the reason for a device this build or machine has not. */
+enum err engine_open(const char *device, struct log *log, struct engine **out) MUST_CHECK;
+void engine_close(struct engine *e); /* NULL is allowed */
+
+/* What the store says of the device; strings live as long as the engine. */
+struct device_row engine_device(const struct engine *e);
+
+/* Kernels with the cell's threads and its model's weights, kept from the last cell when
+ * they are the same.  ERR_NOMEM when weights and `extra_bytes` do not fit what is free. */
+enum err engine_load(struct engine *e, const struct cell *c, int64_t extra_bytes,
+                     struct model **out) MUST_CHECK;
+
+/* The machine as a plan sees it, for the cell's thread count: measured on first use. */
+enum err engine_target(struct engine *e, const struct cell *c, struct plan_target *out) MUST_CHECK;
+
+/* Roofs for a forward that streams weight_bytes; engine_target must have been asked first. */
+void engine_price(const struct engine *e, const struct cell *c, int64_t weight_bytes,
+                  struct price price[TIER_COUNT], bool *cache_resident);
+
+/* Measure the roofs of a thread count again, to see whether the machine is still the same. */
+enum err engine_measure_again(struct engine *e, int32_t threads,
+                              struct ceiling_set *out) MUST_CHECK;
+
+/* Roofs measured so far: set i and its thread count; NULL past the last. */
+const struct ceiling_set *engine_ceilings(const struct engine *e, int32_t i, int32_t *threads);
+
+/* Rows for the store; moment: "before", "after", "alone". */
+enum err store_ceiling_set(struct store *s, const char *invocation_id, const char *device,
+                           const struct ceiling_set *set, const char *moment) MUST_CHECK;
+
+#endif

@@ -1,0 +1,361 @@
+/* execute.c - from cells to runs in the store: devices in turn, then matched groups. */
+#include "harness/app/execute.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/clock.h"
+#include "roofline/device.h"
+
+struct job { /* one device's share of the cells */
+    struct store *store;
+    const struct cell_list *cells;
+    const struct execute_options *options;
+    struct execution *out;
+    const char *device;
+    char invocation_id[37];
+    int32_t *place; /* owned by execute_cells: cell -> index in out->run, -1 none */
+    struct engine *engine;
+    int32_t n_stored_roofs;
+    int32_t n_cells, n_done; /* of this device, for progress */
+    int64_t started_ns;
+};
+
+static bool is_sim(const char *device)
+{
+    return strncmp(device, "sim:", 4) == 0;
+}
+
+static bool on_device(const struct job *j, int32_t i)
+{
+    return strcmp(j->cells->cell[i].cell.device, j->device) == 0;
+}
+
+static enum err begin_invocation(struct job *j, const struct device_row *d)
+{
+    const struct execute_options *o = j->options;
+    struct invocation i = {
+        .argv = o->command, .sweep_name = o->sweep_name, .sweep_text = o->sweep_text};
+    for (int32_t c = 0; c < j->cells->n; c++)
+        if (on_device(j, c)) {
+            i.seed = j->cells->cell[c].cell.spec.seed;
+            break;
+        }
+    return store_begin_invocation(j->store, &i, d, j->invocation_id);
+}
+
+/* Store a cell that cannot be run, once. */
+static enum err record_unrun(struct job *j, const struct planned_cell *p, const char *status,
+                             const char *why, const char *pair_id, char run_id[37])
+{
+    struct run_row run = {.status = status,
+                          .message = why,
+                          .pair_id = pair_id,
+                          .pair_baseline = pair_id && p->baseline};
+    TRY(store_add_run(j->store, j->invocation_id, &p->cell, &run, NULL, 0));
+    memcpy(run_id, run.run_id, sizeof run.run_id);
+    return ERR_NONE;
+}
+
+static void note_failure(struct job *j, const struct cell *c, const char *why)
+{
+    struct execution *x = j->out;
+    if (x->n_failed++ == 0)
+        snprintf(x->first_failure, sizeof x->first_failure, "%s batch %d: %.400s", c->decoder,
+                 c->spec.batch, why);
+    log_progress_end(j->options->log);
+    log_line(j->options->log, LOG_WARN, "%s batch %d on %s failed: %s", c->decoder, c->spec.batch,
+             c->device, why);
+}
+
+/* A run already there, if those count. */
+static enum err find_done(struct job *j, int32_t i, bool *done)
+{
+    char run_id[37];
+    *done = false;
+    if (!j->options->reuse) return ERR_NONE;
+    TRY(store_find_run(j->store, &j->cells->cell[i].cell, j->options->reuse_any_build, done,
+                       run_id));
+    if (*done) memcpy(j->out->run[j->place[i]].run_id, run_id, sizeof run_id);
+    return ERR_NONE;
+}
+
+/* ---- simulated devices ---- */
+
+static enum err plan_one(struct job *j, int32_t i, struct plan *plan, const char *pair_id)
+{
+    const struct planned_cell *p = &j->cells->cell[i];
+    struct shown_run *shown = &j->out->run[j->place[i]];
+    struct forward_row rows[PHASE_COUNT];
+    struct plan_target target;
+    char why[160] = "";
+    TRY(plan_target_sim(p->cell.device, p->cell.dtype, p->cell.launch_ns, &target));
+    TRY(plan_cell(&p->cell, &target, plan));
+    if (plan_skip_reason(&p->cell, plan, &target, why, sizeof why)) {
+        j->out->n_skipped++;
+        log_line(j->options->log, LOG_INFO, "skipped: %s batch %d: %s", p->cell.decoder,
+                 p->cell.spec.batch, why);
+        return record_unrun(j, p, "skipped", why, pair_id, shown->run_id);
+    }
+    plan_predict(&p->cell, plan, &shown->prediction);
+    shown->predicted = true;
+    struct run_row run = {.status = "ok",
+                          .pair_id = pair_id,
+                          .pair_baseline = pair_id && p->baseline,
+                          .cache_resident = plan->cache_resident,
+                          .weight_bytes = plan->weight_bytes};
+    memcpy(run.price, plan->price, sizeof run.price);
+    TRY(store_add_run(j->store, j->invocation_id, &p->cell, &run, rows, plan_rows(plan, rows)));
+    memcpy(shown->run_id, run.run_id, sizeof run.run_id);
+    j->out->n_ran++;
+    return ERR_NONE;
+}
+
+/* Members of a pair share a name that is new in each invocation. */
+static void pair_name(const struct job *j, int32_t pair, char out[64])
+{
+    snprintf(out, 64, "%s.%d", j->invocation_id, pair);
+}
+
+static enum err plan_all(struct job *j)
+{
+    struct plan *plan = malloc(sizeof *plan);
+    if (!plan) return err_set(ERR_NOMEM, "plan: out of memory");
+    enum err e = ERR_NONE;
+    for (int32_t i = 0; i < j->cells->n && e == ERR_NONE; i++) {
+        const struct planned_cell *p = &j->cells->cell[i];
+        bool done;
+        char pair[64];
+        if (!on_device(j, i) || p->skip_reason[0]) continue;
+        e = find_done(j, i, &done);
+        if (e != ERR_NONE) break;
+        if (done) {
+            j->out->n_reused++;
+            continue;
+        }
+        pair_name(j, p->pair, pair);
+        e = plan_one(j, i, plan, p->pair >= 0 ? pair : NULL);
+    }
+    free(plan);
+    return e;
+}
+
+static enum err run_sim(struct job *j)
+{
+    const struct device *d;
+    TRY(device_find(j->device, &d));
+    struct device_row row = {.device = j->device,
+                             .kind = "sim",
+                             .description = d->title,
+                             .llc_bytes = d->l2_bytes,
+                             .mem_bytes = d->memory_bytes};
+    TRY(begin_invocation(j, &row));
+    TRY(store_begin(j->store));
+    enum err e = plan_all(j);
+    if (e != ERR_NONE) {
+        store_rollback(j->store);
+        return e;
+    }
+    return store_commit(j->store);
+}
+
+/* ---- real devices ---- */
+
+/* Store roofs as soon as they were measured. */
+static enum err store_new_roofs(struct job *j)
+{
+    int32_t threads;
+    const struct ceiling_set *set;
+    while ((set = engine_ceilings(j->engine, j->n_stored_roofs, &threads))) {
+        TRY(store_ceiling_set(j->store, j->invocation_id, j->device, set, "before"));
+        j->n_stored_roofs++;
+    }
+    return ERR_NONE;
+}
+
+static enum err store_roofs_again(struct job *j)
+{
+    int32_t threads;
+    struct ceiling_set *again = malloc(sizeof *again);
+    if (!again) return err_set(ERR_NOMEM, "roofs: out of memory");
+    enum err e = ERR_NONE;
+    for (int32_t i = 0; e == ERR_NONE && engine_ceilings(j->engine, i, &threads); i++) {
+        e = engine_measure_again(j->engine, threads, again);
+        if (e == ERR_NONE)
+            e = store_ceiling_set(j->store, j->invocation_id, j->device, again, "after");
+    }
+    free(again);
+    return e;
+}
+
+static void show_progress(struct job *j, const struct cell *c, int32_t n)
+{
+    char left[CLOCK_DURATION_SIZE] = "?";
+    int64_t so_far = clock_ns() - j->started_ns;
+    if (j->n_done > 0) clock_format_duration(so_far / j->n_done * (j->n_cells - j->n_done), left);
+    log_progress(j->options->log, "[%d/%d] %s %s batch %d%s | about %s left", j->n_done + 1,
+                 j->n_cells, c->model, c->decoder, c->spec.batch,
+                 n > 1 ? " and its matched partners" : "", left);
+}
+
+/* Cell `first` and the cells of its pair that are to be measured with it. */
+static enum err measure_from(struct job *j, int32_t first, const struct planned_cell **group,
+                             int32_t *index, struct measured_run *runs)
+{
+    int32_t n = 0, pair = j->cells->cell[first].pair;
+    for (int32_t i = first; i < j->cells->n; i++) {
+        const struct planned_cell *p = &j->cells->cell[i];
+        if (!on_device(j, i) || p->skip_reason[0] || (i != first && (pair < 0 || p->pair != pair)))
+            continue;
+        bool done;
+        TRY(find_done(j, i, &done));
+        if (done && !p->baseline) {
+            j->out->n_reused++;
+            continue;
+        }
+        index[n] = i;
+        group[n++] = p;
+    }
+    /* Nothing but a finished baseline: reused. */
+    bool done = false;
+    if (n == 1 && group[0]->baseline) TRY(find_done(j, index[0], &done));
+    if (done) {
+        j->out->n_reused++;
+        n = 0;
+    }
+    if (n == 0) return ERR_NONE;
+
+    show_progress(j, &group[0]->cell, n);
+    TRY(measure_group(j->engine, j->store, j->invocation_id, group, n, j->options->limits, runs));
+    TRY(store_new_roofs(j));
+    for (int32_t i = 0; i < n; i++) {
+        memcpy(j->out->run[j->place[index[i]]].run_id, runs[i].run_id, sizeof runs[i].run_id);
+        if (runs[i].status == ERR_NONE) {
+            j->out->n_ran++;
+            j->out->run[j->place[index[i]]].predicted = true;
+            j->out->run[j->place[index[i]]].prediction = runs[i].prediction;
+        } else {
+            note_failure(j, &group[i]->cell, runs[i].message);
+        }
+    }
+    j->n_done += n;
+    return ERR_NONE;
+}
+
+static enum err measure_all(struct job *j)
+{
+    enum err e = ERR_NONE;
+    size_t n = (size_t)j->cells->n;
+    const struct planned_cell **group = calloc(n, sizeof *group);
+    struct measured_run *runs = calloc(n, sizeof *runs);
+    int32_t *index = calloc(n, sizeof *index);
+    bool *pair_seen = calloc(n + 1, sizeof *pair_seen);
+    if (!group || !runs || !index || !pair_seen)
+        TRY_OUT(err_set(ERR_NOMEM, "%zu cells: out of memory", n));
+    for (int32_t i = 0; i < j->cells->n; i++) {
+        const struct planned_cell *p = &j->cells->cell[i];
+        if (!on_device(j, i) || p->skip_reason[0]) continue;
+        if (p->pair >= 0 && pair_seen[p->pair]) continue;
+        if (p->pair >= 0) pair_seen[p->pair] = true;
+        TRY_OUT(measure_from(j, i, group, index, runs));
+    }
+out:
+    free(group);
+    free(runs);
+    free(index);
+    free(pair_seen);
+    return e;
+}
+
+static enum err run_real(struct job *j)
+{
+    enum err e = ERR_NONE;
+    TRY(engine_open(j->device, j->options->log, &j->engine));
+    struct device_row row = engine_device(j->engine);
+    TRY_OUT(begin_invocation(j, &row));
+    j->started_ns = clock_ns();
+    TRY_OUT(measure_all(j));
+    if (j->options->brackets) TRY_OUT(store_roofs_again(j));
+out:
+    engine_close(j->engine);
+    j->engine = NULL;
+    return e;
+}
+
+/* ---- all of them ---- */
+
+static enum err run_device(struct job *j)
+{
+    enum err e = is_sim(j->device) ? run_sim(j) : run_real(j);
+    log_progress_end(j->options->log);
+    if (!j->invocation_id[0]) return e;
+    enum err ended = store_end_invocation(
+        j->store, j->invocation_id,
+        err_exit_code(e != ERR_NONE ? e : j->out->n_failed ? ERR_SOME_FAILED : ERR_NONE));
+    return e != ERR_NONE ? e : ended;
+}
+
+/* Before anything runs: every device must be there. */
+static enum err check_device(const struct execute_options *o, const char *device)
+{
+    if (is_sim(device)) {
+        const struct device *d;
+        return device_find(device, &d);
+    }
+    if (o->only_sim)
+        return err_set(ERR_USAGE,
+                       "plan predicts imagined devices, and %s is a real one; want sim:NAME "
+                       "(regime list devices)",
+                       device);
+    struct engine *e;
+    TRY(engine_open(device, o->log, &e));
+    engine_close(e);
+    return ERR_NONE;
+}
+
+static bool seen_before(const struct cell_list *cells, int32_t i)
+{
+    for (int32_t k = 0; k < i; k++)
+        if (strcmp(cells->cell[k].cell.device, cells->cell[i].cell.device) == 0) return true;
+    return false;
+}
+
+enum err execute_cells(struct store *s, const struct cell_list *cells,
+                       const struct execute_options *o, struct execution *out)
+{
+    enum err e = ERR_NONE;
+    memset(out, 0, sizeof *out);
+    int32_t *place = calloc((size_t)cells->n + 1, sizeof *place);
+    out->run = calloc((size_t)cells->n + 1, sizeof *out->run);
+    if (!place || !out->run) TRY_OUT(err_set(ERR_NOMEM, "%d cells: out of memory", cells->n));
+    for (int32_t i = 0; i < cells->n; i++) {
+        const struct planned_cell *p = &cells->cell[i];
+        if (p->skip_reason[0]) {
+            out->n_skipped++;
+            log_line(o->log, LOG_INFO, "skipped: %s batch %d: %s", p->cell.decoder,
+                     p->cell.spec.batch, p->skip_reason);
+            continue;
+        }
+        place[i] = out->n++;
+    }
+    for (int32_t i = 0; i < cells->n; i++)
+        if (!seen_before(cells, i)) TRY_OUT(check_device(o, cells->cell[i].cell.device));
+    for (int32_t i = 0; i < cells->n; i++) {
+        if (seen_before(cells, i)) continue;
+        struct job j = {.store = s, .cells = cells, .options = o, .out = out, .place = place,
+                        .device = cells->cell[i].cell.device};
+        for (int32_t k = 0; k < cells->n; k++)
+            if (on_device(&j, k) && !cells->cell[k].skip_reason[0]) j.n_cells++;
+        TRY_OUT(run_device(&j));
+    }
+out:
+    free(place);
+    return e;
+}
+
+void execution_free(struct execution *x)
+{
+    free(x->run);
+    memset(x, 0, sizeof *x);
+}

@@ -1,0 +1,33 @@
+/* execute.h - plan or run a list of cells into a store. */
+#ifndef APP_EXECUTE_H
+#define APP_EXECUTE_H
+
+#include "harness/app/measure.h"
+#include "harness/app/present.h"
+
+struct execution {
+    struct shown_run *run; /* owned: every cell that has a run, new or reused, in order */
+    int32_t n;
+    int32_t n_ran, n_reused, n_skipped, n_failed;
+    char first_failure[512];
+};
+
+struct execute_options {
+    const char *command;                 /* for provenance                                 */
+    const char *sweep_name, *sweep_text; /* NULL: none                                     */
+    bool reuse;                          /* a finished run of the same cell counts as done */
+    bool reuse_any_build;                /* ... whatever build it is of                    */
+    bool only_sim;                       /* ERR_USAGE for a device that is not imagined    */
+    bool brackets;                       /* measure the roofs again at the end             */
+    const struct measure_limits *limits;
+    struct log *log;
+};
+
+/* Cells on simulated devices are counted and priced; the others are measured, group by
+ * group, each group stored before the next begins.  A cell that fails is recorded and the
+ * rest go on; the caller looks at n_failed. */
+enum err execute_cells(struct store *s, const struct cell_list *cells,
+                       const struct execute_options *o, struct execution *out) MUST_CHECK;
+void execution_free(struct execution *x);
+
+#endif

@@ -1,0 +1,223 @@
+/* measure.c - the order in which a matched group is decoded, replayed and stored. */
+#include "harness/app/measure.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/app/arm.h"
+#include "harness/base/hash.h"
+#include "roofline/contention.h"
+
+const struct measure_limits measure_default = {
+    .n_rounds = 6,
+    .visit_ns = 30 * 1000000LL,
+    .max_visit_samples = 8,
+    .max_decodes = 3,
+    .decode_ns = 1500 * 1000000LL,
+};
+
+struct group {
+    struct engine *engine;
+    const struct measure_limits *limits;
+    struct arm *arm;
+    int32_t n;
+    int64_t seq;
+    struct arm *last; /* whose data the caches hold */
+};
+
+/* Stop this arm, keep its sentence; the others go on. */
+static void arm_fail(struct arm *a, enum err e)
+{
+    a->status = e;
+    snprintf(a->message, sizeof a->message, "%s", err_msg());
+}
+
+/* The i-th arm of a round: forwards in even rounds, backwards in odd ones. */
+static struct arm *turn(const struct group *g, int32_t round, int32_t i)
+{
+    return &g->arm[round % 2 ? g->n - 1 - i : i];
+}
+
+static void note_others(struct arm *a, int32_t from, const struct contention *c)
+{
+    double others = contention_end(c).other_cpus;
+    for (int32_t i = from; i < a->n; i++) a->forward[i].row.other_cpus = others;
+}
+
+static void open_arms(struct group *g)
+{
+    int64_t bytes = 0;
+    struct model *m = NULL;
+    for (int32_t i = 0; i < g->n; i++) {
+        struct arm *a = &g->arm[i];
+        enum err e = arm_plan(a, g->engine, a->cell);
+        if (e != ERR_NONE)
+            arm_fail(a, e);
+        else
+            bytes += a->plan->session_bytes;
+    }
+    for (int32_t i = 0; i < g->n; i++) {
+        struct arm *a = &g->arm[i];
+        if (a->status != ERR_NONE) continue;
+        enum err e = m ? ERR_NONE : engine_load(g->engine, a->cell, bytes, &m);
+        if (e == ERR_NONE) e = arm_open(a, m);
+        if (e != ERR_NONE) arm_fail(a, e);
+    }
+}
+
+static void decode(struct group *g, struct arm *a, int32_t sample, bool warmup)
+{
+    struct contention c;
+    int32_t from = a->n;
+    if (a->status != ERR_NONE) return;
+    contention_begin(&c);
+    enum err e = arm_decode(a, sample, warmup, &g->seq);
+    note_others(a, from, &c);
+    g->last = a;
+    if (e != ERR_NONE) arm_fail(a, e);
+}
+
+/* Whole decodes: a warm-up each, then measured ones in turns until each arm has enough. */
+static void decode_all(struct group *g)
+{
+    for (int32_t i = 0; i < g->n; i++) decode(g, &g->arm[i], 0, true);
+    for (int32_t sample = 1; sample <= g->limits->max_decodes; sample++)
+        for (int32_t i = 0; i < g->n; i++) {
+            struct arm *a = turn(g, sample, i);
+            if (sample == 1 || a->decode_ns * sample <= g->limits->decode_ns)
+                decode(g, a, sample, false);
+        }
+}
+
+static int32_t visit_samples(const struct group *g, const struct arm *a, int phase)
+{
+    int64_t n = a->pinned_ns[phase] > 0 ? g->limits->visit_ns / a->pinned_ns[phase] : 2;
+    if (n > g->limits->max_visit_samples) n = g->limits->max_visit_samples;
+    return n < 2 ? 2 : (int32_t)n;
+}
+
+/* One arm's turn in a round: a marked forward when another arm ran before, then samples of
+ * every phase. */
+static enum err replay_visit(struct group *g, struct arm *a, int32_t round)
+{
+    bool switched = g->last != a;
+    g->last = a;
+    for (int ph = 0; ph < PHASE_COUNT; ph++) {
+        if (!a->recorded[ph]) continue;
+        int32_t n = visit_samples(g, a, ph);
+        struct replay r = {.kind = FORWARD_PINNED, .phase = ph, .round = round};
+        if (switched) {
+            r.after_switch = true;
+            r.sample = round * (n + 1);
+            TRY(arm_replay(a, &r, &g->seq));
+            r.after_switch = switched = false;
+        }
+        for (int32_t i = 1; i <= n; i++) {
+            r.sample = round * (n + 1) + i;
+            TRY(arm_replay(a, &r, &g->seq));
+        }
+    }
+    return ERR_NONE;
+}
+
+/* Every call of the pinned forwards timed: where a forward's time goes. */
+static enum err trace(struct group *g, struct arm *a)
+{
+    enum { SAMPLES = 3 };
+    for (int ph = 0; ph < PHASE_COUNT; ph++) {
+        if (!a->recorded[ph]) continue;
+        for (int32_t i = 0; i < SAMPLES; i++) {
+            struct replay r = {.kind = FORWARD_TRACE, .phase = ph, .sample = i, .warmup = i == 0};
+            TRY(arm_replay(a, &r, &g->seq));
+        }
+    }
+    return ERR_NONE;
+}
+
+static void replay_all(struct group *g)
+{
+    for (int32_t round = 0; round <= g->limits->n_rounds; round++)
+        for (int32_t i = 0; i < g->n; i++) {
+            struct arm *a = turn(g, round, i);
+            struct contention c;
+            int32_t from = a->n;
+            if (a->status != ERR_NONE) continue;
+            contention_begin(&c);
+            enum err e = round < g->limits->n_rounds ? replay_visit(g, a, round) : trace(g, a);
+            note_others(a, from, &c);
+            if (e != ERR_NONE) arm_fail(a, e);
+        }
+}
+
+/* ---- storing ---- */
+
+static enum err store_arm(struct store *s, const char *invocation_id, struct arm *a,
+                          const struct planned_cell *p, const char *pair_id, char run_id[37])
+{
+    struct run_row run = {
+        .status = a->status == ERR_NONE ? "ok" : "failed",
+        .message = a->status == ERR_NONE ? NULL : a->message,
+        .pair_id = p->pair >= 0 ? pair_id : NULL,
+        .pair_baseline = p->baseline,
+        .cache_resident = a->cache_resident,
+        .weight_bytes = a->plan ? a->plan->weight_bytes : 0,
+        .tokens_sha256 = a->tokens_sha256[0] ? a->tokens_sha256 : NULL,
+    };
+    /* A run that failed half way keeps its sentence and loses its forwards, so that no view
+     * averages half a run. */
+    int32_t n = a->status == ERR_NONE ? a->n : 0;
+    memcpy(run.price, a->price, sizeof run.price);
+    if (a->session) {
+        run.threads = kernels_threads(session_kernels(a->session));
+        run.variant = kernels_variant(session_kernels(a->session));
+    }
+    struct forward_row *rows = calloc((size_t)n + 1, sizeof *rows);
+    if (!rows) return err_set(ERR_NOMEM, "rows of %d forwards: out of memory", n);
+    for (int32_t i = 0; i < n; i++) {
+        rows[i] = a->forward[i].row;
+        rows[i].ledger = &a->forward[i].ledger;
+    }
+    enum err e = store_add_run(s, invocation_id, a->cell, &run, rows, n);
+    free(rows);
+    memcpy(run_id, run.run_id, sizeof run.run_id);
+    return e;
+}
+
+static enum err store_group(struct group *g, struct store *s, const char *invocation_id,
+                            const struct planned_cell *const *cells, struct measured_run *runs)
+{
+    char pair_id[UUID_SIZE];
+    TRY(uuid_make(pair_id));
+    TRY(store_begin(s));
+    for (int32_t i = 0; i < g->n; i++) {
+        enum err e = store_arm(s, invocation_id, &g->arm[i], cells[i], pair_id, runs[i].run_id);
+        if (e != ERR_NONE) {
+            store_rollback(s);
+            return e;
+        }
+        runs[i].status = g->arm[i].status;
+        memcpy(runs[i].message, g->arm[i].message, sizeof runs[i].message);
+        if (runs[i].status == ERR_NONE)
+            plan_predict(g->arm[i].cell, g->arm[i].plan, &runs[i].prediction);
+    }
+    return store_commit(s);
+}
+
+enum err measure_group(struct engine *e, struct store *s, const char *invocation_id,
+                       const struct planned_cell *const *cells, int32_t n,
+                       const struct measure_limits *limits, struct measured_run *runs)
+{
+    struct group g = {.engine = e, .limits = limits, .n = n};
+    enum err err = ERR_NONE;
+    g.arm = calloc((size_t)n, sizeof *g.arm);
+    if (!g.arm) return err_set(ERR_NOMEM, "group of %d cells: out of memory", n);
+    for (int32_t i = 0; i < n; i++) g.arm[i].cell = &cells[i]->cell;
+    open_arms(&g);
+    decode_all(&g);
+    replay_all(&g);
+    err = store_group(&g, s, invocation_id, cells, runs);
+    for (int32_t i = 0; i < n; i++) arm_close(&g.arm[i]);
+    free(g.arm);
+    return err;
+}

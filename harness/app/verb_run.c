@@ -1,0 +1,75 @@
+/* verb_run.c - run, sweep and plan: execute cells, then print them. */
+#include "harness/app/execute.h"
+#include "harness/app/verbs.h"
+
+static void summarize(const struct options *o, const struct execution *x, const char *where)
+{
+    log_line(o->log, LOG_INFO, "%d ran, %d reused, %d skipped, %d failed; %s", x->n_ran,
+             x->n_reused, x->n_skipped, x->n_failed, where);
+}
+
+static enum err failures(const struct execution *x)
+{
+    if (x->n_failed == 0) return ERR_NONE;
+    return err_set(ERR_SOME_FAILED, "%d of %d cells failed; the first: %s", x->n_failed, x->n,
+                   x->first_failure);
+}
+
+static enum err execute_and_print(const struct options *o, const char *db,
+                                  const struct execute_options *eo)
+{
+    struct store *s = NULL;
+    struct execution x = {0};
+    enum err e = ERR_NONE;
+    TRY(store_open(db, STORE_WRITE, &s));
+    TRY_OUT(execute_cells(s, &o->cells, eo, &x));
+    TRY_OUT(present_runs(s, x.run, x.n, o->output));
+    if (!eo->only_sim) summarize(o, &x, db);
+    e = failures(&x);
+out:
+    execution_free(&x);
+    store_close(s);
+    return e;
+}
+
+static struct execute_options execute_options_of(const struct options *o)
+{
+    return (struct execute_options){
+        .command = o->command,
+        .sweep_name = o->sweep_name,
+        .sweep_text = o->sweep_text,
+        .reuse = o->sweep_name != NULL,
+        .reuse_any_build = o->reuse_any,
+        .brackets = true,
+        .limits = &measure_default,
+        .log = o->log,
+    };
+}
+
+static enum err run_cells(const struct options *o)
+{
+    struct execute_options eo = execute_options_of(o);
+    return execute_and_print(o, o->db, &eo);
+}
+
+enum err verb_run(const struct options *o)
+{
+    return run_cells(o);
+}
+
+enum err verb_sweep(const struct options *o)
+{
+    if (!o->sweep_name)
+        return err_set(ERR_USAGE, "sweep: want a file or the name of a built-in one "
+                                  "(regime list sweeps)");
+    return run_cells(o);
+}
+
+enum err verb_plan(const struct options *o)
+{
+    if (o->showcmd) return show_commands(o);
+    struct execute_options eo = execute_options_of(o);
+    eo.only_sim = true;
+    eo.reuse = false;
+    return execute_and_print(o, ":memory:", &eo);
+}
