@@ -47,14 +47,16 @@ static enum err check_decoder(const char *text)
 static enum err check_device(const char *text)
 {
     if (strcmp(text, "cpu") == 0) return ERR_NONE;
-    if (strncmp(text, "cuda:", 5) == 0 && text[5] && strspn(text + 5, "0123456789") == strlen(text + 5))
+    if (strncmp(text, "cuda:", 5) == 0 && text[5] &&
+        strspn(text + 5, "0123456789") == strlen(text + 5))
         return ERR_NONE;
     if (strncmp(text, "sim:", 4) == 0) {
         const struct device *d;
         return device_find(text, &d);
     }
     return err_set(ERR_USAGE,
-                   "no device \"%s\"; expected cpu, cuda:N or sim:NAME (regime list devices)", text);
+                   "no device \"%s\"; expected cpu, cuda:N or sim:NAME (regime list devices)",
+                   text);
 }
 
 static enum err check_match(const char *text)
@@ -63,7 +65,8 @@ static enum err check_match(const char *text)
     return err_set(ERR_USAGE, "\"%s\": this build pairs by policy only", text);
 }
 
-#define CELL(field) .offset = offsetof(struct cell, field), .size = sizeof(((struct cell *)0)->field)
+#define CELL(field)                                                                                \
+    .offset = offsetof(struct cell, field), .size = sizeof(((struct cell *)0)->field)
 
 /* Limits keep products of a few of them inside 64 bits. */
 enum { MAX_SEQS = 1 << 20, MAX_TOKENS = 1 << 24, MAX_THREADS = 4096, MAX_LAYERS = 4096 };
@@ -106,12 +109,12 @@ static const struct axis table[] = {
      .help = "which masked positions are revealed first"},
     {"logits", 0, AXIS_ENUM, in_decoding, CELL(spec.logits), .max = LOGITS_ALL,
      .fallback = "masked", .word = logits_word, .unused_by = "ar",
-     .help = "generation rows that logits are computed for"},
-    {"head", 0, AXIS_ENUM, in_decoding, CELL(spec.head), .max = HEAD_SHIFTED,
-     .fallback = "default", .word = head_word, .unused_by = "ar",
-     .help = "row that predicts a position: its own or the one before; default: as the model does"},
+     .help = "generation rows whose logits are computed: still masked ones, or all"},
+    {"head", 0, AXIS_ENUM, in_decoding, CELL(spec.head), .max = HEAD_SHIFTED, .fallback = "default",
+     .word = head_word, .unused_by = "ar",
+     .help = "row that predicts a position: its own, the one before, or as the model has it"},
     {"temperature", 0, AXIS_FLOAT, in_decoding, CELL(spec.temperature), .max = 100, .fallback = "0",
-     .help = "of sampling; 0: always the likeliest token"},
+     .help = "of sampling; 0: the likeliest token"},
     {"match", 0, AXIS_TEXT, in_decoding, CELL(match), .fallback = "policy", .check = check_match,
      .help = "what the members of a pair hold equal"},
 

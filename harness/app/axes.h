@@ -13,15 +13,15 @@
 #include "results/cell.h"
 
 enum axis_kind {
-    AXIS_INT,   /* whole numbers, ranges, sizes */
+    AXIS_INT, /* whole numbers, ranges, sizes */
     AXIS_FLOAT,
-    AXIS_ENUM,  /* one of a few words, stored as its number */
-    AXIS_TEXT   /* a name that `check` knows */
+    AXIS_ENUM, /* one of a few words, stored as its number */
+    AXIS_TEXT  /* a name that `check` knows */
 };
 
 struct axis {
-    const char *name;     /* long option and sweep key: "n-prompt"                       */
-    char letter;          /* short option; 0: none                                       */
+    const char *name; /* long option and sweep key: "n-prompt"                       */
+    char letter;      /* short option; 0: none                                       */
     enum axis_kind kind;
     const char *group;    /* heading in --help                                           */
     size_t offset, size;  /* of the field in struct cell                                 */
@@ -29,12 +29,12 @@ struct axis {
     const char *fallback; /* value of a cell nobody gave one, as text; NULL: absent then  */
     int64_t absent;       /* what the field holds while it is absent                     */
     const char *derived;  /* what stands in for it then, in words                        */
-    const char *(*word)(int32_t i);         /* ENUM                                      */
-    enum err (*check)(const char *text);    /* TEXT: ERR_USAGE with the reason           */
+    const char *(*word)(int32_t i);      /* ENUM                                      */
+    enum err (*check)(const char *text); /* TEXT: ERR_USAGE with the reason           */
     const char *unused_by;   /* decoder that has no such axis; NULL: all have it          */
     const char *device_kind; /* only devices of this kind have it; NULL: all              */
     const char *help;
-    const char *not_yet;     /* why this build does not have it; NULL: it does            */
+    const char *not_yet; /* why this build does not have it; NULL: it does            */
 };
 
 /* One value of an axis. */
@@ -59,16 +59,14 @@ bool axis_is_set(const struct axis *a, const struct cell *c);
 enum err axis_parse(const struct axis *a, const char *text, struct axis_value *out) MUST_CHECK;
 /* Whether a number is in range. */
 enum err axis_check(const struct axis *a, const struct axis_value *v) MUST_CHECK;
-bool axis_value_equal(const struct axis *a, const struct axis_value *v,
-                      const struct axis_value *w);
+bool axis_value_equal(const struct axis *a, const struct axis_value *v, const struct axis_value *w);
 /* Comma-separated values, ranges (1-64*2, 128-512+128) and sizes (2k, 4Ki), appended to
  * a list that the caller frees. */
 struct axis_list {
     struct axis_value *value;
     int32_t n;
 };
-enum err axis_parse_list(const struct axis *a, const char *text,
-                         struct axis_list *list) MUST_CHECK;
+enum err axis_parse_list(const struct axis *a, const char *text, struct axis_list *list) MUST_CHECK;
 
 void axis_set(const struct axis *a, struct cell *c, const struct axis_value *v);
 struct axis_value axis_get(const struct axis *a, const struct cell *c);

@@ -27,7 +27,10 @@ static const char *expected(const struct axis *a, char *buf, size_t size)
     case AXIS_ENUM:
         for (int32_t i = 0; i <= a->max && used < size; i++)
             used += (size_t)snprintf(buf + used, size - used, "%s%s",
-                                     i == 0 ? "" : i == a->max ? " or " : ", ", a->word(i));
+                                     i == 0        ? ""
+                                     : i == a->max ? " or "
+                                                   : ", ",
+                                     a->word(i));
         break;
     case AXIS_TEXT:
         snprintf(buf, size, "a name");
@@ -56,7 +59,8 @@ enum err axis_check(const struct axis *a, const struct axis_value *v)
     if (a->kind == AXIS_INT) return check_range(a, v->i);
     if (a->kind != AXIS_FLOAT || (v->f >= (double)a->min && v->f <= (double)a->max))
         return ERR_NONE;
-    snprintf(problem, sizeof problem, "%g is too %s", v->f, v->f < (double)a->min ? "small" : "large");
+    snprintf(problem, sizeof problem, "%g is too %s", v->f,
+             v->f < (double)a->min ? "small" : "large");
     return refuse(a, problem);
 }
 
@@ -144,6 +148,7 @@ static enum err append_range(const struct axis *a, const char *text, struct axis
 
 enum err axis_parse_list(const struct axis *a, const char *text, struct axis_list *list)
 {
+    if (!text[strspn(text, " \t")]) return refuse(a, "the value is empty");
     if (a->kind == AXIS_INT) return append_range(a, text, list);
     for (const char *p = text;; p++) {
         const char *comma = strchrnul(p, ','), *end = comma;

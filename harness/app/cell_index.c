@@ -43,7 +43,8 @@ static enum err grow(struct cell_index *x, const struct planned_cell *cells)
     next.slot = calloc((size_t)next.size, sizeof *next.slot);
     if (!next.slot) return err_set(ERR_NOMEM, "no memory to index %d cells", next.size);
     for (int32_t i = 0; i < x->size; i++)
-        if (x->slot[i]) next.slot[find_slot(&next, cells, &cells[x->slot[i] - 1].cell)] = x->slot[i];
+        if (x->slot[i])
+            next.slot[find_slot(&next, cells, &cells[x->slot[i] - 1].cell)] = x->slot[i];
     free(x->slot);
     *x = next;
     return ERR_NONE;

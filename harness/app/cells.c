@@ -46,11 +46,9 @@ static void begin_product(struct product *p, const struct cell_space *s, const s
 {
     *p = (struct product){.group = g};
     for (int32_t i = 0; i < s->override.n; i++)
-        if (!cell_group_find(g, s->override.entry[i].axis))
-            add_entry(p, s, &s->override.entry[i]);
+        if (!cell_group_find(g, s->override.entry[i].axis)) add_entry(p, s, &s->override.entry[i]);
     for (int32_t i = 0; i < s->defaults.n; i++)
-        if (!cell_group_find(g, s->defaults.entry[i].axis))
-            add_entry(p, s, &s->defaults.entry[i]);
+        if (!cell_group_find(g, s->defaults.entry[i].axis)) add_entry(p, s, &s->defaults.entry[i]);
     for (int32_t i = 0; i < g->n; i++) add_entry(p, s, &g->entry[i]);
 }
 
@@ -110,12 +108,21 @@ static void make_given(const struct product *p, const struct cell_space *s, stru
 {
     axes_default(c, s->device);
     for (int32_t i = 0; i < p->n; i++)
-        if (!p->entry[i]->tied)
-            axis_set(p->entry[i]->axis, c, &p->entry[i]->list.value[p->at[i]]);
+        if (!p->entry[i]->tied) axis_set(p->entry[i]->axis, c, &p->entry[i]->list.value[p->at[i]]);
     axes_resolve_block_length(c);
     for (int32_t i = 0; i < p->n; i++)
         if (p->entry[i]->tied && axis_applies(p->entry[i]->axis, c))
             set_tied(p->entry[i], c, reason, reason_size);
+}
+
+/* Do not show a default where a tie should have given the value and could not. */
+static void clear_failed_ties(const struct product *p, const struct cell *given, struct cell *c)
+{
+    for (int32_t i = 0; i < p->n; i++) {
+        if (!p->entry[i]->tied || axis_is_set(p->entry[i]->axis, given)) continue;
+        struct axis_value v = axis_get(p->entry[i]->axis, given);
+        axis_set(p->entry[i]->axis, c, &v);
+    }
 }
 
 /* A forward's rows are counted in 32 bits; the largest has every position of the batch. */
@@ -123,8 +130,9 @@ static void check_rows(const struct cell *c, char *reason, size_t reason_size)
 {
     int64_t rows = (int64_t)c->spec.batch * ((int64_t)c->spec.n_prompt + c->spec.n_gen);
     if (rows > INT32_MAX)
-        snprintf(reason, reason_size, "batch x (n-prompt + n-gen) is %" PRId64 " positions; the most is %d",
-                 rows, INT32_MAX);
+        snprintf(reason, reason_size,
+                 "batch x (n-prompt + n-gen) is %" PRId64 " positions; the most is %d", rows,
+                 INT32_MAX);
 }
 
 static void check_decoder(const struct cell *c, char *reason, size_t reason_size)
@@ -147,7 +155,7 @@ static void check_skips(const struct cell_group *g, const struct cell *c, char *
         if (status == EXPR_NO_VALUE)
             snprintf(reason, reason_size, "skip: %s", why);
         else if (status == EXPR_OK && skip)
-            snprintf(reason, reason_size, "skip: %s", g->skip[i]->text);
+            snprintf(reason, reason_size, "%s", g->skip[i]->text);
     }
 }
 
@@ -191,6 +199,7 @@ static enum err add_cell(struct draft *d, const struct product *p)
     make_given(p, s, &given, plan.skip_reason, sizeof plan.skip_reason);
     plan.cell = given;
     axes_resolve(&plan.cell);
+    if (plan.skip_reason[0]) clear_failed_ties(p, &given, &plan.cell);
 
     int32_t first = cell_index_find(&d->index, d->list->cell, &plan.cell);
     if (first >= 0) {

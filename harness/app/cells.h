@@ -21,24 +21,24 @@ void cell_list_free(struct cell_list *l);
 /* What one axis is given in one place. */
 struct axis_entry {
     const struct axis *axis;
-    char *where;            /* "--batch", "quickstart.yaml:12: batch"             */
+    char *where; /* "--batch", "quickstart.yaml:12: batch"             */
     struct axis_list list;
-    struct expr *tied;      /* computed from other axes instead; NULL: listed     */
+    struct expr *tied; /* computed from other axes instead; NULL: listed     */
 };
 
 /* A product of axes; the first given varies slowest. */
 struct cell_group {
-    char *where;            /* "quickstart.yaml:11", "command line"               */
+    char *where; /* "quickstart.yaml:11", "command line"               */
     struct axis_entry *entry;
     int32_t n;
-    struct expr **skip;     /* cells for which one holds are skipped              */
+    struct expr **skip; /* cells for which one holds are skipped              */
     int32_t n_skips;
 };
 
 /* A union of products. */
 struct cell_space {
-    const char *device;           /* of cells that name none                      */
-    struct cell_group defaults;   /* what groups inherit                          */
+    const char *device;         /* of cells that name none                      */
+    struct cell_group defaults; /* what groups inherit                          */
     struct cell_group *group;
     int32_t n_groups;
     struct cell_group override;   /* replaces an axis everywhere                  */

@@ -146,8 +146,8 @@ static void check_clock(const struct options *o, struct finding *f)
     bool known = read_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", governor,
                            sizeof governor);
     bool has_boost = read_line("/sys/devices/system/cpu/cpufreq/boost", boost, sizeof boost);
-    bool intel = !has_boost && read_line("/sys/devices/system/cpu/intel_pstate/no_turbo", boost,
-                                         sizeof boost);
+    bool intel = !has_boost &&
+                 read_line("/sys/devices/system/cpu/intel_pstate/no_turbo", boost, sizeof boost);
     if (!known && !has_boost && !intel) {
         f->state = STATE_UNKNOWN;
         DETAIL(f, "no cpufreq here (a virtual machine?): governor and turbo cannot be read");
@@ -210,10 +210,11 @@ static const char *file_system_name(long type)
         long type;
         const char *name;
     } known[] = {
-        {0x6969, "nfs"},       {0xff534d42, "cifs"}, {0xfe534d42, "smb2"},   {0x0bd00bd0, "lustre"},
-        {0x47504653, "gpfs"},  {0x65735546, "fuse"}, {0x01021997, "9p"},     {0xef53, "ext4"},
-        {0x58465342, "xfs"},   {0x9123683e, "btrfs"}, {0x01021994, "tmpfs"}, {0x794c7630, "overlay"},
-        {0x2fc12fc1, "zfs"},   {0x00c36400, "ceph"}, {0x19830326, "beegfs"},
+        {0x6969, "nfs"},        {0xff534d42, "cifs"},  {0xfe534d42, "smb2"},
+        {0x0bd00bd0, "lustre"}, {0x47504653, "gpfs"},  {0x65735546, "fuse"},
+        {0x01021997, "9p"},     {0xef53, "ext4"},      {0x58465342, "xfs"},
+        {0x9123683e, "btrfs"},  {0x01021994, "tmpfs"}, {0x794c7630, "overlay"},
+        {0x2fc12fc1, "zfs"},    {0x00c36400, "ceph"},  {0x19830326, "beegfs"},
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (known[i].type == type) return known[i].name;
@@ -222,7 +223,8 @@ static const char *file_system_name(long type)
 
 static bool is_network(const char *name)
 {
-    static const char *const names[] = {"nfs", "cifs", "smb2", "lustre", "gpfs", "fuse", "9p", "ceph", "beegfs"};
+    static const char *const names[] = {"nfs",  "cifs", "smb2", "lustre", "gpfs",
+                                        "fuse", "9p",   "ceph", "beegfs"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(names[i], name) == 0) return true;
     return false;
@@ -274,10 +276,11 @@ static const struct {
     const char *name;
     void (*check)(const struct options *o, struct finding *f);
 } checks[] = {
-    {"cpu", check_cpu},         {"threads", check_threads}, {"memory", check_memory},
-    {"huge pages", check_huge_pages}, {"load", check_load}, {"clock", check_clock},
-    {"gnuplot", check_gnuplot}, {"fonts", check_fonts},     {"database", check_database},
-    {"cuda", check_cuda},
+    {"cpu", check_cpu},           {"threads", check_threads},
+    {"memory", check_memory},     {"huge pages", check_huge_pages},
+    {"load", check_load},         {"clock", check_clock},
+    {"gnuplot", check_gnuplot},   {"fonts", check_fonts},
+    {"database", check_database}, {"cuda", check_cuda},
 };
 
 static const char *state_name(enum state s)

@@ -74,7 +74,8 @@ static void skip_blanks(struct parser *s)
 static size_t word_length(const char *p)
 {
     size_t n = 0;
-    while (isalnum((unsigned char)p[n]) || (n && (p[n] == '-' || p[n] == '.' || p[n] == ':' || p[n] == '_')))
+    while (isalnum((unsigned char)p[n]) ||
+           (n && (p[n] == '-' || p[n] == '.' || p[n] == ':' || p[n] == '_')))
         n++;
     return n;
 }
@@ -109,7 +110,8 @@ static enum err parse_axis(struct parser *s, const struct axis *a, struct value 
 {
     *out = (struct value){.kind = VALUE_INT, .i = 1};
     if (a == s->wanted) s->seen = a;
-    if (a->kind == AXIS_TEXT || a->kind == AXIS_ENUM) *out = (struct value){.kind = VALUE_NAME, .a = a};
+    if (a->kind == AXIS_TEXT || a->kind == AXIS_ENUM)
+        *out = (struct value){.kind = VALUE_NAME, .a = a};
     if (a->kind == AXIS_FLOAT) *out = (struct value){.kind = VALUE_REAL};
     if (!s->c) return ERR_NONE;
     if (!axis_applies(a, s->c) || !axis_is_set(a, s->c)) {
@@ -167,8 +169,8 @@ static enum err parse_value(struct parser *s, struct value *out)
         const char *names[64] = {NULL};
         for (int32_t i = 0; i < 63 && axis_at(i); i++) names[i] = axis_at(i)->name;
         const char *near = suggest_nearest(word, names);
-        return syntax(s, s->p, "no axis is called \"%s\"%s%s%s", word, near ? "; the nearest is \"" : "",
-                      near ? near : "", near ? "\"" : "");
+        return syntax(s, s->p, "no axis is called \"%s\"%s%s%s", word,
+                      near ? "; the nearest is \"" : "", near ? near : "", near ? "\"" : "");
     }
     s->p += n;
     return parse_axis(s, a, out);
@@ -267,7 +269,8 @@ static enum err compare_name(struct parser *s, const struct value *left, const c
     size_t n = word_length(s->p);
     if (op[1] != '=' || strchr("<>", op[0]))
         return syntax(s, at, "%s can only be compared with == and !=", left->a->name);
-    if (n == 0 || n >= sizeof word) return syntax(s, s->p, "expected one of the words of %s", left->a->name);
+    if (n == 0 || n >= sizeof word)
+        return syntax(s, s->p, "expected one of the words of %s", left->a->name);
     memcpy(word, s->p, n);
     word[n] = '\0';
     struct axis_value v;
@@ -371,8 +374,7 @@ static enum err parse_all(struct parser *s, struct value *out)
     s->p = s->e->text;
     TRY(parse_or(s, out));
     skip_blanks(s);
-    if (*s->p)
-        return syntax(s, s->p, "expected an operator before \"%.10s\"", s->p);
+    if (*s->p) return syntax(s, s->p, "expected an operator before \"%.10s\"", s->p);
     return ERR_NONE;
 }
 
@@ -389,9 +391,9 @@ enum err expr_create(const char *where, const char *text, enum expr_result want,
     struct value v;
     enum err err = parse_all(&s, &v);
     if (err == ERR_NONE && want == EXPR_TRUTH && v.kind != VALUE_TRUTH)
-        err = syntax(&s, text, "expected a comparison, like `batch * block-length > 64`");
+        err = syntax(&s, e->text, "expected a comparison, like `batch * block-length > 64`");
     if (err == ERR_NONE && want == EXPR_NUMBER && !is_number(&v))
-        err = syntax(&s, text, "expected a number, like `block-length / 4`");
+        err = syntax(&s, e->text, "expected a number, like `block-length / 4`");
     if (err != ERR_NONE) {
         expr_free(e);
         return err;
@@ -452,7 +454,8 @@ enum expr_status expr_int(const struct expr *e, const struct cell *c, int64_t *o
         return EXPR_OK;
     }
     if (v.den)
-        snprintf(reason, reason_size, "%" PRId64 " / %" PRId64 " is not a whole number", v.num, v.den);
+        snprintf(reason, reason_size, "%" PRId64 " / %" PRId64 " is not a whole number", v.num,
+                 v.den);
     else
         snprintf(reason, reason_size, "%g is not a whole number", v.r);
     return EXPR_NO_VALUE;

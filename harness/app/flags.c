@@ -88,7 +88,8 @@ enum err flag_set(const struct flag *f, struct options *o, const char *value)
         *(bool *)field = true;
         break;
     case FLAG_TEXT:
-        if (!*value) return err_set(ERR_USAGE, "--%s: the value is empty, expected %s", f->name, f->arg);
+        if (!*value)
+            return err_set(ERR_USAGE, "--%s: the value is empty, expected %s", f->name, f->arg);
         *(const char **)field = value;
         break;
     case FLAG_OUTPUT:
@@ -98,7 +99,8 @@ enum err flag_set(const struct flag *f, struct options *o, const char *value)
         break;
     case FLAG_WORD:
         if (strcmp(value, f->arg) != 0)
-            return err_set(ERR_USAGE, "--%s: expected \"%s\", not \"%.40s\"", f->name, f->arg, value);
+            return err_set(ERR_USAGE, "--%s: expected \"%s\", not \"%.40s\"", f->name, f->arg,
+                           value);
         *(bool *)field = true;
         break;
     }

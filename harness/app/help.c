@@ -5,15 +5,30 @@
 #include "harness/app/flags.h"
 #include "harness/app/verbs.h"
 
-enum { COLUMN = 28 };
+enum { COLUMN = 26, LINE = 100 };
 
-/* "  -b, --batch LIST          what it does". */
+/* Text from COLUMN on, broken at blanks. */
+static void print_wrapped(const char *text)
+{
+    const int room = LINE - COLUMN - 2;
+    while ((int)strlen(text) > room) {
+        int n = room;
+        while (n > 0 && text[n] != ' ') n--;
+        if (n == 0) break;
+        printf("%.*s\n%*s", n, text, COLUMN + 2, "");
+        text += n + 1;
+    }
+    printf("%s\n", text);
+}
+
+/* "  -b, --batch N             what it does". */
 static void print_option(char letter, const char *name, const char *arg, const char *help)
 {
     char left[80], shorter[8] = "    ";
     if (letter) snprintf(shorter, sizeof shorter, "-%c, ", letter);
     snprintf(left, sizeof left, "  %s--%s%s%s", shorter, name, arg ? " " : "", arg ? arg : "");
-    printf("%-*s  %s\n", COLUMN, left, help);
+    printf("%-*s  ", COLUMN, left);
+    print_wrapped(help);
 }
 
 static const char *axis_arg(const struct axis *a)
@@ -32,12 +47,13 @@ static const char *axis_arg(const struct axis *a)
 static void print_axis(const struct axis *a)
 {
     char help[240];
-    size_t used = (size_t)snprintf(help, sizeof help, "%s", a->help);
+    size_t used = (size_t)snprintf(help, sizeof help, "%s (", a->help);
     for (int32_t i = 0; a->kind == AXIS_ENUM && i <= a->max && used < sizeof help; i++)
-        used += (size_t)snprintf(help + used, sizeof help - used, "%s%s",
-                                 i ? ", " : strchr(a->help, ':') ? "; " : ": ", a->word(i));
+        used += (size_t)snprintf(help + used, sizeof help - used, "%s%s", a->word(i),
+                                 i < a->max ? ", " : "; ");
     if (used < sizeof help)
-        snprintf(help + used, sizeof help - used, " (default %s)", a->derived ? a->derived : a->fallback);
+        snprintf(help + used, sizeof help - used, "default%s %s)", a->derived ? ":" : "",
+                 a->derived ? a->derived : a->fallback);
     print_option(a->letter, a->name, axis_arg(a), help);
 }
 
@@ -88,8 +104,9 @@ static void print_program(void)
     for (int32_t i = 0; (v = verb_at(i)); i++) printf("  %-12s %s\n", v->name, v->help);
     print_flags(NULL);
     print_exit_codes();
-    printf("\nData goes to stdout, talk to stderr.  `regime VERB --help` has the options of a verb.\n"
-           "Start with `regime doctor` and `regime plan quickstart`.\n");
+    printf(
+        "\nData goes to stdout, talk to stderr.  `regime VERB --help` has the options of a verb.\n"
+        "Start with `regime doctor` and `regime plan quickstart`.\n");
 }
 
 void options_help(const struct verb *verb)
@@ -98,11 +115,12 @@ void options_help(const struct verb *verb)
         print_program();
         return;
     }
-    printf("Usage: regime %s%s%s [options]\n\n%s.\n", verb->name, *verb->args ? " " : "", verb->args,
-           verb->help);
+    printf("Usage: regime %s%s%s [options]\n\n%s.\n", verb->name, *verb->args ? " " : "",
+           verb->args, verb->help);
     if (verb->takes & TAKES_SWEEP)
-        printf("\nSWEEP is a sweep file or the name of a built-in one (regime list sweeps); an axis\n"
-               "given as a flag replaces that axis everywhere in it.\n");
+        printf(
+            "\nSWEEP is a sweep file or the name of a built-in one (regime list sweeps); an axis\n"
+            "given as a flag replaces that axis everywhere in it.\n");
     if (verb->takes & TAKES_AXES) print_axes();
     print_flags(verb);
     print_exit_codes();

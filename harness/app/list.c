@@ -56,7 +56,8 @@ static enum err list_devices(struct table *t)
     for (int32_t i = 0; (d = device_at(i)); i++) {
         char name[64];
         snprintf(name, sizeof name, "sim:%s", d->name);
-        snprintf(what, sizeof what, "predicted: %s, %.0f TFLOP/s bf16, %.3g TB/s, %.0f FLOP/byte at the ridge",
+        snprintf(what, sizeof what,
+                 "predicted: %s, %.0f TFLOP/s bf16, %.3g TB/s, %.0f FLOP/byte at the ridge",
                  d->title, d->tensor_bf16_flop_per_s / 1e12, d->bytes_per_s / 1e12,
                  d->tensor_bf16_flop_per_s / d->bytes_per_s);
         device_line(t, name, "sim", what, NULL);
@@ -66,8 +67,9 @@ static enum err list_devices(struct table *t)
 
 static enum err list_models(struct table *t)
 {
-    static const char *const columns[] = {"model", "parameters", "layers", "d_model", "heads", "kv_heads",
-                                          "d_head", "d_ff", "vocabulary", "tied", "source", NULL};
+    static const char *const columns[] = {"model",      "parameters", "layers", "d_model",
+                                          "heads",      "kv_heads",   "d_head", "d_ff",
+                                          "vocabulary", "tied",       "source", NULL};
     const struct model_config *m;
     table_open(t, "models", columns);
     for (int32_t i = 0; (m = model_preset_at(i)); i++) {
@@ -191,7 +193,8 @@ static enum err unknown(const char *what)
 enum err verb_list(const struct options *o)
 {
     enum err (*fill)(struct table *) = o->n_args ? NULL : list_lists;
-    if (o->n_args > 1) return err_set(ERR_USAGE, "regime list takes one word, not \"%.40s\" too", o->arg[1]);
+    if (o->n_args > 1)
+        return err_set(ERR_USAGE, "regime list takes one word, not \"%.40s\" too", o->arg[1]);
     for (int32_t i = 0; i < N_LISTS && o->n_args; i++)
         if (strcmp(lists[i].what, o->arg[0]) == 0) fill = lists[i].fill;
     if (!fill) return unknown(o->arg[0]);

@@ -11,7 +11,9 @@ static void print_version(void)
     const struct build_info *b = &build_info;
     printf("regime 0.1.0\n");
     printf("commit    %s%s\n", b->git_sha,
-           b->git_dirty == 1 ? " with changes" : b->git_dirty == 0 ? "" : " (changes unknown)");
+           b->git_dirty == 1   ? " with changes"
+           : b->git_dirty == 0 ? ""
+                               : " (changes unknown)");
     printf("sources   %s\n", b->source_sha256);
     printf("compiler  %s\n", b->compiler);
     printf("build     %s%s%s, %s\n", b->config, b->sanitizers[0] ? " with sanitizers " : "",
@@ -43,6 +45,7 @@ int main(int argc, char **argv)
     enum err e = options_parse(argc, argv, &o);
     log_open(&log, stderr, o.verbose ? LOG_DEBUG : o.quiet ? LOG_WARN : LOG_INFO);
     o.log = &log;
+    if (o.note[0]) log_line(&log, LOG_INFO, "regime: %s", o.note);
     if (e == ERR_NONE) e = answer(&o);
     if (e == ERR_NONE) e = flush_output();
     log_progress_end(&log);

@@ -42,7 +42,8 @@ static enum err refuse_unknown(const struct words *w, const char *name)
     CHECK(n < 128);
     const char *near = suggest_nearest(name, names);
     return err_set(ERR_USAGE, "unknown option \"--%.60s\"%s%s%s (regime %s --help)", name,
-                   near ? "; the nearest is \"--" : "", near ? near : "", near ? "\"" : "", verb->name);
+                   near ? "; the nearest is \"--" : "", near ? near : "", near ? "\"" : "",
+                   verb->name);
 }
 
 /* Whether this verb has the option; NULL names were not found at all. */
@@ -95,7 +96,7 @@ static enum err read_long(struct words *w, const char *word)
     return set_option(w, &x, *equals ? equals + 1 : NULL);
 }
 
-/* -b 4, -b4, and switches together: -qv. */
+/* -b 4, -b4, -b=4, and switches together: -qv. */
 static enum err read_short(struct words *w, const char *word)
 {
     for (const char *p = word; *p; p++) {
@@ -104,7 +105,7 @@ static enum err read_short(struct words *w, const char *word)
             return err_set(ERR_USAGE, "unknown option \"-%c\" (regime %s --help)", *p,
                            w->o->verb->name);
         TRY(check_option(w, word, &x));
-        if (takes_value(&x)) return set_option(w, &x, p[1] ? p + 1 : NULL);
+        if (takes_value(&x)) return set_option(w, &x, p[1] ? p + 1 + (p[1] == '=') : NULL);
         TRY(set_option(w, &x, NULL));
     }
     return ERR_NONE;
@@ -169,6 +170,21 @@ static enum err refuse_all_skipped(const struct cell_list *l)
                    l->n > 1 ? "; no other cell can run either" : "");
 }
 
+/* Say which of the axes given no cell has. */
+static void note_unused(const struct cell_group *g, struct options *o)
+{
+    size_t used = 0;
+    for (int32_t i = 0; i < g->n; i++) {
+        bool applies = false;
+        for (int32_t c = 0; c < o->cells.n && !applies; c++)
+            applies = axis_applies(g->entry[i].axis, &o->cells.cell[c].cell);
+        if (!applies && used < sizeof o->note)
+            used += (size_t)snprintf(
+                o->note + used, sizeof o->note - used, "%s--%s",
+                used ? ", " : "without effect on these cells: ", g->entry[i].axis->name);
+    }
+}
+
 static enum err cells_from_flags(struct words *w)
 {
     struct options *o = w->o;
@@ -184,6 +200,7 @@ static enum err cells_from_flags(struct words *w)
         g->where = strdup("command line");
         e = g->where ? cells_expand(&s, &o->cells) : err_set(ERR_NOMEM, "no memory for a name");
     }
+    if (e == ERR_NONE) note_unused(g, o);
     cell_space_free(&s);
     TRY(e);
     return refuse_all_skipped(&o->cells);
@@ -196,11 +213,14 @@ static enum err make_cells(struct words *w)
     if (!(takes & TAKES_ARGS) && o->n_args > ((takes & TAKES_SWEEP) != 0))
         return err_set(ERR_USAGE, "unexpected \"%.60s\": regime %s takes %s (regime %s --help)",
                        o->arg[(takes & TAKES_SWEEP) != 0], o->verb->name,
-                       takes & TAKES_SWEEP ? "one sweep" : "no words without a flag", o->verb->name);
+                       takes & TAKES_SWEEP ? "one sweep" : "no words without a flag",
+                       o->verb->name);
     if (takes & TAKES_SWEEP && o->n_args) return cells_from_sweep(w, o->arg[0]);
     if (takes & TAKES_SWEEP && !(takes & TAKES_AXES_ALONE))
-        return err_set(ERR_USAGE, "regime %s: expected a sweep file or the name of a built-in sweep "
-                                  "(regime list sweeps)", o->verb->name);
+        return err_set(ERR_USAGE,
+                       "regime %s: expected a sweep file or the name of a built-in sweep "
+                       "(regime list sweeps)",
+                       o->verb->name);
     return takes & TAKES_AXES ? cells_from_flags(w) : ERR_NONE;
 }
 

@@ -16,23 +16,24 @@ struct options {
     struct log *log;         /* what goes to stderr; set by main                         */
 
     /* every verb */
-    const char *db;          /* --db, else $REGIME_DB, else "./regime.db"                */
+    const char *db; /* --db, else $REGIME_DB, else "./regime.db"                */
     enum output output;
     bool quiet, verbose, help, version;
 
     /* some verbs: the rows of flags.c say which */
     bool showcmd;
     bool tiny;
-    bool reuse_any;          /* --reuse any: a run of another build counts as done       */
-    const char *out;         /* folder for what a verb writes; NULL: its own default     */
+    bool reuse_any;  /* --reuse any: a run of another build counts as done       */
+    const char *out; /* folder for what a verb writes; NULL: its own default     */
 
     /* the cells: of the flags, or of a sweep file with flags put over it */
-    bool has_cells;          /* a sweep or at least one axis was given                   */
+    bool has_cells; /* a sweep or at least one axis was given                   */
     struct cell_list cells;
-    char *sweep_name;        /* NULL: the cells come from flags                          */
+    char note[200];   /* about axes that change nothing; "": none                 */
+    char *sweep_name; /* NULL: the cells come from flags                          */
     char *sweep_title, *sweep_text;
 
-    const char **arg;        /* other words, in order                                    */
+    const char **arg; /* other words, in order                                    */
     int32_t n_args;
 };
 

@@ -36,8 +36,9 @@ static enum err read_file(const char *path, FILE *f, char **text, size_t *n)
     if (!buf) return err_set(ERR_NOMEM, "no memory to read %s", path);
     *n = fread(buf, 1, MAX_FILE_BYTES + 1, f);
     if (ferror(f) || *n > MAX_FILE_BYTES) {
-        enum err e = ferror(f) ? err_set(ERR_USAGE, "%s: %s", path, strerror(errno))
-                               : err_set(ERR_USAGE, "%s: larger than 1 MiB, expected a sweep file", path);
+        enum err e = ferror(f)
+                         ? err_set(ERR_USAGE, "%s: %s", path, strerror(errno))
+                         : err_set(ERR_USAGE, "%s: larger than 1 MiB, expected a sweep file", path);
         free(buf);
         return e;
     }
@@ -61,8 +62,9 @@ static enum err unknown(const char *name)
     char *names[64] = {NULL};
     for (int32_t i = 0; i < 63 && (names[i] = sweep_builtin(i)); i++) continue;
     const char *near = suggest_nearest(name, (const char *const *)names);
-    enum err e = err_set(ERR_USAGE, "no sweep file or built-in sweep \"%s\"%s%s%s (regime list sweeps)", name,
-                         near ? "; the nearest is \"" : "", near ? near : "", near ? "\"" : "");
+    enum err e =
+        err_set(ERR_USAGE, "no sweep file or built-in sweep \"%s\"%s%s%s (regime list sweeps)",
+                name, near ? "; the nearest is \"" : "", near ? near : "", near ? "\"" : "");
     for (int32_t i = 0; names[i]; i++) free(names[i]);
     return e;
 }

@@ -25,8 +25,8 @@ enum { WHERE_SIZE = 600 };
 /* "FILE:LINE: KEY", or without the key. */
 static const char *place(const struct reader *r, const yaml_node_t *at, const char *key, char *buf)
 {
-    snprintf(buf, WHERE_SIZE, "%.400s:%zu%s%.100s", r->label, at->start_mark.line + 1, key ? ": " : "",
-             key ? key : "");
+    snprintf(buf, WHERE_SIZE, "%.400s:%zu%s%.100s", r->label, at->start_mark.line + 1,
+             key ? ": " : "", key ? key : "");
     return buf;
 }
 
@@ -55,8 +55,9 @@ static enum err yaml_problem(const struct reader *r, const yaml_parser_t *p)
         for (size_t i = 0; i < p->problem_offset && i < r->n; i++) line += r->text[i] == '\n';
         return err_set(ERR_USAGE, "%s:%zu: %s, expected UTF-8 text", r->label, line, p->problem);
     }
-    return err_set(ERR_USAGE, "%s:%zu: not YAML: %s%s%s", r->label, line, p->problem ? p->problem : "?",
-                   p->context ? " " : "", p->context ? p->context : "");
+    return err_set(ERR_USAGE, "%s:%zu: not YAML: %s%s%s", r->label, line,
+                   p->problem ? p->problem : "?", p->context ? " " : "",
+                   p->context ? p->context : "");
 }
 
 static const char *unwanted(const yaml_event_t *e, int32_t n_documents)
@@ -107,8 +108,7 @@ static enum err check_events(const struct reader *r)
         }
         n_documents += event.type == YAML_DOCUMENT_START_EVENT;
         const char *why = unwanted(&event, n_documents);
-        if (why)
-            e = err_set(ERR_USAGE, "%s:%zu: %s", r->label, event.start_mark.line + 1, why);
+        if (why) e = err_set(ERR_USAGE, "%s:%zu: %s", r->label, event.start_mark.line + 1, why);
         more = event.type != YAML_STREAM_END_EVENT;
         yaml_event_delete(&event);
     }
@@ -134,33 +134,37 @@ static const char *scalar(const yaml_node_t *v)
 }
 
 /* What one key of a mapping means. */
-typedef enum err key_fn(struct reader *r, void *ctx, const yaml_node_t *key, const yaml_node_t *value);
+typedef enum err key_fn(struct reader *r, void *ctx, const yaml_node_t *key,
+                        const yaml_node_t *value);
 
 static enum err each_key(struct reader *r, const yaml_node_t *map, key_fn *fn, void *ctx)
 {
-    const yaml_node_pair_t *first = map->data.mapping.pairs.start, *end = map->data.mapping.pairs.top;
+    const yaml_node_pair_t *first = map->data.mapping.pairs.start,
+                           *end = map->data.mapping.pairs.top;
     for (const yaml_node_pair_t *p = first; p < end; p++) {
         const yaml_node_t *key = node(r, p->key);
         if (!is_scalar(key)) return expected(r, key, NULL, "expected a word as key");
         for (const yaml_node_pair_t *q = first; q < p; q++)
             if (strcmp(scalar(node(r, q->key)), scalar(key)) == 0)
-                return expected(r, key, scalar(key), "given twice, first in line %zu; expected once",
+                return expected(r, key, scalar(key),
+                                "given twice, first in line %zu; expected once",
                                 node(r, q->key)->start_mark.line + 1);
         TRY(fn(r, ctx, key, node(r, p->value)));
     }
     return ERR_NONE;
 }
 
-static enum err unknown_key(const struct reader *r, const yaml_node_t *key, const char *const *names)
+static enum err unknown_key(const struct reader *r, const yaml_node_t *key,
+                            const char *const *names)
 {
     const char *near = suggest_nearest(scalar(key), names);
-    if (near)
-        return expected(r, key, scalar(key), "no such key; the nearest is \"%s\"", near);
+    if (near) return expected(r, key, scalar(key), "no such key; the nearest is \"%s\"", near);
     char all[200] = "";
     size_t used = 0;
     for (int32_t i = 0; names[i] && used < sizeof all; i++)
         used += (size_t)snprintf(all + used, sizeof all - used, "%s%s", i ? ", " : "", names[i]);
-    return expected(r, key, scalar(key), "no such key; expected %s%s", used < sizeof all ? all : "an axis",
+    return expected(r, key, scalar(key), "no such key; expected %s%s",
+                    used < sizeof all ? all : "an axis",
                     used < sizeof all ? "" : " (regime list axes)");
 }
 
@@ -176,7 +180,8 @@ static enum err read_text(const struct reader *r, const yaml_node_t *key, const 
 
 static enum err read_name(const struct reader *r, const yaml_node_t *key, const yaml_node_t *value)
 {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     static const char what[] = "a word of at most 60 letters, digits and . _ -";
     TRY(read_text(r, key, value, what, &r->out->name));
     const char *name = r->out->name;
@@ -228,7 +233,8 @@ static enum err read_skip(const struct reader *r, struct cell_group *g, const ya
     return ERR_NONE;
 }
 
-static enum err read_axis(struct reader *r, void *ctx, const yaml_node_t *key, const yaml_node_t *value)
+static enum err read_axis(struct reader *r, void *ctx, const yaml_node_t *key,
+                          const yaml_node_t *value)
 {
     struct cell_group *g = ctx;
     if (g != &r->out->space.defaults && strcmp(scalar(key), "skip") == 0)
@@ -296,13 +302,15 @@ static enum err read_groups(struct reader *r, const yaml_node_t *value)
     return ERR_NONE;
 }
 
-static enum err read_top(struct reader *r, void *ctx, const yaml_node_t *key, const yaml_node_t *value)
+static enum err read_top(struct reader *r, void *ctx, const yaml_node_t *key,
+                         const yaml_node_t *value)
 {
     static const char *const names[] = {"name", "title", "defaults", "pair", "groups", NULL};
     (void)ctx;
     const char *k = scalar(key);
     if (strcmp(k, "name") == 0) return read_name(r, key, value);
-    if (strcmp(k, "title") == 0) return read_text(r, key, value, "one line of text", &r->out->title);
+    if (strcmp(k, "title") == 0)
+        return read_text(r, key, value, "one line of text", &r->out->title);
     if (strcmp(k, "pair") == 0) return read_pair(r, key, value);
     if (strcmp(k, "groups") == 0) return read_groups(r, value);
     if (strcmp(k, "defaults") != 0) return unknown_key(r, key, names);
@@ -319,7 +327,8 @@ static enum err read_root(struct reader *r)
                        root ? root->start_mark.line + 1 : 1);
     TRY(each_key(r, root, read_top, NULL));
     if (!r->out->name) return expected(r, root, "name", "missing, expected the name of the sweep");
-    if (!r->out->space.n_groups) return expected(r, root, "groups", "missing, expected a list of groups");
+    if (!r->out->space.n_groups)
+        return expected(r, root, "groups", "missing, expected a list of groups");
     if (!r->out->title) r->out->title = strdup("");
     return r->out->title ? ERR_NONE : err_set(ERR_NOMEM, "no memory for a title");
 }

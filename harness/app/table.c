@@ -149,17 +149,31 @@ static const char *cell_text(const struct table_value *v, char *buf, size_t size
     return buf;
 }
 
+/* A bar in a value would end its column. */
+static const char *md_text(const struct table_value *v, char *buf, size_t size)
+{
+    const char *text = cell_text(v, buf, size);
+    if (!strchr(text, '|')) return text;
+    size_t n = 0;
+    for (; *text && n + 3 < size; text++) {
+        if (*text == '|') buf[n++] = '\\';
+        buf[n++] = *text;
+    }
+    buf[n] = '\0';
+    return buf;
+}
+
 /* Numbers stand right, text left. */
 static void print_md(const struct table *t)
 {
     int32_t wide[TABLE_MAX_COLUMNS];
     bool right[TABLE_MAX_COLUMNS];
-    char buf[64];
+    char buf[1024];
     for (int32_t c = 0; c < t->n_columns; c++) {
         wide[c] = width(t->column[c]);
         right[c] = t->n > 0;
         for (int64_t i = c; i < t->n; i += t->n_columns) {
-            int32_t w = width(cell_text(&t->value[i], buf, sizeof buf));
+            int32_t w = width(md_text(&t->value[i], buf, sizeof buf));
             if (w > wide[c]) wide[c] = w;
             right[c] &= t->value[i].kind == TABLE_INT || t->value[i].kind == TABLE_REAL;
         }
@@ -174,7 +188,7 @@ static void print_md(const struct table *t)
     printf("|\n");
     for (int64_t i = 0; i < t->n; i++) {
         int32_t c = (int32_t)(i % t->n_columns);
-        const char *text = cell_text(&t->value[i], buf, sizeof buf);
+        const char *text = md_text(&t->value[i], buf, sizeof buf);
         int32_t pad = wide[c] - width(text);
         printf("| %*s%s%*s ", right[c] ? pad : 0, "", text, right[c] ? 0 : pad, "");
         if (c == t->n_columns - 1) printf("|\n");

@@ -13,7 +13,7 @@ struct table_value {
     enum { TABLE_TEXT, TABLE_INT, TABLE_REAL, TABLE_BOOL } kind;
     char *text; /* owned */
     int64_t i;
-    double r;   /* NaN: null */
+    double r; /* NaN: null */
 };
 
 /* Fill row by row, column by column.  Memory that ran out is reported by table_print. */
