@@ -10,18 +10,18 @@
 #include "roofline/ceilings_sample.h"
 
 enum {
-    N_SAMPLES = 12,      /* rank limits of the median from 12: the 3rd and the 10th     */
-    N_SLOW_SAMPLES = 10, /* where one takes long: the 2nd and the 9th                 */
-    N_TRIALS = 3,        /* per candidate loop                                          */
-    READ_SAMPLE_NS = 4000000,
-    PEAK_SAMPLE_NS = 6000000,
-    TEAM_SAMPLE_NS = 4000000,
-    SLOW_PASS_NS = 50000000
+    N_SAMPLES = 20,    /* rank limits of the median from 20: the 6th and the 15th              */
+    N_TRIALS = 3,      /* per candidate loop                                                   */
+    READ_NS = 2000000, /* one sample: far longer than the barriers around it, shorter than the */
+    PEAK_NS = 2000000, /* time for which the scheduler leaves a busy CPU alone                 */
+    TEAM_NS = 2000000,
+    PART_BYTES = 100 << 20 /* of data larger than this, a sample reads a part */
 };
 
 struct measuring {
     struct team *team;
-    int32_t n_threads, n_cpus, attempts;
+    int32_t n_threads, n_cpus;
+    enum ceilings_extent extent;
     const struct cpu_loops *loops;
     struct cpuinfo cpu;
     char *buffer; /* owned */
@@ -37,14 +37,16 @@ struct measuring {
 /* Lines of their own: members write them at the end of every sample. */
 struct sink {
     _Alignas(64) volatile uint64_t value;
+    int64_t part; /* read next */
 };
 
 struct read_job {
     const struct measuring *m;
     cpu_read_fn *run;
-    int64_t share_bytes; /* per member */
-    int64_t passes;
-    struct sink *sink; /* borrowed; [n_threads] */
+    int64_t share_bytes; /* per member                                              */
+    int64_t n_parts;     /* of a share; samples read them in turn, so data is read  */
+    int64_t passes;      /* again only after all the rest has been                  */
+    struct sink *sink;   /* borrowed; [n_threads] */
 };
 
 /* A member's data lies where its share of the whole buffer begins, so that with all members
@@ -59,10 +61,13 @@ static const char *region(const struct measuring *m, int32_t member, int32_t n_a
 static void read_work(void *ctx, int32_t member, int32_t n_active)
 {
     const struct read_job *j = ctx;
-    const char *p = region(j->m, member, n_active);
+    struct sink *sink = &j->sink[member];
+    int64_t part_bytes = j->share_bytes / j->n_parts;
+    const char *p = region(j->m, member, n_active) + sink->part % j->n_parts * part_bytes;
     uint64_t all = 0;
-    for (int64_t i = 0; i < j->passes; i++) all |= j->run(p, (size_t)j->share_bytes);
-    j->sink[member].value = all;
+    for (int64_t i = 0; i < j->passes; i++) all |= j->run(p, (size_t)part_bytes);
+    sink->value = all;
+    sink->part++;
 }
 
 struct peak_job {
@@ -107,6 +112,13 @@ static void announce(struct measuring *m, const char *what)
     m->done++;
 }
 
+/* Members that share a CPU preempt each other: more attempts find nothing better. */
+static int32_t attempts(const struct measuring *m, int32_t n_active)
+{
+    if (n_active > m->n_cpus) return 1;
+    return m->extent == CEILINGS_FULL ? 8 : 4;
+}
+
 /* ---- bandwidth ---- */
 
 /* The loop that reads this much fastest, and its time for one pass.  Candidates take turns,
@@ -124,19 +136,23 @@ static const struct cpu_read_loop *fastest_read(struct measuring *m, int32_t n_a
             best = &m->loops->read[i];
             *best_ns = s.ns[0];
         }
-        if (*best_ns > SLOW_PASS_NS) break;
     }
     *best_ns /= (double)j->passes;
     return best;
 }
 
-/* The share each of n_active members reads of a working set: whole units that fit. */
-static int64_t share_of(const struct measuring *m, int64_t working_set, int32_t n_active)
+/* How much each of n_active members reads of a working set, and in how many parts: whole
+ * units that fit. */
+static void divide(struct read_job *j, int64_t working_set, int32_t n_active)
 {
-    int64_t most = m->buffer_bytes / n_active / CPU_READ_UNIT * CPU_READ_UNIT;
-    int64_t share = working_set / n_active / CPU_READ_UNIT * CPU_READ_UNIT;
-    if (share < CPU_READ_UNIT) share = CPU_READ_UNIT;
-    return share < most ? share : most;
+    int64_t most = j->m->buffer_bytes / n_active;
+    int64_t share = working_set / n_active < most ? working_set / n_active : most;
+    j->n_parts = working_set / PART_BYTES + 1;
+    int64_t part = share / j->n_parts / CPU_READ_UNIT * CPU_READ_UNIT;
+    if (part < CPU_READ_UNIT) part = CPU_READ_UNIT;
+    j->share_bytes = part * j->n_parts;
+    /* A few hundred microseconds for the trials, at 50 GB/s. */
+    j->passes = j->n_parts > 1 ? 1 : 1 + 20000000 / (j->share_bytes * n_active);
 }
 
 static struct ceiling *measure_read(struct measuring *m, const char *level, int64_t working_set,
@@ -144,19 +160,17 @@ static struct ceiling *measure_read(struct measuring *m, const char *level, int6
 {
     struct samples s;
     double ns = 0;
-    struct read_job j = {.m = m, .share_bytes = share_of(m, working_set, n_active), .sink = sinks};
-    /* Passes until a sample outlasts the barriers around it; guessed from 50 GB/s for the
-     * trials, from the trials for the samples. */
-    j.passes = 1 + 100000000 / (j.share_bytes * n_active + 1) / 20;
+    struct read_job j = {.m = m, .sink = sinks};
+    divide(&j, working_set, n_active);
     const struct cpu_read_loop *loop = fastest_read(m, n_active, &j, &ns);
     j.run = loop->run;
-    j.passes = (int64_t)(READ_SAMPLE_NS / ns) + 1;
+    if (j.n_parts == 1) j.passes = (int64_t)(READ_NS / ns) + 1;
     bool quiet =
-        samples_take_quiet(m->team, n_active, m->n_cpus, m->attempts, N_SAMPLES, read_work, &j, &s);
+        samples_take_quiet(m->team, n_active, attempts(m, n_active), N_SAMPLES, read_work, &j, &s);
     struct ceiling *c = add_row(m, "bandwidth", "read", n_active, &s, quiet);
     c->level = level;
     c->working_set_bytes = j.share_bytes * n_active;
-    double bytes = (double)c->working_set_bytes * (double)j.passes;
+    double bytes = (double)c->working_set_bytes / (double)j.n_parts * (double)j.passes;
     samples_rate(&s, bytes, &c->value, &c->ci_lo, &c->ci_hi);
     snprintf(c->method, sizeof c->method, "%s loads, %s, huge pages advised", m->loops->width,
              loop->method);
@@ -206,15 +220,15 @@ static void measure_fine_curve(struct measuring *m, struct sink *sinks)
 
 /* ---- compute and overhead ---- */
 
-/* Iterations that take about PEAK_SAMPLE_NS. */
+/* Iterations that take about PEAK_NS. */
 static int64_t calibrate(struct measuring *m, struct peak_job *j)
 {
     struct samples s;
     for (j->iterations = 1000;; j->iterations *= 4) {
         samples_take(m->team, 1, 1, 1, peak_work, j, &s);
-        if (s.ns[0] > PEAK_SAMPLE_NS / 16) break;
+        if (s.ns[0] > PEAK_NS / 16) break;
     }
-    return (int64_t)((double)j->iterations * PEAK_SAMPLE_NS / s.ns[0]) + 1;
+    return (int64_t)((double)j->iterations * PEAK_NS / s.ns[0]) + 1;
 }
 
 /* Cycles per second of one core with n_active at work; 0 until measured. */
@@ -230,7 +244,7 @@ static void measure_cycle(struct measuring *m, int32_t n_active)
     struct peak_job j = {.run = cpu_cycle_chain};
     j.iterations = calibrate(m, &j);
     bool quiet =
-        samples_take_quiet(m->team, n_active, m->n_cpus, m->attempts, N_SAMPLES, peak_work, &j, &s);
+        samples_take_quiet(m->team, n_active, attempts(m, n_active), N_SAMPLES, peak_work, &j, &s);
     struct ceiling *c = add_row(m, "overhead", "cycle", n_active, &s, quiet);
     samples_cost(&s, (double)j.iterations * CPU_CYCLES_PER_ITERATION, &c->value, &c->ci_lo,
                  &c->ci_hi);
@@ -246,7 +260,7 @@ static void measure_peak(struct measuring *m, const struct cpu_peak_loop *loop, 
     struct peak_job j = {.run = loop->run};
     j.iterations = calibrate(m, &j);
     bool quiet =
-        samples_take_quiet(m->team, n_active, m->n_cpus, m->attempts, N_SAMPLES, peak_work, &j, &s);
+        samples_take_quiet(m->team, n_active, attempts(m, n_active), N_SAMPLES, peak_work, &j, &s);
     struct ceiling *c = add_row(m, "compute", name, n_active, &s, quiet);
     c->dtype = loop->dtype;
     double op = (double)j.iterations * loop->op_per_iteration * n_active;
@@ -291,13 +305,13 @@ static void measure_team(struct measuring *m, const char *name, void (*work)(str
     struct samples s = {.n = N_SAMPLES};
     struct contention c;
     int64_t ns = 0;
-    while (ns < TEAM_SAMPLE_NS / 4) {
+    while (ns < TEAM_NS / 4) {
         j.repeats *= 4;
         int64_t begin = clock_ns();
         work(&j);
         ns = clock_ns() - begin;
     }
-    j.repeats = 1 + (int32_t)(TEAM_SAMPLE_NS * (int64_t)j.repeats / ns);
+    j.repeats = 1 + (int32_t)(TEAM_NS * (int64_t)j.repeats / ns);
     contention_begin(&c);
     for (int32_t i = 0; i < N_SAMPLES; i++) {
         int64_t begin = clock_ns();
@@ -336,12 +350,12 @@ static int64_t buffer_size(int64_t llc_bytes)
     return size / CPU_READ_UNIT * CPU_READ_UNIT;
 }
 
-static void measure_all(struct measuring *m, enum ceilings_extent extent, struct sink *sinks)
+static void measure_all(struct measuring *m, struct sink *sinks)
 {
     struct samples touched;
     announce(m, "buffer");
     samples_take(m->team, m->n_threads, 0, 1, touch_work, m, &touched);
-    for (int32_t t = extent == CEILINGS_FULL ? 1 : m->n_threads; t < m->n_threads; t *= 2) {
+    for (int32_t t = m->extent == CEILINGS_FULL ? 1 : m->n_threads; t < m->n_threads; t *= 2) {
         announce(m, "f32 peak");
         measure_cycle(m, t);
         measure_peak(m, &m->loops->peak[0], "fma_f32", t);
@@ -354,7 +368,7 @@ static void measure_all(struct measuring *m, enum ceilings_extent extent, struct
     announce(m, "cost of the team");
     measure_team(m, "barrier", barriers);
     measure_team(m, "team_run", empty_runs);
-    if (extent == CEILINGS_FULL) {
+    if (m->extent == CEILINGS_FULL) {
         measure_fine_curve(m, sinks);
         measure_other_isas(m);
     }
@@ -366,7 +380,7 @@ enum err ceilings_measure(struct team *team, enum isa isa, enum ceilings_extent 
 {
     struct measuring m = {.team = team,
                           .n_threads = team_size(team),
-                          .attempts = extent == CEILINGS_FULL ? 3 : 2,
+                          .extent = extent,
                           .loops = cpu_loops_of(isa),
                           .set = out,
                           .progress = progress,
@@ -390,7 +404,7 @@ enum err ceilings_measure(struct team *team, enum isa isa, enum ceilings_extent 
     if (e == ERR_NONE) e = mem_map(sinks_bytes, &sinks);
     if (e == ERR_NONE) {
         m.buffer = buffer;
-        measure_all(&m, extent, sinks);
+        measure_all(&m, sinks);
     }
     mem_unmap(buffer, (size_t)m.buffer_bytes);
     mem_unmap(sinks, sinks_bytes);

@@ -49,7 +49,7 @@ struct ceiling_set {
 
 enum ceilings_extent {
     CEILINGS_QUICK, /* the roofs a sweep is held against; about a second        */
-    CEILINGS_FULL   /* every curve, thread count and instruction set; 5 to 25 s */
+    CEILINGS_FULL   /* every curve, thread count and instruction set; 3 to 25 s */
 };
 
 /* Called before each measurement with what comes next. */

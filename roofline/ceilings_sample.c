@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "harness/base/clock.h"
 #include "harness/base/stats.h"
@@ -21,6 +22,7 @@ struct sampling {
     sample_fn *fn;
     void *ctx;
     _Atomic int64_t begin[SAMPLES_MAX], end[SAMPLES_MAX]; /* the first to begin, the last to end */
+    _Atomic bool preempted[SAMPLES_MAX];
 };
 
 static void gather(struct gathering *g, int32_t n)
@@ -49,18 +51,27 @@ static void note_most(_Atomic int64_t *most, int64_t x)
     while (x > seen && !atomic_compare_exchange_weak(most, &seen, x)) continue;
 }
 
+/* How often the calling thread lost its CPU without asking to. */
+static long times_preempted(void)
+{
+    struct rusage u;
+    return getrusage(RUSAGE_THREAD, &u) == 0 ? u.ru_nivcsw : 0;
+}
+
 static void sample_member(void *arg, int32_t member, int32_t n_members)
 {
     struct sampling *s = arg;
     if (member >= s->n_active) return;
     for (int32_t i = -s->warmup; i < s->n; i++) {
         gather(&s->gathering, s->n_active);
+        long preempted = times_preempted();
         int64_t begin = clock_ns();
         s->fn(s->ctx, member, s->n_active);
         int64_t end = clock_ns();
         if (i < 0) continue;
         note_least(&s->begin[i], begin);
         note_most(&s->end[i], end);
+        if (times_preempted() != preempted) s->preempted[i] = true;
     }
 }
 
@@ -75,19 +86,34 @@ void samples_take(struct team *team, int32_t n_active, int32_t warmup, int32_t n
     team_run(team, sample_member, &s);
     out->others = contention_end(&c);
     out->n = n;
-    for (int32_t i = 0; i < n; i++) out->ns[i] = (double)(s.end[i] - s.begin[i]);
+    for (int32_t i = 0; i < n; i++) {
+        out->ns[i] = (double)(s.end[i] - s.begin[i]);
+        out->preempted[i] = s.preempted[i];
+    }
 }
 
-bool samples_take_quiet(struct team *team, int32_t n_active, int32_t n_cpus, int32_t attempts,
-                        int32_t n, sample_fn *fn, void *ctx, struct samples *out)
+bool samples_take_quiet(struct team *team, int32_t n_active, int32_t attempts, int32_t n,
+                        sample_fn *fn, void *ctx, struct samples *out)
 {
     struct samples next;
-    bool quiet = false;
-    for (int32_t i = 0; i < attempts && !quiet; i++) {
+    struct contention c;
+    contention_begin(&c);
+    out->n = 0;
+    for (int32_t a = 0; a < attempts && out->n < n; a++) {
         samples_take(team, n_active, 1, n, fn, ctx, &next);
-        quiet = !contention_is_high(next.others, n_active, n_cpus);
-        if (i == 0 || next.others.other_cpus < out->others.other_cpus) *out = next;
+        for (int32_t i = 0; i < n && out->n < n; i++) {
+            if (next.preempted[i]) continue;
+            out->preempted[out->n] = false;
+            out->ns[out->n++] = next.ns[i];
+        }
     }
+    bool quiet = out->n == n;
+    for (int32_t i = 0; i < n && out->n < n; i++) {
+        if (!next.preempted[i]) continue;
+        out->preempted[out->n] = true;
+        out->ns[out->n++] = next.ns[i];
+    }
+    out->others = contention_end(&c);
     return quiet;
 }
 

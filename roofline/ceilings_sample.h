@@ -2,6 +2,8 @@
 #ifndef ROOFLINE_CEILINGS_SAMPLE_H
 #define ROOFLINE_CEILINGS_SAMPLE_H
 
+#include <stdbool.h>
+
 #include "harness/base/team.h"
 #include "roofline/contention.h"
 
@@ -12,7 +14,8 @@ enum { SAMPLES_MAX = 32 };
 
 struct samples {
     int32_t n;
-    double ns[SAMPLES_MAX]; /* in order of measurement */
+    double ns[SAMPLES_MAX];      /* in order of measurement                        */
+    bool preempted[SAMPLES_MAX]; /* some member lost its CPU to another meanwhile  */
     struct contention_found others;
 };
 
@@ -21,10 +24,11 @@ struct samples {
 void samples_take(struct team *team, int32_t n_active, int32_t warmup, int32_t n, sample_fn *fn,
                   void *ctx, struct samples *out);
 
-/* The same, again while other processes disturb it, `attempts` times at most; the least
- * disturbed attempt is kept, whatever its times.  False: even that one was disturbed. */
-bool samples_take_quiet(struct team *team, int32_t n_active, int32_t n_cpus, int32_t attempts,
-                        int32_t n, sample_fn *fn, void *ctx, struct samples *out);
+/* The same, keeping the samples during which no member lost its CPU, and taking n more until
+ * there are enough or `attempts` are used up; then the last ones are kept as they are.  What
+ * is kept depends on the scheduler alone, never on the times.  False: some were disturbed. */
+bool samples_take_quiet(struct team *team, int32_t n_active, int32_t attempts, int32_t n,
+                        sample_fn *fn, void *ctx, struct samples *out);
 
 /* Median and 95 % limits of work / time, per second. */
 void samples_rate(const struct samples *s, double work, double *median, double *lo, double *hi);

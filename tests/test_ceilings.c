@@ -127,6 +127,24 @@ static void samples_run_on_the_active_members_only(void **state)
     for (int i = 0; i < 9; i++) assert_true(s.ns[i] >= 0);
 }
 
+static void undisturbed_samples_are_kept_and_the_number_is_always_met(void **state)
+{
+    struct team *team;
+    struct samples s;
+    struct counting c = {{0}, 0};
+    assert_int_equal(team_create(2, &team), ERR_NONE);
+    bool quiet = samples_take_quiet(team, 2, 3, 11, count_work, &c, &s);
+    team_free(team);
+    assert_int_equal(s.n, 11);
+    int n_preempted = 0;
+    for (int i = 0; i < s.n; i++) n_preempted += s.preempted[i];
+    assert_int_equal(quiet, n_preempted == 0);
+    /* One attempt is a warm-up and 11 samples; at most three were made. */
+    assert_int_equal(c.calls[0] % 12, 0);
+    assert_true(c.calls[0] >= 12 && c.calls[0] <= 36);
+    assert_int_equal(c.calls[0], c.calls[1]);
+}
+
 static void contention_allows_for_spare_cpus_and_ticks(void **state)
 {
     struct contention_found f = {.other_cpus = 1.05, .wall_s = 1};
@@ -278,6 +296,7 @@ int main(void)
         cmocka_unit_test(peaks_are_what_the_ports_allow),
         cmocka_unit_test(rates_are_ranks_of_times),
         cmocka_unit_test(samples_run_on_the_active_members_only),
+        cmocka_unit_test(undisturbed_samples_are_kept_and_the_number_is_always_met),
         cmocka_unit_test(contention_allows_for_spare_cpus_and_ticks),
         cmocka_unit_test(prices_use_the_bandwidth_of_the_working_set),
         cmocka_unit_test(without_a_curve_four_caches_count_as_cold),
