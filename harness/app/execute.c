@@ -152,11 +152,7 @@ static enum err run_sim(struct job *j)
                              .mem_bytes = d->memory_bytes};
     TRY(begin_invocation(j, &row));
     TRY(store_begin(j->store));
-    enum err e = plan_all(j);
-    if (e != ERR_NONE) {
-        store_rollback(j->store);
-        return e;
-    }
+    TRY(plan_all(j)); /* what is not committed is gone when the store is closed */
     return store_commit(j->store);
 }
 
@@ -289,11 +285,9 @@ static enum err run_device(struct job *j)
 {
     enum err e = is_sim(j->device) ? run_sim(j) : run_real(j);
     log_progress_end(j->options->log);
-    if (!j->invocation_id[0]) return e;
-    enum err ended = store_end_invocation(
-        j->store, j->invocation_id,
-        err_exit_code(e != ERR_NONE ? e : j->out->n_failed ? ERR_SOME_FAILED : ERR_NONE));
-    return e != ERR_NONE ? e : ended;
+    if (e != ERR_NONE || !j->invocation_id[0]) return e;
+    return store_end_invocation(j->store, j->invocation_id,
+                                err_exit_code(j->out->n_failed ? ERR_SOME_FAILED : ERR_NONE));
 }
 
 /* Before anything runs: every device must be there. */

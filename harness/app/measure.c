@@ -191,11 +191,7 @@ static enum err store_group(struct group *g, struct store *s, const char *invoca
     TRY(uuid_make(pair_id));
     TRY(store_begin(s));
     for (int32_t i = 0; i < g->n; i++) {
-        enum err e = store_arm(s, invocation_id, &g->arm[i], cells[i], pair_id, runs[i].run_id);
-        if (e != ERR_NONE) {
-            store_rollback(s);
-            return e;
-        }
+        TRY(store_arm(s, invocation_id, &g->arm[i], cells[i], pair_id, runs[i].run_id));
         runs[i].status = g->arm[i].status;
         memcpy(runs[i].message, g->arm[i].message, sizeof runs[i].message);
         if (runs[i].status == ERR_NONE)
