@@ -2,7 +2,8 @@
 # The command line: sentences on stderr, exit codes, and that tables and help agree.
 # $REGIME is the program to run.
 set -u
-regime=${REGIME:-./regime}
+regime=$(realpath "${REGIME:-./regime}")
+[ -x "$regime" ] || { echo "no program at $regime"; exit 1; }
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
