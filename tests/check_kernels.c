@@ -128,8 +128,10 @@ void check_attention(struct kernels *k, const struct attention_case *c)
 void check_rowstat(struct kernels *k, const struct rowstat_case *c)
 {
     char what[128];
-    struct choice_rule rule = {.temperature = c->temperature, .seed = 0x123456789abcdefu,
-                               .n_ids = c->n_ids, .mask_id = c->mask_id};
+    struct choice_rule rule = {.temperature = c->temperature,
+                               .seed = 0x123456789abcdefu,
+                               .n_ids = c->n_ids,
+                               .mask_id = c->mask_id};
     float *x = random_floats((int64_t)c->m * c->v, 7, c->spread);
     struct row_stat *stats = calloc((size_t)c->m, sizeof *stats);
     struct row_key *keys = calloc((size_t)c->m, sizeof *keys);
@@ -146,9 +148,8 @@ void check_rowstat(struct kernels *k, const struct rowstat_case *c)
                  c->mask_id, (double)c->temperature, i);
         /* Arg-max is exact.  A noisy value has the rounding of x / T, of the noise (3 ulp of
          * at most 23, twice) and of their sum. */
-        double value_error = rule.temperature > 0
-                                 ? U_F32 * (4 * c->spread / rule.temperature + 8 * 23)
-                                 : 0;
+        double value_error =
+            rule.temperature > 0 ? U_F32 * (4 * c->spread / rule.temperature + 8 * 23) : 0;
         if (want.margin > 2 * value_error && stats[i].id != want.id)
             fail_msg("%s: chose %d, want %d (margin %g)", what, stats[i].id, want.id, want.margin);
         if (want.margin <= 2 * value_error) continue;

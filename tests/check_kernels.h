@@ -34,8 +34,8 @@ struct weight {
     struct tensor t; /* n_dim 0 after a NULL x */
     size_t bytes;
 };
-struct weight weight_open(struct kernels *k, float *x, int64_t rows, int64_t cols,
-                          enum dtype dtype, enum layout layout);
+struct weight weight_open(struct kernels *k, float *x, int64_t rows, int64_t cols, enum dtype dtype,
+                          enum layout layout);
 void weight_close(struct weight *w);
 
 /* n numbers in -spread .. spread that depend on seed alone. */

@@ -44,8 +44,7 @@ void check_embed(struct kernels *k, const struct rows_case *c, enum dtype dtype,
     float *want = malloc((size_t)(c->n * (int64_t)c->d) * sizeof *want);
     int32_t *ids = malloc((size_t)c->n * sizeof *ids);
     struct weight w = weight_open(k, table, VOCABULARY, c->d, dtype, layout);
-    struct tensor shape =
-        tensor_2d(NULL, kernels_activation_dtype(k), ROLE_ACTIVATION, c->n, c->d);
+    struct tensor shape = tensor_2d(NULL, kernels_activation_dtype(k), ROLE_ACTIVATION, c->n, c->d);
     shape.row_stride += c->pad;
     struct guarded g = guarded_open(k, shape);
     for (int32_t i = 0; i < c->n; i++) {

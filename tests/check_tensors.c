@@ -118,8 +118,8 @@ static void copy_row(void *ctx, int64_t row, void *out)
     memcpy(out, s->data + (size_t)row * s->row_bytes, s->row_bytes);
 }
 
-struct weight weight_open(struct kernels *k, float *x, int64_t rows, int64_t cols,
-                          enum dtype dtype, enum layout layout)
+struct weight weight_open(struct kernels *k, float *x, int64_t rows, int64_t cols, enum dtype dtype,
+                          enum layout layout)
 {
     struct weight w = {.k = k};
     if (x == NULL) return w;

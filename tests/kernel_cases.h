@@ -37,6 +37,7 @@ struct attention_case {
     struct span spans[4]; /* row0 follows from n_rows: left 0 here */
 };
 
+/* clang-format off */
 static const struct attention_case attention_cases[] = {
     /* one token, one key */
     {1, 1, 8, 4, 1, DTYPE_F32, 1, {{.n_rows = 1, .n_visible = 1}}},
@@ -74,6 +75,7 @@ static const struct attention_case attention_cases[] = {
     {2, 2, 32, 1100, 1, DTYPE_BF16, 1, {{.n_rows = 9, .pos0 = 1020, .n_visible = 1029}}},
     {1, 1, 256, 600, 1, DTYPE_F32, 1, {{.n_rows = 3, .pos0 = 510, .n_visible = 513}}},
 };
+/* clang-format on */
 
 struct rowstat_case {
     int32_t m, v, n_ids, mask_id;
@@ -81,10 +83,10 @@ struct rowstat_case {
 };
 
 static const struct rowstat_case rowstat_cases[] = {
-    {1, 2, 2, -1, 0, 1},           {1, 17, 17, 16, 0, 3},         {3, 64, 60, 5, 0, 8},
-    {2, 1000, 900, 0, 0, 2},       {1, 4096, 4096, 4095, 0, 10},  {2, 4097, 4097, 4096, 0, 10},
-    {5, 9001, 8999, 4500, 0, 20},  {1, 20000, 5, 2, 0, 1},        {2, 63, 63, -1, 1, 2},
-    {9, 500, 490, 64, 0.7f, 4},    {3, 9000, 8990, 8192, 1.5f, 6}, {2, 4100, 4100, 4099, 0.1f, 1},
+    {1, 2, 2, -1, 0, 1},          {1, 17, 17, 16, 0, 3},          {3, 64, 60, 5, 0, 8},
+    {2, 1000, 900, 0, 0, 2},      {1, 4096, 4096, 4095, 0, 10},   {2, 4097, 4097, 4096, 0, 10},
+    {5, 9001, 8999, 4500, 0, 20}, {1, 20000, 5, 2, 0, 1},         {2, 63, 63, -1, 1, 2},
+    {9, 500, 490, 64, 0.7f, 4},   {3, 9000, 8990, 8192, 1.5f, 6}, {2, 4100, 4100, 4099, 0.1f, 1},
     {1, 12000, 4096, -1, 1, 50},
 };
 
@@ -108,7 +110,7 @@ struct rows_case {
 
 /* For norms, sums, SwiGLU, embeddings and gathers. */
 static const struct rows_case rows_cases[] = {
-    {1, 1, 0},   {1, 16, 0},  {3, 15, 1},   {2, 17, 0},   {5, 64, 16}, {1, 896, 0},
+    {1, 1, 0},   {1, 16, 0},  {3, 15, 1},   {2, 17, 0},   {5, 64, 16},  {1, 896, 0},
     {4, 100, 3}, {33, 48, 0}, {2, 1500, 0}, {9, 2048, 5}, {1, 4864, 0},
 };
 

@@ -105,10 +105,9 @@ void ref_attention(double *out, double *mag, double *score_mag, const float *q, 
                 /* Not span_visible: the masks as a table of which key each row may see. */
                 int64_t n_keys = 0;
                 for (int64_t key = 0; key < span->n_visible; key++) {
-                    bool sees = span->mask == MASK_FULL ||
-                                (span->mask == MASK_CAUSAL && key <= pos) ||
-                                (span->mask == MASK_BLOCK &&
-                                 key / span->block <= pos / span->block);
+                    bool sees =
+                        span->mask == MASK_FULL || (span->mask == MASK_CAUSAL && key <= pos) ||
+                        (span->mask == MASK_BLOCK && key / span->block <= pos / span->block);
                     if (sees) n_keys = key + 1;
                 }
                 attend(out + row * s->d, mag + row * s->d, score_mag + row, q + row * s->d,

@@ -21,7 +21,7 @@ enum { MEMBERS_MAX = 8 };
 struct tally {
     struct team *team;
     int32_t n_rounds;
-    int32_t calls[MEMBERS_MAX];  /* plain ints: the team itself must order them */
+    int32_t calls[MEMBERS_MAX]; /* plain ints: the team itself must order them */
     int32_t round[MEMBERS_MAX];
     int32_t n_late[MEMBERS_MAX]; /* rounds in which someone was seen elsewhere  */
 };
@@ -42,8 +42,7 @@ static void every_member_runs_once(void **state)
         assert_int_equal(team_size(t.team), n);
         int32_t n_runs = n <= 2 ? 2000 : 50;
         for (int32_t i = 0; i < n_runs; i++) team_run(t.team, count_call, &t);
-        for (int32_t m = 0; m < MEMBERS_MAX; m++)
-            assert_int_equal(t.calls[m], m < n ? n_runs : 0);
+        for (int32_t m = 0; m < MEMBERS_MAX; m++) assert_int_equal(t.calls[m], m < n ? n_runs : 0);
         team_free(t.team);
     }
 }
@@ -97,8 +96,8 @@ static void an_idle_team_uses_no_cpu(void **state)
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
     nanosleep(&gap, NULL);
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
-    double used_s = (double)(after.tv_sec - before.tv_sec) +
-                    1e-9 * (double)(after.tv_nsec - before.tv_nsec);
+    double used_s =
+        (double)(after.tv_sec - before.tv_sec) + 1e-9 * (double)(after.tv_nsec - before.tv_nsec);
     assert_true(used_s < 0.05); /* one spinner alone would use 0.2 */
     team_free(t.team);
 }

@@ -146,8 +146,8 @@ static double busy_seconds(void)
     if (f == NULL) return -1;
     if (fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle,
                &wait, &irq, &softirq, &steal) == 8)
-        seconds = (double)(user + nice + system + irq + softirq + steal) /
-                  (double)sysconf(_SC_CLK_TCK);
+        seconds =
+            (double)(user + nice + system + irq + softirq + steal) / (double)sysconf(_SC_CLK_TCK);
     fclose(f);
     return seconds;
 }

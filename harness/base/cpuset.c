@@ -13,8 +13,7 @@ int32_t cpuset_process(cpu_set_t *out)
     if (tasks != NULL) {
         for (struct dirent *d = readdir(tasks); d != NULL; d = readdir(tasks)) {
             int tid = atoi(d->d_name);
-            if (tid > 0 && sched_getaffinity(tid, sizeof mask, &mask) == 0)
-                CPU_OR(out, out, &mask);
+            if (tid > 0 && sched_getaffinity(tid, sizeof mask, &mask) == 0) CPU_OR(out, out, &mask);
         }
         closedir(tasks);
     }

@@ -38,7 +38,7 @@ struct team {
     team_fn *fn; /* NULL ends the members                                        */
     void *arg;
     int32_t n_members, n_started;
-    int32_t spins;       /* 0 when members share CPUs: a spinner would hold up the one it waits for */
+    int32_t spins; /* 0 when members share CPUs: a spinner would hold up the one it waits for */
     bool pinned;
     cpu_set_t process_cpus; /* the caller's mask on team_free, if pinned         */
     struct member *members; /* owned; [n_members], entry 0 is the caller         */

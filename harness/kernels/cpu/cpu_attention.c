@@ -14,15 +14,15 @@
 #include "harness/kernels/cpu/cpu.h"
 
 enum {
-    PIECE_KEYS = 512,    /* a multiple of SCORE_KEYS                             */
-    ITEM_QUERIES = 48,   /* rows x query heads an item aims at                   */
-    FEW_ITEMS = 4        /* items per member below which they are cut into pieces */
+    PIECE_KEYS = 512,  /* a multiple of SCORE_KEYS                             */
+    ITEM_QUERIES = 48, /* rows x query heads an item aims at                   */
+    FEW_ITEMS = 4      /* items per member below which they are cut into pieces */
 };
 
 struct item {
     int32_t span, kv_head, row0, n_rows;
-    int32_t n_keys;       /* that any of the rows sees                     */
-    int32_t first_piece;  /* among all items' pieces, if these are kept    */
+    int32_t n_keys;      /* that any of the rows sees                     */
+    int32_t first_piece; /* among all items' pieces, if these are kept    */
     int32_t n_pieces;
 };
 
@@ -38,12 +38,12 @@ struct attention {
     const struct span *spans;
     const struct item *items;
     int32_t n_spans, n_items, n_pieces;
-    int32_t max_queries;  /* of an item                                    */
-    int64_t group;        /* query heads per key/value head                */
-    int64_t d, d_padded;  /* head width, rounded up to PANEL               */
+    int32_t max_queries; /* of an item                                    */
+    int64_t group;       /* query heads per key/value head                */
+    int64_t d, d_padded; /* head width, rounded up to PANEL               */
     bool in_pieces;
-    float *parts;         /* in_pieces: one partial per piece              */
-    float *members;       /* see member_floats                             */
+    float *parts;   /* in_pieces: one partial per piece              */
+    float *members; /* see member_floats                             */
     int64_t part_floats, member_floats;
     _Atomic int32_t next_item, next_merge;
 };
@@ -81,11 +81,11 @@ static void pack_queries(const struct attention *a, const struct item *it, float
 }
 
 /* Rows of positions [key0, ...) of the item's key/value head. */
-static const void *cache_rows(const struct attention *a, struct tensor cache,
-                              const struct item *it, int64_t key0)
+static const void *cache_rows(const struct attention *a, struct tensor cache, const struct item *it,
+                              int64_t key0)
 {
-    int64_t at = a->spans[it->span].slot * cache.row_stride +
-                 (it->kv_head * cache.dim[2] + key0) * a->d;
+    int64_t at =
+        a->spans[it->span].slot * cache.row_stride + (it->kv_head * cache.dim[2] + key0) * a->d;
     return (const char *)cache.data + at * dtype_bytes(cache.dtype);
 }
 
@@ -261,8 +261,8 @@ enum err cpu_attention(void *state, struct tensor out, struct tensor q, struct t
     list_items(&a, items);
     a.items = items;
     a.part_floats = round_up(partial_floats(&a), 16);
-    a.member_floats = a.max_queries * (a.d_padded + SCORE_KEYS) + 2 * SCORE_KEYS * a.d_padded +
-                      2 * a.part_floats;
+    a.member_floats =
+        a.max_queries * (a.d_padded + SCORE_KEYS) + 2 * SCORE_KEYS * a.d_padded + 2 * a.part_floats;
     a.member_floats = round_up(a.member_floats, 1024);
     TRY(cpu_scratch(c, SCRATCH_MEMBERS, (size_t)(team * a.member_floats) * sizeof(float),
                     &members));

@@ -13,8 +13,8 @@ enum { BLOCK_PANELS = MATMUL_BLOCK_COLS / PANEL };
 struct matmul {
     struct cpu *cpu;
     struct tensor y, x, w, bias;
-    float *packed_x;   /* [k blocks][row blocks][k of the block][rows of the block]      */
-    char *members;     /* per member: a block of w as f32, then the last panel's results */
+    float *packed_x; /* [k blocks][row blocks][k of the block][rows of the block]      */
+    char *members;   /* per member: a block of w as f32, then the last panel's results */
     int64_t member_bytes;
     int64_t n_row_blocks;
 };

@@ -25,8 +25,7 @@ static int64_t bf16_place(int64_t c)
 static void pack_bf16(uint16_t *panel, const uint16_t *rows, int64_t stride, int64_t k)
 {
     for (int64_t i = 0; i < k; i++)
-        for (int64_t c = 0; c < PANEL; c++)
-            panel[i * PANEL + bf16_place(c)] = rows[c * stride + i];
+        for (int64_t c = 0; c < PANEL; c++) panel[i * PANEL + bf16_place(c)] = rows[c * stride + i];
 }
 
 static void pack_f32(float *panel, const float *rows, int64_t stride, int64_t k)

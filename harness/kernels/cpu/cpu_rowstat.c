@@ -124,8 +124,8 @@ enum err cpu_rowstat(void *state, struct row_stat *stats, struct tensor logits,
                         .rule = rule,
                         .n_slices = (logits.dim[1] + SLICE - 1) / SLICE};
     void *slices;
-    TRY(cpu_scratch(c, SCRATCH_PARTS,
-                    (size_t)(logits.dim[0] * a.n_slices) * sizeof(struct slice), &slices));
+    TRY(cpu_scratch(c, SCRATCH_PARTS, (size_t)(logits.dim[0] * a.n_slices) * sizeof(struct slice),
+                    &slices));
     a.slices = slices;
     cpu_run(c, tensor_bytes(logits), rowstat_member, &a);
     return ERR_NONE;

@@ -20,7 +20,8 @@ enum {
 };
 
 /* y[r][c] (+)= sum over k of x(r, k) w[k][c], r < the tile's rows, c < PANEL; `first`: y is
- * overwritten.  next: memory to prefetch meanwhile, one line every next_step steps of k; NULL: none. */
+ * overwritten.  next: memory to prefetch meanwhile, one line every next_step steps of k; NULL:
+ * none. */
 struct tile_next {
     const char *line;
     int64_t step;

@@ -31,7 +31,8 @@ TILE struct pair load_half(const void *w, int64_t i, int half, enum kind kind)
                          _mm256_castsi256_ps(upper)};
 }
 
-/* Halves [half0, half0 + n_halves) of a panel; x(r, i) stands at x[i * x_step_k + r * x_step_row]. */
+/* Halves [half0, half0 + n_halves) of a panel; x(r, i) stands at x[i * x_step_k + r * x_step_row].
+ */
 TILE void tile_halves(const void *w, int half0, int n_halves, const float *x, int64_t x_step_k,
                       int64_t x_step_row, int64_t k, int rows, float *y, int64_t y_stride,
                       bool first, enum kind kind, float *keep, bool ahead)
@@ -144,13 +145,13 @@ TILE void stream(const void *w, int64_t n_panels, const float *x, int64_t k, int
 TILES_OF(1) TILES_OF(2) TILES_OF(3) TILES_OF(4) TILES_OF(5) TILES_OF(6)
 
 #define EACH(NAME) {0, NAME##_1, NAME##_2, NAME##_3, NAME##_4, NAME##_5, NAME##_6}
-/* clang-format on */
+    /* clang-format on */
 
-const struct cpu_tiles cpu_tiles_avx2 = {
-    .max_rows = ROWS_MAX,
-    .f32 = EACH(f32),
-    .bf16_keep = EACH(keep),
-    .scores = EACH(scores),
-    .stream_f32 = EACH(stream_f32),
-    .stream_bf16 = EACH(stream_bf16),
+    const struct cpu_tiles cpu_tiles_avx2 = {
+        .max_rows = ROWS_MAX,
+        .f32 = EACH(f32),
+        .bf16_keep = EACH(keep),
+        .scores = EACH(scores),
+        .stream_f32 = EACH(stream_f32),
+        .stream_bf16 = EACH(stream_bf16),
 };

@@ -160,13 +160,13 @@ TILES_OF(7, 1) TILES_OF(8, 1) TILES_OF(9, 1) TILES_OF(10, 1) TILES_OF(11, 1) TIL
 
 #define EACH(NAME) {0, NAME##_1, NAME##_2, NAME##_3, NAME##_4, NAME##_5, NAME##_6, NAME##_7, \
                     NAME##_8, NAME##_9, NAME##_10, NAME##_11, NAME##_12}
-/* clang-format on */
+    /* clang-format on */
 
-const struct cpu_tiles cpu_tiles_avx512 = {
-    .max_rows = 12,
-    .f32 = EACH(f32),
-    .bf16_keep = EACH(keep),
-    .scores = EACH(scores),
-    .stream_f32 = EACH(stream_f32),
-    .stream_bf16 = EACH(stream_bf16),
+    const struct cpu_tiles cpu_tiles_avx512 = {
+        .max_rows = 12,
+        .f32 = EACH(f32),
+        .bf16_keep = EACH(keep),
+        .scores = EACH(scores),
+        .stream_f32 = EACH(stream_f32),
+        .stream_bf16 = EACH(stream_bf16),
 };

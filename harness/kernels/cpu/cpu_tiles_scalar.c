@@ -14,9 +14,10 @@ static void widen(float *out, const uint16_t *w)
     }
 }
 
-static inline __attribute__((always_inline)) void
-tile(const void *w, bool bf16, const float *x, int64_t x_step_k, int64_t x_step_row, int64_t k,
-     int rows, float *y, int64_t y_stride, bool first, float *keep)
+static inline __attribute__((always_inline)) void tile(const void *w, bool bf16, const float *x,
+                                                       int64_t x_step_k, int64_t x_step_row,
+                                                       int64_t k, int rows, float *y,
+                                                       int64_t y_stride, bool first, float *keep)
 {
     float sum[ROWS_MAX][PANEL], wide[PANEL];
     for (int r = 0; r < rows; r++)
@@ -75,13 +76,13 @@ tile(const void *w, bool bf16, const float *x, int64_t x_step_k, int64_t x_step_
 TILES_OF(1) TILES_OF(2) TILES_OF(3) TILES_OF(4)
 
 #define EACH(NAME) {0, NAME##_1, NAME##_2, NAME##_3, NAME##_4}
-/* clang-format on */
+    /* clang-format on */
 
-const struct cpu_tiles cpu_tiles_scalar = {
-    .max_rows = ROWS_MAX,
-    .f32 = EACH(f32),
-    .bf16_keep = EACH(keep),
-    .scores = EACH(scores),
-    .stream_f32 = EACH(stream_f32),
-    .stream_bf16 = EACH(stream_bf16),
+    const struct cpu_tiles cpu_tiles_scalar = {
+        .max_rows = ROWS_MAX,
+        .f32 = EACH(f32),
+        .bf16_keep = EACH(keep),
+        .scores = EACH(scores),
+        .stream_f32 = EACH(stream_f32),
+        .stream_bf16 = EACH(stream_bf16),
 };

@@ -9,9 +9,9 @@
 
 enum { VEC_LANES = 16 };
 
-typedef __m512 vec;       /* 16 f32            */
-typedef __m512i vecu;     /* 16 32-bit words   */
-typedef __mmask16 vmask;  /* 16 booleans       */
+typedef __m512 vec;      /* 16 f32            */
+typedef __m512i vecu;    /* 16 32-bit words   */
+typedef __mmask16 vmask; /* 16 booleans       */
 
 VEC_FN vec vec_set1(float a)
 {

@@ -81,8 +81,7 @@ VEC_FN vec vec_load_bf16(const uint16_t *p)
 VEC_FN void vec_store_bf16_n(uint16_t *p, vec a, int64_t n)
 {
     vecu w = vec_bits(a);
-    for (int64_t i = 0; i < n; i++)
-        p[i] = (uint16_t)((w.v[i] + 0x7fff + (w.v[i] >> 16 & 1)) >> 16);
+    for (int64_t i = 0; i < n; i++) p[i] = (uint16_t)((w.v[i] + 0x7fff + (w.v[i] >> 16 & 1)) >> 16);
 }
 
 VEC_FN void vec_store_bf16(uint16_t *p, vec a)
