@@ -73,7 +73,7 @@ struct device_row engine_device(const struct engine *e)
                                .mem_bytes = e->cpu.mem_total_bytes};
 }
 
-static int32_t threads_of(const struct engine *e, const struct cell *c)
+int32_t engine_threads(const struct engine *e, const struct cell *c)
 {
     return c->threads ? c->threads : e->cpu.n_cpus;
 }
@@ -111,7 +111,7 @@ enum err engine_load(struct engine *e, const struct cell *c, int64_t extra_bytes
 {
     struct model_config config;
     TRY(model_preset(c->model, c->layers, &config));
-    TRY(open_kernels(e, threads_of(e, c)));
+    TRY(open_kernels(e, engine_threads(e, c)));
     if (e->model && !same_weights(&e->loaded, c)) unload(e);
     int64_t weights = e->model ? 0 : model_bytes(e->kernels, &config, c->dtype);
     TRY(check_fits(weights + extra_bytes, c->model));
@@ -126,47 +126,46 @@ enum err engine_load(struct engine *e, const struct cell *c, int64_t extra_bytes
 
 /* ---- roofs ---- */
 
-static enum err measure(struct engine *e, int32_t threads, struct ceiling_set *out)
-{
-    struct team *team;
-    TRY(team_create(threads, &team));
-    log_progress(e->log, "measuring the machine's roofs on %d threads", threads);
-    enum err err = ceilings_measure(team, e->isa, CEILINGS_QUICK, NULL, NULL, out);
-    team_free(team);
-    return err;
-}
-
-static const struct ceiling_set *roofs_of(const struct engine *e, int32_t threads)
+const struct ceiling_set *engine_roofs(const struct engine *e, int32_t threads)
 {
     for (int32_t i = 0; i < e->n_roofs; i++)
         if (e->roofs[i].threads == threads) return e->roofs[i].set;
     return NULL;
 }
 
-static enum err need_roofs(struct engine *e, int32_t threads)
+/* The place of a thread count's roofs, made when there is none. */
+static enum err place_roofs(struct engine *e, int32_t threads, struct ceiling_set **out)
 {
-    if (roofs_of(e, threads)) return ERR_NONE;
+    for (int32_t i = 0; i < e->n_roofs; i++)
+        if (e->roofs[i].threads == threads) {
+            *out = e->roofs[i].set;
+            return ERR_NONE;
+        }
     if (e->n_roofs == MAX_THREAD_COUNTS)
         return err_set(ERR_USAGE, "threads: more than %d different counts in one sweep",
                        MAX_THREAD_COUNTS);
-    struct ceiling_set *set = calloc(1, sizeof *set);
-    if (!set) return err_set(ERR_NOMEM, "roofs: out of memory");
-    enum err err = measure(e, threads, set);
-    if (err != ERR_NONE) {
-        free(set);
-        return err_trace(err, __FILE__, __LINE__);
-    }
+    *out = calloc(1, sizeof **out);
+    if (!*out) return err_set(ERR_NOMEM, "roofs: out of memory");
     e->roofs[e->n_roofs].threads = threads;
-    e->roofs[e->n_roofs++].set = set;
+    e->roofs[e->n_roofs++].set = *out;
     return ERR_NONE;
+}
+
+enum err engine_measure(struct engine *e, int32_t threads)
+{
+    struct ceiling_set *set;
+    struct team *team;
+    TRY(place_roofs(e, threads, &set));
+    TRY(team_create(threads, &team));
+    enum err err = ceilings_measure(team, e->isa, CEILINGS_QUICK, NULL, NULL, set);
+    team_free(team);
+    return err;
 }
 
 enum err engine_target(struct engine *e, const struct cell *c, struct plan_target *out)
 {
-    int32_t threads = threads_of(e, c);
     bool resident;
-    TRY(open_kernels(e, threads));
-    TRY(need_roofs(e, threads));
+    TRY(open_kernels(e, engine_threads(e, c)));
     memset(out, 0, sizeof *out);
     out->traffic = kernels_traffic(e->kernels);
     out->activation_dtype = kernels_activation_dtype(e->kernels);
@@ -177,23 +176,11 @@ enum err engine_target(struct engine *e, const struct cell *c, struct plan_targe
 void engine_price(const struct engine *e, const struct cell *c, int64_t weight_bytes,
                   struct price price[TIER_COUNT], bool *cache_resident)
 {
-    int32_t threads = threads_of(e, c);
-    const struct ceiling_set *set = roofs_of(e, threads);
+    int32_t threads = engine_threads(e, c);
+    const struct ceiling_set *set = engine_roofs(e, threads);
     CHECK(set);
     memset(price, 0, TIER_COUNT * sizeof *price);
     ceilings_price(set, threads, weight_bytes, &price[TIER_CEILINGS], cache_resident);
-}
-
-enum err engine_measure_again(struct engine *e, int32_t threads, struct ceiling_set *out)
-{
-    return measure(e, threads, out);
-}
-
-const struct ceiling_set *engine_ceilings(const struct engine *e, int32_t i, int32_t *threads)
-{
-    if (i >= e->n_roofs) return NULL;
-    *threads = e->roofs[i].threads;
-    return e->roofs[i].set;
 }
 
 enum err store_ceiling_set(struct store *s, const char *invocation_id, const char *device,

@@ -20,19 +20,21 @@ struct device_row engine_device(const struct engine *e);
 enum err engine_load(struct engine *e, const struct cell *c, int64_t extra_bytes,
                      struct model **out) MUST_CHECK;
 
-/* The machine as a plan sees it, for the cell's thread count: measured on first use. */
+/* Threads the cell runs on: its own number or one per CPU. */
+int32_t engine_threads(const struct engine *e, const struct cell *c);
+
+/* Measure the roofs of a thread count, again if they were before: a virtual machine's may
+ * change within minutes. */
+enum err engine_measure(struct engine *e, int32_t threads) MUST_CHECK;
+/* The latest ones; NULL: not measured. */
+const struct ceiling_set *engine_roofs(const struct engine *e, int32_t threads);
+
+/* The machine as a plan sees it, for the cell's thread count, whose roofs are measured. */
 enum err engine_target(struct engine *e, const struct cell *c, struct plan_target *out) MUST_CHECK;
 
-/* Roofs for a forward that streams weight_bytes; engine_target must have been asked first. */
+/* Roofs for a forward that streams weight_bytes. */
 void engine_price(const struct engine *e, const struct cell *c, int64_t weight_bytes,
                   struct price price[TIER_COUNT], bool *cache_resident);
-
-/* Measure the roofs of a thread count again, to see whether the machine is still the same. */
-enum err engine_measure_again(struct engine *e, int32_t threads,
-                              struct ceiling_set *out) MUST_CHECK;
-
-/* Roofs measured so far: set i and its thread count; NULL past the last. */
-const struct ceiling_set *engine_ceilings(const struct engine *e, int32_t i, int32_t *threads);
 
 /* Rows for the store; moment: "before", "after", "alone". */
 enum err store_ceiling_set(struct store *s, const char *invocation_id, const char *device,

@@ -17,7 +17,7 @@ struct job { /* one device's share of the cells */
     char invocation_id[37];
     int32_t *place; /* owned by execute_cells: cell -> index in out->run, -1 none */
     struct engine *engine;
-    int32_t n_stored_roofs;
+    int32_t fresh_threads;   /* whose roofs were measured after the last group; 0: none */
     int32_t n_cells, n_done; /* of this device, for progress */
     int64_t started_ns;
 };
@@ -158,31 +158,23 @@ static enum err run_sim(struct job *j)
 
 /* ---- real devices ---- */
 
-/* Store roofs as soon as they were measured. */
-static enum err store_new_roofs(struct job *j)
+static enum err store_roofs(struct job *j, int32_t threads, const char *moment)
 {
-    int32_t threads;
-    const struct ceiling_set *set;
-    while ((set = engine_ceilings(j->engine, j->n_stored_roofs, &threads))) {
-        TRY(store_ceiling_set(j->store, j->invocation_id, j->device, set, "before"));
-        j->n_stored_roofs++;
-    }
-    return ERR_NONE;
+    return store_ceiling_set(j->store, j->invocation_id, j->device,
+                             engine_roofs(j->engine, threads), moment);
 }
 
-static enum err store_roofs_again(struct job *j)
+/* Roofs before a group: those measured after the last one, if it used as many threads. */
+static enum err measure_roofs(struct job *j, const struct cell *c, const char *moment)
 {
-    int32_t threads;
-    struct ceiling_set *again = malloc(sizeof *again);
-    if (!again) return err_set(ERR_NOMEM, "roofs: out of memory");
-    enum err e = ERR_NONE;
-    for (int32_t i = 0; e == ERR_NONE && engine_ceilings(j->engine, i, &threads); i++) {
-        e = engine_measure_again(j->engine, threads, again);
-        if (e == ERR_NONE)
-            e = store_ceiling_set(j->store, j->invocation_id, j->device, again, "after");
+    int32_t threads = engine_threads(j->engine, c);
+    bool before = strcmp(moment, "before") == 0;
+    if (!before || j->fresh_threads != threads) {
+        log_progress(j->options->log, "measuring the machine's roofs on %d threads", threads);
+        TRY(engine_measure(j->engine, threads));
     }
-    free(again);
-    return e;
+    j->fresh_threads = before ? 0 : threads;
+    return store_roofs(j, threads, moment);
 }
 
 static void show_progress(struct job *j, const struct cell *c, int32_t n)
@@ -222,9 +214,10 @@ static enum err measure_from(struct job *j, int32_t first, const struct planned_
     }
     if (n == 0) return ERR_NONE;
 
+    TRY(measure_roofs(j, &group[0]->cell, "before"));
     show_progress(j, &group[0]->cell, n);
     TRY(measure_group(j->engine, j->store, j->invocation_id, group, n, j->options->limits, runs));
-    TRY(store_new_roofs(j));
+    TRY(measure_roofs(j, &group[0]->cell, "after"));
     for (int32_t i = 0; i < n; i++) {
         memcpy(j->out->run[j->place[index[i]]].run_id, runs[i].run_id, sizeof runs[i].run_id);
         if (runs[i].status == ERR_NONE) {
@@ -272,7 +265,6 @@ static enum err run_real(struct job *j)
     TRY_OUT(begin_invocation(j, &row));
     j->started_ns = clock_ns();
     TRY_OUT(measure_all(j));
-    if (j->options->brackets) TRY_OUT(store_roofs_again(j));
 out:
     engine_close(j->engine);
     j->engine = NULL;

@@ -18,13 +18,12 @@ struct execute_options {
     bool reuse;                          /* a finished run of the same cell counts as done */
     bool reuse_any_build;                /* ... whatever build it is of                    */
     bool only_sim;                       /* ERR_USAGE for a device that is not imagined    */
-    bool brackets;                       /* measure the roofs again at the end             */
     const struct measure_limits *limits;
     struct log *log;
 };
 
 /* Cells on simulated devices are counted and priced; the others are measured, group by
- * group, each group stored before the next begins.  A cell that fails is recorded and the
+ * group, the machine's roofs before and after each, and each stored before the next begins.  A cell that fails is recorded and the
  * rest go on; the caller looks at n_failed. */
 enum err execute_cells(struct store *s, const struct cell_list *cells,
                        const struct execute_options *o, struct execution *out) MUST_CHECK;

@@ -40,7 +40,6 @@ static struct execute_options execute_options_of(const struct options *o)
         .sweep_text = o->sweep_text,
         .reuse = o->sweep_name != NULL,
         .reuse_any_build = o->reuse_any,
-        .brackets = true,
         .limits = &measure_default,
         .log = o->log,
     };

@@ -4,6 +4,8 @@
 #include <string.h>
 
 static const struct verb table[] = {
+    {"quickstart", verb_quickstart, 0, NULL, "",
+     "Measure this machine, run the matched sweep, predict an A100, draw and answer"},
     {"plan", verb_plan, TAKES_AXES | TAKES_SWEEP | TAKES_AXES_ALONE, "sim:a100-80gb", "[SWEEP]",
      "Count FLOPs and bytes of cells and predict their time on a device; touches none"},
     {"run", verb_run, TAKES_AXES | TAKES_AXES_ALONE, NULL, "", "Run the cells the flags describe"},

@@ -1,0 +1,131 @@
+/* verb_quickstart.c - the whole experiment with one command: measure, predict, draw, answer. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "harness/app/answer.h"
+#include "harness/app/execute.h"
+#include "harness/app/verbs.h"
+#include "plots/plot.h"
+
+static enum err make_folder(const char *path)
+{
+    struct strbuf part = {0};
+    enum err e = ERR_NONE;
+    for (const char *p = path;; p++) {
+        if ((*p == '/' || *p == '\0') && part.len && mkdir(strbuf_text(&part), 0777) != 0 &&
+            errno != EEXIST)
+            TRY_OUT(err_set(ERR_IO, "%s: %s", strbuf_text(&part), strerror(errno)));
+        if (*p == '\0') break;
+        strbuf_add_char(&part, *p);
+    }
+    e = strbuf_check(&part);
+out:
+    strbuf_free(&part);
+    return e;
+}
+
+/* The sweep's cells once more, on another device. */
+static enum err on_device(const struct cell_list *cells, const char *device, struct cell_list *out)
+{
+    *out = *cells;
+    out->cell = malloc((size_t)cells->n * sizeof *out->cell);
+    if (!out->cell) return err_set(ERR_NOMEM, "%d cells: out of memory", cells->n);
+    memcpy(out->cell, cells->cell, (size_t)cells->n * sizeof *out->cell);
+    for (int32_t i = 0; i < out->n; i++)
+        snprintf(out->cell[i].cell.device, sizeof out->cell[i].cell.device, "%s", device);
+    return ERR_NONE;
+}
+
+static enum err execute(struct store *s, const struct options *o, const struct cell_list *cells,
+                        const char *what, int32_t *n_failed)
+{
+    struct execute_options eo = {
+        .command = o->command,
+        .sweep_name = o->sweep_name,
+        .sweep_text = o->sweep_text,
+        .reuse = true,
+        .reuse_any_build = o->reuse_any,
+        .limits = &measure_default,
+        .log = o->log,
+    };
+    struct execution x = {0};
+    enum err e = execute_cells(s, cells, &eo, &x);
+    if (e == ERR_NONE) {
+        log_progress_end(o->log);
+        log_line(o->log, LOG_INFO, "%s: %d ran, %d reused, %d skipped, %d failed", what, x.n_ran,
+                 x.n_reused, x.n_skipped, x.n_failed);
+        *n_failed += x.n_failed;
+    }
+    execution_free(&x);
+    return e;
+}
+
+static enum err measure_and_predict(struct store *s, const struct options *o, int32_t *n_failed)
+{
+    struct cell_list imagined = {0};
+    TRY(execute(s, o, &o->cells, "measured on this machine", n_failed));
+    TRY(on_device(&o->cells, "sim:a100-80gb", &imagined));
+    enum err e = execute(s, o, &imagined, "predicted for an A100 80GB", n_failed);
+    free(imagined.cell);
+    return e;
+}
+
+static enum err draw(struct store *s, const struct options *o, const char *dir)
+{
+    struct strbuf written = {0}, skipped = {0};
+    log_progress(o->log, "drawing the figures");
+    enum err e = plot_render_all(s, dir, &written, &skipped);
+    log_progress_end(o->log);
+    strbuf_free(&written);
+    strbuf_free(&skipped);
+    return e;
+}
+
+/* The answer on the screen and, with the claims, in files. */
+static enum err tell(struct store *s, const char *dir)
+{
+    struct strbuf path = {0};
+    enum err e = ERR_NONE;
+    strbuf_addf(&path, "%s/answer.txt", dir);
+    TRY_OUT(strbuf_check(&path));
+    FILE *f = fopen(strbuf_text(&path), "w");
+    if (!f) TRY_OUT(err_set(ERR_IO, "%s: %s", strbuf_text(&path), strerror(errno)));
+    e = answer_print(s, f);
+    if (fclose(f) != 0 && e == ERR_NONE)
+        e = err_set(ERR_IO, "%s: %s", strbuf_text(&path), strerror(errno));
+    if (e == ERR_NONE) e = answer_print(s, stdout);
+out:
+    strbuf_free(&path);
+    return e;
+}
+
+enum err verb_quickstart(const struct options *o)
+{
+    const char *dir = o->out ? o->out : "out/quickstart";
+    struct options mine = *o;
+    struct strbuf db = {0};
+    struct store *s = NULL;
+    int32_t n_failed = 0;
+    enum err e = ERR_NONE;
+    TRY(make_folder(dir));
+    strbuf_addf(&db, "%s/quickstart.db", dir);
+    TRY_OUT(strbuf_check(&db));
+    TRY_OUT(options_load_sweep(&mine, o->tiny ? "quickstart-tiny" : "quickstart"));
+    TRY_OUT(store_open(strbuf_text(&db), STORE_WRITE, &s));
+    TRY_OUT(measure_and_predict(s, &mine, &n_failed));
+    TRY_OUT(tell(s, dir)); /* first: figures need gnuplot */
+    TRY_OUT(draw(s, o, dir));
+    printf("\nIn %s: quickstart.db (every number), roofline-*.pdf, .svg, .png and the other figures with "
+           "their captions,\nclaims.md (the popular claims, one by one), answer.txt (the above).\n", dir);
+    if (n_failed) e = err_set(ERR_SOME_FAILED, "%d cells failed", n_failed);
+out:
+    store_close(s);
+    strbuf_free(&db);
+    cell_list_free(&mine.cells);
+    free(mine.sweep_name);
+    free(mine.sweep_title);
+    free(mine.sweep_text);
+    return e;
+}
