@@ -104,6 +104,9 @@ static void print_program(void)
     for (int32_t i = 0; (v = verb_at(i)); i++) printf("  %-12s %s\n", v->name, v->help);
     print_flags(NULL);
     print_exit_codes();
+    printf("\nEnvironment\n"
+           "  REGIME_DB   results database, when --db is not given\n"
+           "  REGIME_ISA  instruction set of the CPU kernels: scalar, avx2 or avx512\n");
     printf(
         "\nData goes to stdout, talk to stderr.  `regime VERB --help` has the options of a verb.\n"
         "Start with `regime doctor` and `regime plan quickstart`.\n");
