@@ -17,7 +17,8 @@ enum err denoise_init(struct denoise *d, const struct decode_spec *s, const stru
     d->seq = calloc(batch, sizeof *d->seq);
     d->logit_row = calloc(batch * length, sizeof *d->logit_row);
     d->logit_pos = calloc(batch * length, sizeof *d->logit_pos);
-    if (!d->unmask || !d->seq || !d->logit_row || !d->logit_pos)
+    d->logit_of = calloc(batch * length, sizeof *d->logit_of);
+    if (!d->unmask || !d->seq || !d->logit_row || !d->logit_pos || !d->logit_of)
         TRY_OUT(err_set(ERR_NOMEM, "denoise: %d sequences: out of memory", s->batch));
     for (size_t b = 0; b < batch; b++) TRY_OUT(unmask_create(&d->unmask[b], d->length));
     TRY_OUT(canvas_create(s, c, &d->tokens));
@@ -34,6 +35,7 @@ void denoise_free(struct denoise *d)
     free(d->seq);
     free(d->logit_row);
     free(d->logit_pos);
+    free(d->logit_of);
     free(d->tokens);
 }
 
@@ -82,8 +84,10 @@ void denoise_pass(struct denoise *d, struct pass *p, int32_t pos0, int32_t n_row
         if (unmask_done(&d->unmask[b])) continue;
         int32_t *pos = d->logit_pos + (size_t)b * d->length;
         int32_t *row = d->logit_row + (size_t)b * d->length;
+        int32_t *logit_of = d->logit_of + (size_t)b * d->length;
         int32_t n = wanted(d, b, pos0, n_rows, pos);
         for (int32_t i = 0; i < n; i++) {
+            logit_of[pos[i]] = i;
             row[i] = pos[i] - pos0 - d->shifted;
             if (row[i] < 0) row[i] = 0; /* position 0 has no row before it */
         }
@@ -112,23 +116,18 @@ void denoise_keys(const struct denoise *d, const struct pass *p, struct row_key 
     }
 }
 
-static int ascending(const void *a, const void *b)
-{
-    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
-    return (x > y) - (x < y);
-}
-
 void denoise_accept(struct denoise *d, const struct pass *p, const struct row_stat *stats,
                     struct step_work *work)
 {
     for (int32_t i = 0; i < p->n_seqs; i++) {
         int32_t b = p->seq[i].span.slot, n = p->seq[i].n_logits;
         const int32_t *pos = d->logit_pos + (size_t)b * d->length, *reveal;
+        const int32_t *logit_of = d->logit_of + (size_t)b * d->length;
         int32_t n_reveal = unmask_next(&d->unmask[b], &reveal);
         for (int32_t j = 0; j < n_reveal; j++) {
-            const int32_t *at = bsearch(&reveal[j], pos, (size_t)n, sizeof *pos, ascending);
-            CHECK(at);
-            denoise_row(d, b)[reveal[j]] = stats[at - pos].id;
+            int32_t at = logit_of[reveal[j]];
+            CHECK(at < n && pos[at] == reveal[j]);
+            denoise_row(d, b)[reveal[j]] = stats[at].id;
             work->flop_useful += token_useful_flop(d->config, reveal[j]);
         }
         work->tokens_committed += n_reveal;

@@ -15,6 +15,8 @@ struct denoise {
     struct pass_seq *seq;              /* owned [batch]                                    */
     int32_t *logit_row, *logit_pos;    /* owned [batch, length]: rows of a span wanted, and
                                           the position each one decides                    */
+    int32_t *logit_of;                 /* owned [batch, length]: the logit row that decides a
+                                          position, where one was wanted                   */
 };
 
 enum err denoise_init(struct denoise *d, const struct decode_spec *s,

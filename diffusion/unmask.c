@@ -28,12 +28,16 @@ void unmask_free(struct unmask *u)
     u->order = NULL;
 }
 
-/* Fisher-Yates with numbers keyed by (seed, request, block, index). */
+/* Fisher-Yates with numbers keyed by (seed, request, block, index), four to a Philox call. */
 static void shuffle(int32_t *order, int32_t n, uint64_t seed, uint32_t request, uint32_t block)
 {
+    struct philox random = {{0}};
     for (int32_t i = n - 1; i > 0; i--) {
-        uint32_t counter[4] = {(uint32_t)i, block, STREAM_ORDER, request};
-        uint32_t j = rng_below(philox4x32(counter, seed).word[0], (uint32_t)i + 1);
+        if (i == n - 1 || i % 4 == 3) {
+            uint32_t counter[4] = {(uint32_t)i / 4, block, STREAM_ORDER, request};
+            random = philox4x32(counter, seed);
+        }
+        uint32_t j = rng_below(random.word[i % 4], (uint32_t)i + 1);
         int32_t t = order[i];
         order[i] = order[j];
         order[j] = t;
