@@ -26,7 +26,7 @@ static const struct flag table[] = {
      "take a cell as done even when another build ran it"},
     {"tiny", 0, FLAG_SWITCH, OPTION(tiny), NULL, " quickstart ",
      "the smallest sweep that still shows every part"},
-    {"out", 0, FLAG_TEXT, OPTION(out), "DIR", " quickstart ", "folder to write into"},
+    {"out", 0, FLAG_TEXT, OPTION(out), "DIR", " quickstart plot ", "folder to write into (plot: default figures)"},
 };
 enum { N_FLAGS = sizeof table / sizeof table[0] };
 

@@ -9,6 +9,7 @@
 #include "harness/app/verbs.h"
 #include "harness/base/cpuinfo.h"
 #include "harness/base/suggest.h"
+#include "plots/plot.h"
 #include "roofline/device.h"
 
 static enum err list_verbs(struct table *t)
@@ -142,6 +143,18 @@ static enum err list_sweeps(struct table *t)
     return ERR_NONE;
 }
 
+static enum err list_figures(struct table *t)
+{
+    static const char *const columns[] = {"figure", "help", NULL};
+    const struct figure *f;
+    table_open(t, "figures", columns);
+    for (int i = 0; (f = figure_at(i)); i++) {
+        table_text(t, f->name);
+        table_text(t, f->help);
+    }
+    return ERR_NONE;
+}
+
 static enum err list_backends(struct table *t)
 {
     static const char *const columns[] = {"backend", "available", "reason", NULL};
@@ -166,6 +179,7 @@ static const struct {
     {"decoders", list_decoders, "policies that decide what each forward computes"},
     {"axes", list_axes, "what describes a cell: flags and keys of sweep files"},
     {"sweeps", list_sweeps, "built-in sweep files"},
+    {"figures", list_figures, "what regime plot can draw"},
     {"backends", list_backends, "implementations of the kernels"},
 };
 enum { N_LISTS = sizeof lists / sizeof lists[0] };

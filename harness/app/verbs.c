@@ -11,8 +11,10 @@ static const struct verb table[] = {
     {"run", verb_run, TAKES_AXES | TAKES_AXES_ALONE, NULL, "", "Run the cells the flags describe"},
     {"sweep", verb_sweep, TAKES_AXES | TAKES_SWEEP, NULL, "SWEEP",
      "Run the cells of a sweep that have no finished run yet"},
+    {"plot", verb_plot, TAKES_ARGS, NULL, "FIGURE|all",
+     "Draw figures of what the database holds, each with its data, script and caption"},
     {"list", verb_list, TAKES_ARGS, NULL, "[WHAT]",
-     "List what there is: verbs, devices, models, decoders, axes, sweeps, backends"},
+     "List what there is: verbs, devices, models, decoders, axes, sweeps, figures, backends"},
     {"doctor", verb_doctor, 0, NULL, "", "Check whether this machine can give good numbers"},
 };
 enum { N_VERBS = sizeof table / sizeof table[0] };

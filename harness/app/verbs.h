@@ -33,6 +33,7 @@ enum err verb_plan(const struct options *o);
 enum err verb_run(const struct options *o);
 enum err verb_sweep(const struct options *o);
 enum err verb_quickstart(const struct options *o);
+enum err verb_plot(const struct options *o);
 
 /* plan --showcmd: each cell as a command line on stdout, skipped ones as comments. */
 enum err show_commands(const struct options *o);

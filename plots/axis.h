@@ -1,0 +1,36 @@
+/* axis.h - a logarithmic axis: its range, its tics, and where a value lies on it. */
+#ifndef PLOTS_AXIS_H
+#define PLOTS_AXIS_H
+
+#include <stdbool.h>
+
+#include "harness/base/strbuf.h"
+
+struct axis_range {
+    double lo, hi;   /* both > 0                                             */
+    bool any;        /* something was included                               */
+};
+
+/* Widen the range to take in a value; NaN, infinite and non-positive ones have no place on a
+ * logarithmic axis and are ignored. */
+void range_include(struct axis_range *r, double value);
+
+/* Out to whole decades, at least one. */
+void range_decades(struct axis_range *r);
+/* Out to 1, 2 or 5 times a power of ten, leaving some room. */
+void range_snug(struct axis_range *r);
+/* For powers of two: half a step of room on both sides. */
+void range_binary(struct axis_range *r);
+
+/* 0 at lo, 1 at hi. */
+double range_at(const struct axis_range *r, double value);
+/* The value at a fraction of the axis. */
+double range_value(const struct axis_range *r, double fraction);
+
+/* The inside of a gnuplot "set xtics (...)": decades, of ranges under two decades also 2 and 5
+ * times a decade, labelled with the prefixes of the SI: 10, 100, 1 k. */
+void range_tics(const struct axis_range *r, struct strbuf *out);
+/* Powers of two. */
+void range_binary_tics(const struct axis_range *r, struct strbuf *out);
+
+#endif

@@ -1,0 +1,76 @@
+/* caption.c - the sentences that every figure's caption has. */
+#include <math.h>
+#include <string.h>
+
+#include "plots/figures.h"
+
+const char *evidence_word(const struct subject *u)
+{
+    return u->predicted ? "predicted" : "timed";
+}
+
+const char *arithmetic_name(const struct subject *u)
+{
+    const char *dtype = u->field[SUBJECT_DTYPE];
+    if (strcmp(u->kind, "cpu") == 0) return "f32";
+    if (strcmp(u->kind, "sim") == 0 && strcmp(dtype, "f32") == 0) return "tf32";
+    return dtype;
+}
+
+void caption_begin(struct sheet *s, const char *what)
+{
+    const struct subject *u = s->subject;
+    struct strbuf *c = &s->caption;
+    strbuf_addf(c, "%s. %s %s", what, u->predicted ? "Predicted for" : "Measured on", u->device);
+    if (*u->description) strbuf_addf(c, " (%s)", u->description);
+    strbuf_addf(c, ": %s", u->field[SUBJECT_MODEL]);
+    if (*u->field[SUBJECT_LAYERS]) strbuf_addf(c, ", %s layers", u->field[SUBJECT_LAYERS]);
+    strbuf_addf(c, ", %s weights, %s keys and values", u->field[SUBJECT_DTYPE],
+                u->field[SUBJECT_KV]);
+    if (*u->field[SUBJECT_THREADS]) strbuf_addf(c, ", %s threads", u->field[SUBJECT_THREADS]);
+    strbuf_add(c, "; ");
+    series_describe(s->data, u, c);
+    strbuf_add(c, ".\n");
+}
+
+void caption_evidence(struct sheet *s)
+{
+    strbuf_add(&s->caption,
+               s->subject->predicted
+                   ? "Evidence: analytic. Nothing was run: FLOPs and bytes are counted by the "
+                     "ledger from the shapes of every call, times are predicted from the device's "
+                     "roofs. Hollow symbols are predictions.\n"
+                   : "Evidence: times are measured by the clock; FLOPs and bytes are counted by "
+                     "the ledger from the shapes of every call (analytic), not by hardware "
+                     "counters. Filled symbols are measured.\n");
+}
+
+void caption_span(struct strbuf *out, double lo, double hi)
+{
+    if (!isfinite(lo) || !isfinite(hi))
+        strbuf_add(out, "0");
+    else if (lo == hi)
+        strbuf_addf(out, "%.4g", lo);
+    else
+        strbuf_addf(out, "%.4g to %.4g", lo, hi);
+}
+
+void caption_end(struct sheet *s)
+{
+    const struct plot_data *d = s->data;
+    const char *first = NULL, *last = NULL, *git = NULL;
+    bool several = false;
+    for (int i = 0; i < d->n_runs; i++) {
+        const struct plot_run *r = &d->run[i];
+        if (&d->subject[r->subject] != s->subject) continue;
+        if (!first || strcmp(r->recorded_utc, first) < 0) first = r->recorded_utc;
+        if (!last || strcmp(r->recorded_utc, last) > 0) last = r->recorded_utc;
+        several |= git && strcmp(git, r->git) != 0;
+        git = r->git;
+    }
+    git = d->run[s->subject->newest].git;
+    strbuf_addf(&s->caption, "%d runs, the newest of each cell, recorded %.10s", s->subject->n_runs,
+                first);
+    if (strncmp(first, last, 10) != 0) strbuf_addf(&s->caption, " to %.10s", last);
+    strbuf_addf(&s->caption, "; regime commit %s%s.\n", git, several ? " and others" : "");
+}
