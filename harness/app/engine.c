@@ -18,6 +18,7 @@ struct engine {
     int32_t threads;
     struct model *model; /* of the cell below; NULL: none loaded */
     struct cell loaded;
+    int64_t loaded_bytes;
     struct {
         int32_t threads;
         struct ceiling_set *set; /* owned */
@@ -53,6 +54,7 @@ static void unload(struct engine *e)
 {
     model_free(e->model);
     e->model = NULL;
+    e->loaded_bytes = 0;
 }
 
 void engine_close(struct engine *e)
@@ -119,6 +121,7 @@ enum err engine_load(struct engine *e, const struct cell *c, int64_t extra_bytes
         log_progress(e->log, "making the weights of %s (%.2f GB)", c->model, (double)weights / 1e9);
         TRY(model_create(e->kernels, &config, c->dtype, c->spec.seed, &e->model));
         e->loaded = *c;
+        e->loaded_bytes = weights;
     }
     *out = e->model;
     return ERR_NONE;
@@ -169,6 +172,8 @@ enum err engine_target(struct engine *e, const struct cell *c, struct plan_targe
     memset(out, 0, sizeof *out);
     out->traffic = kernels_traffic(e->kernels);
     out->activation_dtype = kernels_activation_dtype(e->kernels);
+    int64_t free_bytes = mem_available_bytes();
+    if (free_bytes >= 0) out->memory_bytes = free_bytes + e->loaded_bytes;
     engine_price(e, c, INT64_MAX, out->price, &resident);
     return ERR_NONE;
 }

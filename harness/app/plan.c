@@ -94,6 +94,11 @@ static enum err count_forwards(struct session *s, struct plan *p)
     return ERR_NONE;
 }
 
+static bool fits(const struct plan *p, const struct plan_target *t)
+{
+    return t->memory_bytes == 0 || p->memory_bytes <= t->memory_bytes;
+}
+
 enum err plan_cell(const struct cell *c, const struct plan_target *t, struct plan *out)
 {
     const struct decoder_ops *ops = decoder_find(c->decoder);
@@ -113,10 +118,11 @@ enum err plan_cell(const struct cell *c, const struct plan_target *t, struct pla
         out->price[tier] = t->price[tier];
         kernels_set_price(k, tier, &t->price[tier]);
     }
-    TRY_OUT(model_create(k, &out->config, c->dtype, c->spec.seed, &m));
-    TRY_OUT(session_create(m, ops, &c->spec, c->kv_dtype, &s));
     out->session_bytes = session_bytes(k, &out->config, ops, &c->spec, c->kv_dtype);
     out->memory_bytes = model_bytes(k, &out->config, c->dtype) + out->session_bytes;
+    if (!fits(out, t)) goto out; /* what cannot be run need not be counted */
+    TRY_OUT(model_create(k, &out->config, c->dtype, c->spec.seed, &m));
+    TRY_OUT(session_create(m, ops, &c->spec, c->kv_dtype, &s));
     TRY_OUT(count_forwards(s, out));
     out->cache_resident = out->weight_bytes < 4 * t->traffic.llc_bytes;
 out:
@@ -133,7 +139,7 @@ bool plan_skip_reason(const struct cell *c, const struct plan *p, const struct p
         snprintf(buf, buf_size, "its FLOPs or bytes pass 2^63 - 1 and cannot be counted");
         return true;
     }
-    if (t->memory_bytes && p->memory_bytes > t->memory_bytes) {
+    if (!fits(p, t)) {
         snprintf(buf, buf_size, "needs %.1f GB of memory, %s has %.1f GB",
                  (double)p->memory_bytes / 1e9, c->device, (double)t->memory_bytes / 1e9);
         return true;

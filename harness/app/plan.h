@@ -38,7 +38,8 @@ struct plan_target {
 enum err plan_target_sim(const char *device, enum dtype weights, int64_t launch_ns,
                          struct plan_target *out) MUST_CHECK;
 
-/* Count every forward.  ERR_USAGE when the cell cannot be decoded at all. */
+/* Count every forward, unless the cell needs more memory than the target has: then only that
+ * is known.  ERR_USAGE when the cell cannot be decoded at all. */
 enum err plan_cell(const struct cell *c, const struct plan_target *t, struct plan *out) MUST_CHECK;
 
 /* Why the planned cell cannot be run, or false: too many FLOPs to count, more memory than there is. */

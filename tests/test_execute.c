@@ -1,0 +1,253 @@
+/* test_execute.c - cells run on the CPU and into a store: what is measured, in which order, what
+ * is reused, and what a failure leaves behind. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness/app/execute.h"
+
+#define OK(call)                                                                                   \
+    do {                                                                                           \
+        if ((call) != ERR_NONE) fail_msg("%s: %s", #call, err_msg());                              \
+    } while (0)
+
+struct lab {
+    struct store *store;
+    struct log log;
+    struct planned_cell cell[4];
+    struct cell_list cells;
+    struct execute_options options;
+    FILE *talk;
+};
+
+static void add(struct lab *l, const char *device, const char *decoder, int32_t batch)
+{
+    struct planned_cell *p = &l->cell[l->cells.n++];
+    memset(p, 0, sizeof *p);
+    axes_default(&p->cell, device);
+    snprintf(p->cell.model, sizeof p->cell.model, "tiny-test");
+    snprintf(p->cell.decoder, sizeof p->cell.decoder, "%s", decoder);
+    p->cell.spec.batch = batch;
+    p->cell.spec.n_prompt = 8;
+    p->cell.spec.n_gen = 8;
+    if (strcmp(decoder, "ar") != 0) {
+        p->cell.spec.block_length = 4;
+        p->cell.spec.steps = 2;
+    }
+    axes_resolve(&p->cell);
+    p->baseline = strcmp(decoder, "ar") == 0;
+    l->cells.n_pairs = 1;
+}
+
+static int set_up(void **state)
+{
+    struct lab *l = calloc(1, sizeof *l);
+    assert_non_null(l);
+    l->talk = fopen("/dev/null", "w");
+    log_open(&l->log, l->talk, LOG_ERROR);
+    OK(store_open(":memory:", STORE_WRITE, &l->store));
+    l->cells.cell = l->cell;
+    l->options = (struct execute_options){.command = "test", .reuse = true,
+                                          .limits = &measure_default, .log = &l->log};
+    *state = l;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct lab *l = *state;
+    store_close(l->store);
+    fclose(l->talk);
+    free(l);
+    return 0;
+}
+
+static enum err first_int(void *ctx, const struct store_result_row *row)
+{
+    *(int64_t *)ctx = row->value[0].type == VALUE_INT ? row->value[0].i : -999;
+    return ERR_NONE;
+}
+
+static int64_t ask(struct lab *l, const char *sql)
+{
+    int64_t v = -1;
+    OK(store_query(l->store, sql, NULL, 0, first_int, &v));
+    return v;
+}
+
+static void execute(struct lab *l, struct execution *x)
+{
+    OK(execute_cells(l->store, &l->cells, &l->options, x));
+}
+
+static void a_pair_is_measured_in_turns(void **state)
+{
+    struct lab *l = *state;
+    struct execution x;
+    add(l, "cpu", "ar", 2);
+    add(l, "cpu", "block", 2);
+    execute(l, &x);
+    assert_int_equal(x.n_ran, 2);
+    assert_int_equal(x.n, 2);
+    assert_true(x.run[0].predicted && x.run[1].predicted);
+    execution_free(&x);
+
+    /* Whole decodes: a marked warm-up and at least one that counts, the same work each. */
+    assert_int_equal(ask(l, "SELECT COUNT(*) FROM v_run WHERE status = 'ok'"), 2);
+    assert_int_equal(ask(l, "SELECT COUNT(*) FROM forward WHERE kind = 'decode' AND warmup"), 8 + 7);
+    assert_true(ask(l, "SELECT MIN(samples) FROM v_phase") >= 1);
+    assert_int_equal(ask(l, "SELECT SUM(tokens_committed / samples) FROM v_phase"), 2 * 2 * 8);
+    assert_int_equal(ask(l, "SELECT forwards / samples FROM v_phase p JOIN v_run USING (run_id) "
+                            "WHERE decoder = 'block' AND phase = 'denoise'"), 4);
+
+    /* Each kind of forward at least ten times at one context. */
+    assert_true(ask(l, "SELECT MIN(n) FROM v_step") >= 10);
+    assert_int_equal(ask(l, "SELECT COUNT(*) FROM v_step"), 2 + 3);
+    assert_int_equal(ask(l, "SELECT MAX(n) FROM (SELECT COUNT(DISTINCT step) AS n FROM forward "
+                            "WHERE kind = 'pinned' GROUP BY run_no, phase)"), 1);
+
+    /* In turns: forwards A B, backwards B A, so each round switches once, and only the first
+     * forward after a switch is marked. */
+    int64_t rounds = ask(l, "SELECT COUNT(DISTINCT round) FROM forward WHERE kind = 'pinned'");
+    assert_true(rounds >= 6);
+    assert_int_equal(ask(l, "WITH f AS (SELECT run_no, seq, after_switch, LAG(run_no) OVER "
+                            "(ORDER BY seq) AS before FROM forward WHERE kind IN ('pinned', 'decode')) "
+                            "SELECT COUNT(*) FROM f JOIN forward USING (run_no, seq) WHERE kind = 'pinned' "
+                            "AND f.after_switch <> (before <> run_no)"), 0);
+    assert_true(ask(l, "SELECT SUM(after_switch) FROM forward WHERE kind = 'pinned'") >= rounds);
+
+    /* Roofs before and after. */
+    assert_true(ask(l, "SELECT COUNT(*) FROM ceiling WHERE moment = 'before'") > 0);
+    assert_int_equal(ask(l, "SELECT SUM(moment = 'before') - SUM(moment = 'after') FROM ceiling"), 0);
+    assert_int_equal(ask(l, "SELECT COUNT(*) FROM v_pair"), 1);
+}
+
+static void finished_cells_are_reused(void **state)
+{
+    struct lab *l = *state;
+    struct execution x;
+    add(l, "cpu", "ar", 1);
+    add(l, "cpu", "block", 1);
+    execute(l, &x);
+    assert_int_equal(x.n_ran, 2);
+    char first[37];
+    memcpy(first, x.run[1].run_id, sizeof first);
+    execution_free(&x);
+    execute(l, &x);
+    assert_int_equal(x.n_ran, 0);
+    assert_int_equal(x.n_reused, 2);
+    assert_string_equal(x.run[1].run_id, first);
+    execution_free(&x);
+    assert_int_equal(ask(l, "SELECT COUNT(*) FROM run"), 2);
+
+    /* A new partner is measured beside its baseline again. */
+    add(l, "cpu", "diffusion", 1);
+    execute(l, &x);
+    assert_int_equal(x.n_ran, 2);
+    assert_int_equal(x.n_reused, 1);
+    execution_free(&x);
+
+    l->options.reuse = false;
+    l->cells.n = 1;
+    execute(l, &x);
+    assert_int_equal(x.n_ran, 1);
+    execution_free(&x);
+}
+
+static void a_failure_is_recorded_and_the_rest_goes_on(void **state)
+{
+    struct lab *l = *state;
+    struct execution x;
+    add(l, "cpu", "ar", 1);
+    add(l, "cpu", "block", 1);
+    /* Logits of a million sequences: 2.4 TB. */
+    l->cell[1].cell.spec.batch = 1000000;
+    snprintf(l->cell[1].cell.model, sizeof l->cell[1].cell.model, "qwen2.5-0.5b");
+    l->cell[1].pair = 1;
+    execute(l, &x);
+    assert_int_equal(x.n_ran, 1);
+    assert_int_equal(x.n_failed, 1);
+    assert_non_null(strstr(x.first_failure, "memory"));
+    execution_free(&x);
+    assert_int_equal(ask(l, "SELECT COUNT(*) FROM run WHERE status = 'failed' AND message LIKE "
+                            "'%memory%'"), 1);
+    assert_int_equal(ask(l, "SELECT COUNT(*) FROM forward JOIN run USING (run_no) WHERE status = "
+                            "'failed'"), 0);
+}
+
+static void imagined_devices_are_counted(void **state)
+{
+    struct lab *l = *state;
+    struct execution x;
+    add(l, "sim:h200", "ar", 4);
+    add(l, "sim:h200", "block", 4);
+    execute(l, &x);
+    assert_int_equal(x.n_ran, 2);
+    execution_free(&x);
+    assert_int_equal(ask(l, "SELECT COUNT(*) FROM forward WHERE time_ns IS NOT NULL"), 0);
+    assert_int_equal(ask(l, "SELECT COUNT(*) FROM v_roofline WHERE evidence <> 'analytic'"), 0);
+    execute(l, &x);
+    assert_int_equal(x.n_reused, 2);
+    execution_free(&x);
+}
+
+static void what_cannot_be_run_is_refused_first(void **state)
+{
+    struct lab *l = *state;
+    struct execution x;
+    add(l, "cpu", "ar", 1);
+    add(l, "cuda:0", "ar", 1);
+    assert_int_equal(execute_cells(l->store, &l->cells, &l->options, &x), ERR_UNSUPPORTED);
+    execution_free(&x);
+    assert_int_equal(ask(l, "SELECT COUNT(*) FROM run"), 0);
+    l->cells.n = 1;
+    l->options.only_sim = true;
+    assert_int_equal(execute_cells(l->store, &l->cells, &l->options, &x), ERR_USAGE);
+    execution_free(&x);
+    snprintf(l->cell[0].cell.device, sizeof l->cell[0].cell.device, "sim:a100-80g");
+    assert_int_equal(execute_cells(l->store, &l->cells, &l->options, &x), ERR_USAGE);
+    assert_non_null(strstr(err_msg(), "a100-80gb"));
+    execution_free(&x);
+}
+
+/* Decoded for real, block by block, the counts are those of the plan. */
+static void plan_and_run_store_the_same_counts(void **state)
+{
+    struct lab *l = *state;
+    struct execution x;
+    add(l, "cpu", "block", 3);
+    l->cell[0].pair = -1;
+    execute(l, &x);
+    execution_free(&x);
+    snprintf(l->cell[0].cell.device, sizeof l->cell[0].cell.device, "sim:a100-80gb");
+    execute(l, &x);
+    execution_free(&x);
+    assert_int_equal(ask(l, "SELECT COUNT(*) FROM v_phase a JOIN v_phase b ON a.phase = b.phase "
+                            "AND a.evidence = 'timing' AND b.evidence = 'analytic' "
+                            "WHERE a.flop_matmul / a.samples <> b.flop_matmul "
+                            "OR a.flop_attention / a.samples <> b.flop_attention "
+                            "OR a.bytes_weight / a.samples <> b.bytes_weight "
+                            "OR a.bytes_kv / a.samples <> b.bytes_kv "
+                            "OR a.flop_useful / a.samples <> b.flop_useful"), 0);
+    assert_int_equal(ask(l, "SELECT COUNT(*) FROM v_phase"), 6);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_pair_is_measured_in_turns, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(finished_cells_are_reused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_failure_is_recorded_and_the_rest_goes_on, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(imagined_devices_are_counted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_cannot_be_run_is_refused_first, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(plan_and_run_store_the_same_counts, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
