@@ -13,6 +13,8 @@ static const struct verb table[] = {
      "Run the cells of a sweep that have no finished run yet"},
     {"plot", verb_plot, TAKES_ARGS, NULL, "FIGURE|all",
      "Draw figures of what the database holds, each with its data, script and caption"},
+    {"ceilings", verb_ceilings, 0, NULL, "",
+     "Measure this machine's roofs: bandwidth by working set, peaks, cost of the team"},
     {"list", verb_list, TAKES_ARGS, NULL, "[WHAT]",
      "List what there is: verbs, devices, models, decoders, axes, sweeps, figures, backends"},
     {"doctor", verb_doctor, 0, NULL, "", "Check whether this machine can give good numbers"},
