@@ -41,11 +41,11 @@ static const char *const sql[STMT_COUNT] = {
                  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [STMT_PRICE] = "INSERT INTO price (run_no, tier, matmul_flop_per_s, attention_flop_per_s, "
                    "vector_flop_per_s, bytes_per_s, launch_ns) VALUES (?, ?, ?, ?, ?, ?, ?)",
-    [STMT_FORWARD] = "INSERT INTO forward (run_no, forward_no, kind, phase, sample, step, round, "
+    [STMT_FORWARD] = "INSERT INTO forward (run_no, kind, phase, sample, step, round, "
                      "warmup, after_switch, seq, forwards, time_ns, other_cpus, rows, logit_rows, "
                      "tokens_committed, flop_useful, " COST_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, "
-                     "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, " COST_VALUES ")",
-    [STMT_FORWARD_OP] = "INSERT INTO forward_op (run_no, forward_no, op, calls, "
+                     "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, " COST_VALUES ")",
+    [STMT_FORWARD_OP] = "INSERT INTO forward_op (op_id, forward_id, op, calls, "
                         "time_ns, " COST_COLUMNS ") VALUES (?, ?, ?, ?, ?, " COST_VALUES ")",
     [STMT_CEILING] = "INSERT INTO ceiling (invocation_id, ceiling_no, device_id, measured_utc, "
                      "kind, name, level, dtype, source, method, flag, moment, working_set_bytes, "
@@ -64,9 +64,6 @@ static const char *const sql[STMT_COUNT] = {
     [STMT_BEGIN] = "BEGIN IMMEDIATE",
     [STMT_COMMIT] = "COMMIT",
     [STMT_ROLLBACK] = "ROLLBACK",
-    [STMT_SAVE] = "SAVEPOINT run",
-    [STMT_RELEASE] = "RELEASE run",
-    [STMT_UNDO] = "ROLLBACK TO run",
 };
 
 static bool out_of_space(int rc, int os_error)
@@ -195,18 +192,24 @@ enum err db_simple(struct store *s, enum stmt id)
 
 enum err db_begin(struct store *s)
 {
-    return db_simple(s, s->in_transaction ? STMT_SAVE : STMT_BEGIN);
+    if (!s->in_transaction) return db_simple(s, STMT_BEGIN);
+    if (s->undone)
+        return err_set(ERR_DB, "%s: an earlier failure has undone this transaction", s->path);
+    return ERR_NONE;
 }
 
 enum err db_end(struct store *s, enum err e)
 {
-    if (e == ERR_NONE) e = db_simple(s, s->in_transaction ? STMT_RELEASE : STMT_COMMIT);
-    if (e == ERR_NONE || sqlite3_get_autocommit(s->db)) return e;
+    if (e == ERR_NONE && s->in_transaction) return ERR_NONE;
+    if (e == ERR_NONE) e = db_simple(s, STMT_COMMIT);
+    if (e == ERR_NONE) return e;
+    s->undone = s->in_transaction;
+    /* What was looked up may be undone, too. */
+    s->invocation_id[0] = '\0';
     /* Undoing cannot fail in a way that matters: what is not committed does not exist. */
-    enum stmt undo[] = {s->in_transaction ? STMT_UNDO : STMT_ROLLBACK, STMT_RELEASE};
-    for (int i = 0; i < (s->in_transaction ? 2 : 1); i++) {
-        sqlite3_step(s->stmt[undo[i]]);
-        sqlite3_reset(s->stmt[undo[i]]);
+    if (!sqlite3_get_autocommit(s->db)) {
+        sqlite3_step(s->stmt[STMT_ROLLBACK]);
+        sqlite3_reset(s->stmt[STMT_ROLLBACK]);
     }
     return e;
 }

@@ -25,9 +25,6 @@ enum stmt {
     STMT_BEGIN,
     STMT_COMMIT,
     STMT_ROLLBACK,
-    STMT_SAVE,
-    STMT_RELEASE,
-    STMT_UNDO,
     STMT_COUNT
 };
 
@@ -48,6 +45,7 @@ struct store {
     char *path;
     enum store_mode mode;
     bool in_transaction; /* between store_begin and store_commit */
+    bool undone;         /* ... and a failure has undone it: nothing more is written */
     bool asking;         /* a caller's SELECT is being prepared: refuse anything that writes */
     sqlite3_stmt *stmt[STMT_COUNT];
     struct query cache[QUERY_CACHE_SIZE];
@@ -89,7 +87,8 @@ void arg_real_above(struct args *a, double v, double floor);  /* NULL unless v >
 enum err db_run(struct store *s, struct args *a) MUST_CHECK;
 enum err db_simple(struct store *s, enum stmt id) MUST_CHECK;
 
-/* A transaction, or a savepoint inside the caller's. */
+/* A transaction of its own, or part of the one that store_begin opened: a failure then
+ * undoes all of that one. */
 enum err db_begin(struct store *s) MUST_CHECK;
 /* Commit when e is ERR_NONE, else undo; the first failure is the one returned. */
 enum err db_end(struct store *s, enum err e) MUST_CHECK;

@@ -112,15 +112,19 @@ static void bind_costs(struct args *a, const struct ledger_entry *e, const bool 
     }
 }
 
-static enum err add_ops(struct store *s, int64_t run_no, int32_t forward_no,
-                        const struct forward_row *f, const bool *tier_known)
+/* The numbering of op_id in schema.sql. */
+enum { OPS_PER_FORWARD = 32 };
+_Static_assert((int)OP_COUNT <= (int)OPS_PER_FORWARD, "op_id has room for 32 operations");
+
+static enum err add_ops(struct store *s, int64_t forward_id, const struct forward_row *f,
+                        const bool *tier_known)
 {
     for (int op = 0; op < OP_COUNT; op++) {
         const struct ledger_entry *e = &f->ledger->op[op];
         if (e->calls == 0) continue;
         struct args a = args_of(s, STMT_FORWARD_OP);
-        arg_int(&a, run_no);
-        arg_int(&a, forward_no);
+        arg_int(&a, OPS_PER_FORWARD * forward_id + op);
+        arg_int(&a, forward_id);
         arg_text(&a, op_name((enum op)op));
         arg_int(&a, e->calls);
         if (f->kind == FORWARD_TRACE) arg_int(&a, e->time_ns);
@@ -131,8 +135,8 @@ static enum err add_ops(struct store *s, int64_t run_no, int32_t forward_no,
     return ERR_NONE;
 }
 
-static enum err add_forward(struct store *s, int64_t run_no, int32_t forward_no,
-                            const struct forward_row *f, const bool *tier_known)
+static enum err add_forward(struct store *s, int64_t run_no, const struct forward_row *f,
+                            const bool *tier_known)
 {
     bool overflow = false;
     struct ledger_entry total = ledger_total(f->ledger, &overflow);
@@ -140,7 +144,6 @@ static enum err add_forward(struct store *s, int64_t run_no, int32_t forward_no,
         return err_set(ERR_INTERNAL, "a forward's counts pass 2^63 - 1 and cannot be stored");
     struct args a = args_of(s, STMT_FORWARD);
     arg_int(&a, run_no);
-    arg_int(&a, forward_no);
     arg_text(&a, forward_kind_name[f->kind]);
     arg_text(&a, phase_name(f->phase));
     arg_int(&a, f->sample);
@@ -158,7 +161,8 @@ static enum err add_forward(struct store *s, int64_t run_no, int32_t forward_no,
     arg_int(&a, f->work.flop_useful);
     bind_costs(&a, &total, tier_known);
     TRY(db_run(s, &a));
-    return f->kind == FORWARD_PINNED ? ERR_NONE : add_ops(s, run_no, forward_no, f, tier_known);
+    if (f->kind == FORWARD_PINNED) return ERR_NONE;
+    return add_ops(s, sqlite3_last_insert_rowid(s->db), f, tier_known);
 }
 
 static enum err add_all(struct store *s, const struct cell *c, const struct run_row *run,
@@ -173,7 +177,7 @@ static enum err add_all(struct store *s, const struct cell *c, const struct run_
         tier_known[t] = run->price[t].known;
         if (tier_known[t]) TRY(add_price(s, run_no, (enum tier)t, &run->price[t]));
     }
-    for (int32_t i = 0; i < n_rows; i++) TRY(add_forward(s, run_no, i, &rows[i], tier_known));
+    for (int32_t i = 0; i < n_rows; i++) TRY(add_forward(s, run_no, &rows[i], tier_known));
     return ERR_NONE;
 }
 

@@ -70,7 +70,7 @@ CREATE TABLE invocation (
 -- ---- what was to be run -----------------------------------------------------------------
 
 CREATE TABLE cell (
-    cell_id       TEXT PRIMARY KEY CHECK (length(cell_id) = 64), -- SHA-256 of canonical
+    cell_id       TEXT NOT NULL PRIMARY KEY CHECK (length(cell_id) = 64), -- SHA-256 of canonical
     canonical     TEXT NOT NULL,
     model         TEXT NOT NULL,
     layers        INTEGER CHECK (layers > 0),
@@ -91,10 +91,12 @@ CREATE TABLE cell (
     seed          INTEGER NOT NULL,
     threads       INTEGER CHECK (threads > 0), -- as asked for; NULL: one per CPU
     launch_ns     INTEGER NOT NULL CHECK (launch_ns >= 0)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- ---- what happened ----------------------------------------------------------------------
--- run_no is local to a file and never leaves it; run_id is the run's name everywhere.
+-- run_no is local to a file and never leaves it; run_id is the run's name everywhere.  Checks
+-- of rows that come by the thousand spell IN out: SQLite would build a table for each of three
+-- words or more, row by row.
 
 CREATE TABLE run (
     run_no         INTEGER PRIMARY KEY,
@@ -103,7 +105,7 @@ CREATE TABLE run (
     device_id      TEXT NOT NULL REFERENCES device,
     cell_id        TEXT NOT NULL REFERENCES cell,
     recorded_utc   TEXT NOT NULL,
-    status         TEXT NOT NULL CHECK (status IN ('ok', 'failed', 'skipped')),
+    status         TEXT NOT NULL CHECK (status = 'ok' OR status = 'failed' OR status = 'skipped'),
     message        TEXT,
     match          TEXT,
     pair_id        TEXT,
@@ -121,7 +123,8 @@ CREATE INDEX run_pair ON run (pair_id) WHERE pair_id IS NOT NULL;
 -- The roofs a run is held against.
 CREATE TABLE price (
     run_no               INTEGER NOT NULL REFERENCES run,
-    tier                 TEXT NOT NULL CHECK (tier IN ('datasheet', 'ceilings', 'table')),
+    tier                 TEXT NOT NULL
+                         CHECK (tier = 'datasheet' OR tier = 'ceilings' OR tier = 'table'),
     matmul_flop_per_s    REAL CHECK (matmul_flop_per_s > 0),
     attention_flop_per_s REAL CHECK (attention_flop_per_s > 0),
     vector_flop_per_s    REAL CHECK (vector_flop_per_s > 0),
@@ -132,9 +135,10 @@ CREATE TABLE price (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE forward (
+    forward_id       INTEGER PRIMARY KEY,  -- local to a file; in order within a run
     run_no           INTEGER NOT NULL REFERENCES run,
-    forward_no       INTEGER NOT NULL,     -- order within the run
-    kind             TEXT NOT NULL CHECK (kind IN ('decode', 'pinned', 'trace', 'plan')),
+    kind             TEXT NOT NULL CHECK (kind = 'decode' OR kind = 'pinned' OR kind = 'trace' OR
+                                           kind = 'plan'),
     phase            TEXT NOT NULL,
     sample           INTEGER NOT NULL,
     step             INTEGER NOT NULL,
@@ -166,16 +170,19 @@ CREATE TABLE forward (
     memory_datasheet_ns    REAL,           -- the part of it in calls on their bandwidth side
     memory_ceilings_ns     REAL,
     memory_table_ns        REAL,
-    PRIMARY KEY (run_no, forward_no),
     CHECK (kind = 'plan' OR forwards = 1),
     CHECK (kind <> 'plan' OR time_ns IS NULL)
-) STRICT, WITHOUT ROWID;
+) STRICT;
+CREATE INDEX forward_run ON forward (run_no);
+CREATE INDEX forward_pinned ON forward (run_no, phase, time_ns)
+    WHERE kind = 'pinned' AND warmup = 0 AND after_switch = 0 AND time_ns IS NOT NULL;
 
 -- One row per operation class that a decode, trace or plan forward calls.  A pinned forward
--- repeats the calls of its step.
+-- repeats the calls of its step.  op_id is 32 forward_id + the operation's number: the rows of a
+-- forward are a range of keys, appended in order, and need no index.
 CREATE TABLE forward_op (
-    run_no           INTEGER NOT NULL,
-    forward_no       INTEGER NOT NULL,
+    op_id            INTEGER PRIMARY KEY,
+    forward_id       INTEGER NOT NULL REFERENCES forward,
     op               TEXT NOT NULL,
     calls            INTEGER NOT NULL,
     time_ns          INTEGER,              -- trace forwards only
@@ -196,9 +203,8 @@ CREATE TABLE forward_op (
     memory_datasheet_ns    REAL,
     memory_ceilings_ns     REAL,
     memory_table_ns        REAL,
-    PRIMARY KEY (run_no, forward_no, op),
-    FOREIGN KEY (run_no, forward_no) REFERENCES forward
-) STRICT, WITHOUT ROWID;
+    CHECK (op_id / 32 = forward_id)
+) STRICT;
 
 CREATE TABLE ceiling (
     invocation_id     TEXT NOT NULL REFERENCES invocation,
@@ -250,6 +256,7 @@ WITH RECURSIVE b (n, k, f, c) AS (
 INSERT INTO rank_bound SELECT n, k + 1 FROM b;
 
 -- ---- views ------------------------------------------------------------------------------
+-- CROSS JOIN, where it stands, tells SQLite to keep the order of the tables.
 
 CREATE VIEW v_run AS
 SELECT r.run_id, r.cell_id, r.status, r.message, d.device, d.kind AS device_kind, c.model,
@@ -329,51 +336,67 @@ SELECT r.run_id, f.phase, o.op,
        SUM(COALESCE(o.memory_ceilings_ns, o.memory_datasheet_ns))
            / SUM(COALESCE(o.predicted_ceilings_ns, o.predicted_datasheet_ns)) AS memory_time_share
 FROM run r
-JOIN forward f ON f.run_no = r.run_no
-JOIN forward_op o ON o.run_no = f.run_no AND o.forward_no = f.forward_no
+CROSS JOIN forward f ON f.run_no = r.run_no
+CROSS JOIN forward_op o ON o.op_id BETWEEN 32 * f.forward_id AND 32 * f.forward_id + 31
 WHERE f.kind IN ('decode', 'plan') AND f.warmup = 0
 GROUP BY r.run_id, f.phase, o.op;
 
 -- Where a forward's time goes: measured call by call, or predicted.
 CREATE VIEW v_breakdown AS
-SELECT run_id, phase, op, n, calls, time_ns,
-       time_ns * 1.0 / SUM(time_ns) OVER (PARTITION BY run_id, phase) AS share,
+SELECT o.run_id, o.phase, o.op, o.n, o.calls, o.time_ns,
+       o.time_ns * 1.0 /
+           (SELECT SUM(w.time_ns)
+            FROM forward f
+            CROSS JOIN forward_op w ON w.op_id BETWEEN 32 * f.forward_id AND 32 * f.forward_id + 31
+            WHERE f.run_no = o.run_no AND f.phase = o.phase AND f.kind = 'trace'
+              AND f.warmup = 0 AND f.after_switch = 0) AS share,
        'timing' AS evidence
-FROM (SELECT r.run_id, f.phase, o.op, COUNT(*) AS n, SUM(o.calls) AS calls,
+FROM (SELECT r.run_id, r.run_no, f.phase, o.op, COUNT(*) AS n, SUM(o.calls) AS calls,
              SUM(o.time_ns) AS time_ns
       FROM run r
-      JOIN forward f ON f.run_no = r.run_no
-      JOIN forward_op o ON o.run_no = f.run_no AND o.forward_no = f.forward_no
+      CROSS JOIN forward f ON f.run_no = r.run_no
+      CROSS JOIN forward_op o ON o.op_id BETWEEN 32 * f.forward_id AND 32 * f.forward_id + 31
       WHERE f.kind = 'trace' AND f.warmup = 0 AND f.after_switch = 0
-      GROUP BY r.run_id, f.phase, o.op)
+      GROUP BY r.run_id, f.phase, o.op) o
 UNION ALL
-SELECT run_id, phase, op, n, calls, time_ns,
-       time_ns / SUM(time_ns) OVER (PARTITION BY run_id, phase), 'analytic'
-FROM (SELECT r.run_id, f.phase, o.op, COUNT(*) AS n, SUM(o.calls) AS calls,
+SELECT o.run_id, o.phase, o.op, o.n, o.calls, o.time_ns,
+       o.time_ns / (SELECT SUM(COALESCE(predicted_ceilings_ns, predicted_datasheet_ns))
+                    FROM forward
+                    WHERE run_no = o.run_no AND phase = o.phase AND kind = 'plan'), 'analytic'
+FROM (SELECT r.run_id, r.run_no, f.phase, o.op, COUNT(*) AS n, SUM(o.calls) AS calls,
              SUM(COALESCE(o.predicted_ceilings_ns, o.predicted_datasheet_ns)) AS time_ns
       FROM run r
-      JOIN forward f ON f.run_no = r.run_no
-      JOIN forward_op o ON o.run_no = f.run_no AND o.forward_no = f.forward_no
+      CROSS JOIN forward f ON f.run_no = r.run_no
+      CROSS JOIN forward_op o ON o.op_id BETWEEN 32 * f.forward_id AND 32 * f.forward_id + 31
       WHERE f.kind = 'plan'
-      GROUP BY r.run_id, f.phase, o.op);
+      GROUP BY r.run_id, f.phase, o.op) o;
 
 -- Time of one forward at its pinned context, with a 95 % rank interval of the median.
 CREATE VIEW v_step AS
-SELECT t.run_id, t.phase, t.n,
-       AVG(iif(t.rank IN ((t.n + 1) / 2, t.n / 2 + 1), t.time_ns, NULL)) AS median_ns,
-       MAX(iif(t.rank = b.lo, t.time_ns, NULL)) AS ci_lo_ns,
-       MAX(iif(t.rank = t.n + 1 - b.lo, t.time_ns, NULL)) AS ci_hi_ns,
-       MIN(t.time_ns) AS min_ns,
-       MAX(t.time_ns) AS max_ns
-FROM (SELECT r.run_id, f.phase, f.time_ns,
-             ROW_NUMBER() OVER (PARTITION BY r.run_id, f.phase ORDER BY f.time_ns) AS rank,
-             COUNT(*) OVER (PARTITION BY r.run_id, f.phase) AS n
+SELECT g.run_id, g.phase, g.n,
+       (SELECT AVG(s.time_ns)
+        FROM (SELECT time_ns, ROW_NUMBER() OVER (ORDER BY time_ns) AS rank FROM forward
+              WHERE run_no = g.run_no AND phase = g.phase AND kind = 'pinned' AND warmup = 0
+                AND after_switch = 0 AND time_ns IS NOT NULL) s
+        WHERE s.rank IN ((g.n + 1) / 2, g.n / 2 + 1)) AS median_ns,
+       (SELECT s.time_ns
+        FROM (SELECT time_ns, ROW_NUMBER() OVER (ORDER BY time_ns) AS rank FROM forward
+              WHERE run_no = g.run_no AND phase = g.phase AND kind = 'pinned' AND warmup = 0
+                AND after_switch = 0 AND time_ns IS NOT NULL) s
+        WHERE s.rank = b.lo) AS ci_lo_ns,
+       (SELECT s.time_ns
+        FROM (SELECT time_ns, ROW_NUMBER() OVER (ORDER BY time_ns) AS rank FROM forward
+              WHERE run_no = g.run_no AND phase = g.phase AND kind = 'pinned' AND warmup = 0
+                AND after_switch = 0 AND time_ns IS NOT NULL) s
+        WHERE s.rank = g.n + 1 - b.lo) AS ci_hi_ns,
+       g.min_ns, g.max_ns
+FROM (SELECT r.run_id, r.run_no, f.phase, COUNT(*) AS n, MIN(f.time_ns) AS min_ns,
+             MAX(f.time_ns) AS max_ns
       FROM run r
       JOIN forward f ON f.run_no = r.run_no
-      WHERE f.kind = 'pinned' AND f.warmup = 0 AND f.after_switch = 0
-        AND f.time_ns IS NOT NULL) t
-LEFT JOIN rank_bound b ON b.n = MIN(t.n, 2000)
-GROUP BY t.run_id, t.phase;
+      WHERE f.kind = 'pinned' AND f.warmup = 0 AND f.after_switch = 0 AND f.time_ns IS NOT NULL
+      GROUP BY r.run_id, f.phase) g
+LEFT JOIN rank_bound b ON b.n = MIN(g.n, 2000);
 
 -- Newest ceiling of each kind on each device, and how it moved within its invocation.
 CREATE VIEW v_ceiling AS
@@ -393,95 +416,78 @@ FROM (SELECT *,
 JOIN device d ON d.device_id = c.device_id
 WHERE c.age = 1;
 
--- The roof a run is held against: measured ceilings where there are some, else the data sheet
--- ('ceilings' sorts first).  The _max columns are the larger of the ceilings measured before
--- and after, found by the value the price was taken from.
-CREATE VIEW v_roof AS
-SELECT r.run_id, p.tier, p.matmul_flop_per_s AS peak_flop_per_s, p.bytes_per_s,
-       p.ridge_flop_per_byte,
-       MAX(p.matmul_flop_per_s,
-           COALESCE((SELECT MAX(a.value)
-                     FROM ceiling b
-                     JOIN ceiling a ON a.invocation_id = r.invocation_id
-                          AND a.device_id = b.device_id AND a.moment = 'after'
-                          AND a.kind = b.kind AND a.name = b.name AND a.level IS b.level
-                          AND a.dtype IS b.dtype AND a.threads IS b.threads
-                     WHERE b.device_id = r.device_id AND b.kind = 'compute'
-                       AND b.value = p.matmul_flop_per_s), 0)) AS peak_flop_per_s_max,
-       MAX(p.bytes_per_s,
-           COALESCE((SELECT MAX(a.value)
-                     FROM ceiling b
-                     JOIN ceiling a ON a.invocation_id = r.invocation_id
-                          AND a.device_id = b.device_id AND a.moment = 'after'
-                          AND a.kind = b.kind AND a.name = b.name AND a.level IS b.level
-                          AND a.threads IS b.threads
-                          AND a.working_set_bytes IS b.working_set_bytes
-                     WHERE b.device_id = r.device_id AND b.kind = 'bandwidth'
-                       AND b.value = p.bytes_per_s), 0)) AS bytes_per_s_max
-FROM run r
-JOIN price p ON p.run_no = r.run_no
-     AND p.tier = (SELECT MIN(q.tier) FROM price q
-                   WHERE q.run_no = r.run_no AND q.tier IN ('ceilings', 'datasheet'));
-
 -- What a point on a roofline is made of.  basis 'pinned': one forward at its pinned context
--- and its median time; 'decode': the sums of v_phase, where nothing was pinned, for plans, and
+-- and its median time; 'whole': the sums of v_phase, where nothing was pinned, for plans, and
 -- for useful work, which only a whole decode has.
 CREATE VIEW v_point AS
-WITH pinned AS (
-    SELECT r.run_id, f.phase, AVG(f.flop_matmul + f.flop_attention) AS flop,
-           AVG(f.flop_executed) AS flop_executed, AVG(f.bytes_dram) AS bytes_dram,
-           AVG(f.bytes_dram_lo) AS bytes_dram_lo, AVG(f.bytes_dram_hi) AS bytes_dram_hi
-    FROM run r
-    JOIN forward f ON f.run_no = r.run_no
-    WHERE f.kind = 'pinned' AND f.warmup = 0 AND f.after_switch = 0 AND f.time_ns IS NOT NULL
-    GROUP BY r.run_id, f.phase
-),
-point AS (
-    SELECT p.run_id, p.phase, 'timing' AS evidence, 'pinned' AS basis, p.flop, p.flop_executed,
-           p.bytes_dram, p.bytes_dram_lo, p.bytes_dram_hi, s.median_ns AS time_ns, s.ci_lo_ns,
-           s.ci_hi_ns
-    FROM pinned p
-    JOIN v_step s ON s.run_id = p.run_id AND s.phase = p.phase
-    UNION ALL
-    SELECT v.run_id, v.phase, v.evidence, 'decode', v.flop, v.flop_executed, v.bytes_dram,
-           v.bytes_dram_lo, v.bytes_dram_hi,
-           iif(v.evidence = 'analytic', v.predicted_ns, v.time_ns), NULL, NULL
-    FROM v_phase v
-    WHERE NOT EXISTS (SELECT 1 FROM run r JOIN forward f ON f.run_no = r.run_no
-                      WHERE r.run_id = v.run_id AND f.phase = v.phase AND f.kind = 'pinned'
-                        AND f.warmup = 0 AND f.after_switch = 0 AND f.time_ns IS NOT NULL)
-)
-SELECT run_id, phase, 'algorithmic' AS work, evidence, basis, flop, bytes_dram, bytes_dram_lo,
-       bytes_dram_hi, time_ns, ci_lo_ns, ci_hi_ns
-FROM point
+SELECT p.run_id, p.phase, w.work, 'timing' AS evidence, 'pinned' AS basis,
+       iif(w.work = 'executed', p.flop_executed, p.flop) AS flop, p.bytes_dram, p.bytes_dram_lo,
+       p.bytes_dram_hi, s.median_ns AS time_ns, s.ci_lo_ns, s.ci_hi_ns
+FROM (SELECT r.run_id, f.phase, AVG(f.flop_matmul + f.flop_attention) AS flop,
+             AVG(f.flop_executed) AS flop_executed, AVG(f.bytes_dram) AS bytes_dram,
+             AVG(f.bytes_dram_lo) AS bytes_dram_lo, AVG(f.bytes_dram_hi) AS bytes_dram_hi
+      FROM run r
+      JOIN forward f ON f.run_no = r.run_no
+      WHERE f.kind = 'pinned' AND f.warmup = 0 AND f.after_switch = 0 AND f.time_ns IS NOT NULL
+      GROUP BY r.run_id, f.phase) p
+JOIN v_step s ON s.run_id = p.run_id AND s.phase = p.phase
+JOIN (SELECT 'algorithmic' AS work UNION ALL SELECT 'executed') w
 UNION ALL
-SELECT run_id, phase, 'executed', evidence, basis, flop_executed, bytes_dram, bytes_dram_lo,
-       bytes_dram_hi, time_ns, ci_lo_ns, ci_hi_ns
-FROM point
-UNION ALL
-SELECT run_id, phase, 'useful', evidence, 'decode', flop_useful, bytes_dram, bytes_dram_lo,
-       bytes_dram_hi, iif(evidence = 'analytic', predicted_ns, time_ns), NULL, NULL
-FROM v_phase;
+SELECT v.run_id, v.phase, w.work, v.evidence, 'whole',
+       CASE w.work WHEN 'useful' THEN v.flop_useful WHEN 'executed' THEN v.flop_executed
+                   ELSE v.flop END,
+       v.bytes_dram, v.bytes_dram_lo, v.bytes_dram_hi,
+       iif(v.evidence = 'analytic', v.predicted_ns, v.time_ns), NULL, NULL
+FROM v_phase v
+JOIN (SELECT 'algorithmic' AS work UNION ALL SELECT 'executed' UNION ALL SELECT 'useful') w
+WHERE w.work = 'useful'
+   OR NOT EXISTS (SELECT 1 FROM run r JOIN forward f ON f.run_no = r.run_no
+                  WHERE r.run_id = v.run_id AND f.phase = v.phase AND f.kind = 'pinned'
+                    AND f.warmup = 0 AND f.after_switch = 0 AND f.time_ns IS NOT NULL);
 
+-- A run is held against the measured ceilings where there are some, else against the data sheet
+-- ('ceilings' sorts first).  above_roof takes the larger of the ceilings measured before and
+-- after; they are found by the value the price was taken from.
 CREATE VIEW v_roofline AS
 SELECT q.run_id, d.device, d.kind AS device_kind, c.model, c.decoder, q.phase, c.batch_seqs,
        c.block_tokens, q.work,
        q.intensity_flop_per_byte, q.intensity_lo, q.intensity_hi,
        q.flop_per_s, q.flop_per_s_lo, q.flop_per_s_hi,
-       MIN(f.peak_flop_per_s, q.intensity_flop_per_byte * f.bytes_per_s) AS roof_flop_per_s,
-       q.flop_per_s / MIN(f.peak_flop_per_s, q.intensity_flop_per_byte * f.bytes_per_s)
+       MIN(p.matmul_flop_per_s, q.intensity_flop_per_byte * p.bytes_per_s) AS roof_flop_per_s,
+       q.flop_per_s / MIN(p.matmul_flop_per_s, q.intensity_flop_per_byte * p.bytes_per_s)
            AS roof_fraction,
-       f.ridge_flop_per_byte,
-       CASE WHEN q.intensity_hi < f.ridge_flop_per_byte THEN 'memory'
-            WHEN q.intensity_lo >= f.ridge_flop_per_byte THEN 'compute'
-            WHEN q.intensity_lo < f.ridge_flop_per_byte THEN 'undecided' END AS side,
+       p.ridge_flop_per_byte,
+       CASE WHEN q.intensity_hi < p.ridge_flop_per_byte THEN 'memory'
+            WHEN q.intensity_lo >= p.ridge_flop_per_byte THEN 'compute'
+            WHEN q.intensity_lo < p.ridge_flop_per_byte THEN 'undecided' END AS side,
        CAST(NULL AS TEXT) AS bound,
        q.evidence, r.cache_resident,
-       q.flop_per_s_lo > 1.05 * MIN(f.peak_flop_per_s_max,
-                                    q.intensity_flop_per_byte * f.bytes_per_s_max) AS above_roof,
-       q.basis, f.tier AS roof_tier, f.peak_flop_per_s, f.bytes_per_s AS roof_bytes_per_s,
-       c.dtype, c.denoise_steps, c.prompt_tokens, c.gen_tokens,
-       COALESCE(r.threads, c.threads) AS threads
+       CASE WHEN q.flop_per_s_lo IS NULL THEN NULL ELSE q.flop_per_s_lo > 1.05 * MIN(
+           MAX(p.matmul_flop_per_s,
+               COALESCE((SELECT MAX(after.value)
+                         FROM ceiling before
+                         JOIN ceiling after ON after.invocation_id = r.invocation_id
+                              AND after.device_id = before.device_id AND after.moment = 'after'
+                              AND after.kind = before.kind AND after.name = before.name
+                              AND after.dtype IS before.dtype
+                              AND after.threads IS before.threads
+                         WHERE before.device_id = r.device_id AND before.kind = 'compute'
+                           AND before.value = p.matmul_flop_per_s), 0)),
+           q.intensity_flop_per_byte *
+           MAX(p.bytes_per_s,
+               COALESCE((SELECT MAX(after.value)
+                         FROM ceiling before
+                         JOIN ceiling after ON after.invocation_id = r.invocation_id
+                              AND after.device_id = before.device_id AND after.moment = 'after'
+                              AND after.kind = before.kind AND after.name = before.name
+                              AND after.level IS before.level
+                              AND after.threads IS before.threads
+                              AND after.working_set_bytes IS before.working_set_bytes
+                         WHERE before.device_id = r.device_id AND before.kind = 'bandwidth'
+                           AND before.value = p.bytes_per_s), 0))) END AS above_roof,
+       q.basis, p.tier AS roof_tier, p.matmul_flop_per_s AS peak_flop_per_s,
+       p.bytes_per_s AS roof_bytes_per_s, c.dtype, c.denoise_steps, c.prompt_tokens,
+       c.gen_tokens, COALESCE(r.threads, c.threads) AS threads
 FROM (SELECT run_id, phase, work, evidence, basis,
              flop * 1.0 / bytes_dram AS intensity_flop_per_byte,
              flop * 1.0 / bytes_dram_hi AS intensity_lo,
@@ -493,27 +499,34 @@ FROM (SELECT run_id, phase, work, evidence, basis,
 JOIN run r ON r.run_id = q.run_id
 JOIN cell c ON c.cell_id = r.cell_id
 JOIN device d ON d.device_id = r.device_id
-LEFT JOIN v_roof f ON f.run_id = q.run_id;
+LEFT JOIN price p ON p.run_no = r.run_no
+     AND p.tier = (SELECT MIN(tier) FROM price
+                   WHERE run_no = r.run_no AND tier IN ('ceilings', 'datasheet'));
 
--- Rates of whole decodes.  Predicted time where nothing was measured (evidence 'analytic').
+-- Rates of whole decodes.  Predicted time for plans (evidence 'analytic').
 CREATE VIEW v_throughput AS
 SELECT run_id, samples, tokens, forwards, time_prefill_ns, time_decode_ns,
        tokens * 1e9 / time_ns AS tokens_per_s,
        tokens_decode * 1e9 / time_decode_ns AS decode_tokens_per_s,
        tokens_decode * 1.0 / forwards_decode AS tokens_per_forward,
        tokens_decode, forwards_decode, evidence
-FROM (SELECT run_id, MAX(samples) AS samples,
-             SUM(tokens_committed) AS tokens,
-             SUM(forwards) AS forwards,
-             iif(COUNT(ns) = COUNT(*), SUM(ns), NULL) AS time_ns,
-             SUM(iif(phase = 'prefill', ns, NULL)) AS time_prefill_ns,
-             iif(COUNT(ns) = COUNT(*), SUM(iif(phase = 'prefill', NULL, ns)), NULL)
+FROM (SELECT r.run_id, COUNT(DISTINCT f.sample) AS samples,
+             SUM(f.tokens_committed) AS tokens,
+             SUM(f.forwards) AS forwards,
+             iif(COUNT(f.ns) = COUNT(*), SUM(f.ns), NULL) AS time_ns,
+             iif(COUNT(f.ns) = COUNT(*), SUM(iif(f.phase = 'prefill', f.ns, NULL)), NULL)
+                 AS time_prefill_ns,
+             iif(COUNT(f.ns) = COUNT(*), SUM(iif(f.phase = 'prefill', NULL, f.ns)), NULL)
                  AS time_decode_ns,
-             SUM(iif(phase = 'prefill', NULL, tokens_committed)) AS tokens_decode,
-             SUM(iif(phase = 'prefill', NULL, forwards)) AS forwards_decode,
-             MIN(evidence) AS evidence
-      FROM (SELECT *, iif(evidence = 'analytic', predicted_ns, time_ns) AS ns FROM v_phase)
-      GROUP BY run_id);
+             SUM(iif(f.phase = 'prefill', NULL, f.tokens_committed)) AS tokens_decode,
+             SUM(iif(f.phase = 'prefill', NULL, f.forwards)) AS forwards_decode,
+             iif(MAX(f.kind) = 'plan', 'analytic', 'timing') AS evidence
+      FROM run r
+      JOIN (SELECT *, iif(kind = 'plan', COALESCE(predicted_ceilings_ns, predicted_datasheet_ns),
+                          time_ns) AS ns
+            FROM forward WHERE kind IN ('decode', 'plan') AND warmup = 0) f
+           ON f.run_no = r.run_no
+      GROUP BY r.run_id);
 
 -- A partner run and the baseline it is compared with: of the same pair on the same device, from
 -- the same invocation where there is one, else the newest.
@@ -538,7 +551,7 @@ SELECT p.run_id, SUM(p.forwards) AS forwards,
            NULL) AS lo_ns,
        iif(COUNT(s.ci_hi_ns) = COUNT(*), SUM(p.forwards * s.ci_hi_ns) * 1.0 / SUM(p.forwards),
            NULL) AS hi_ns,
-       iif(COUNT(s.median_ns) = COUNT(*), 'pinned', 'decode') AS basis,
+       iif(COUNT(s.median_ns) = COUNT(*), 'pinned', 'whole') AS basis,
        MIN(p.evidence) AS evidence
 FROM (SELECT run_id, phase, forwards, evidence,
              iif(evidence = 'analytic', predicted_ns, time_ns * 1.0) AS ns
@@ -550,6 +563,9 @@ HAVING COUNT(COALESCE(s.median_ns, p.ns)) = COUNT(*);
 -- Tokens a partner's forward must commit to be as fast as the baseline: the baseline's tokens
 -- per forward times how much longer the partner's forward takes.
 CREATE VIEW v_break_even AS
+WITH pair AS MATERIALIZED (SELECT * FROM v_partner),
+rate AS MATERIALIZED (SELECT * FROM v_throughput),
+mix AS MATERIALIZED (SELECT * FROM v_mix)
 SELECT p.pair_id, p.run_id, p.baseline_run_id, d.device, d.kind AS device_kind, c.model, c.decoder,
        c.batch_seqs, c.block_tokens, c.denoise_steps, p.match,
        m.mean_ns AS forward_ns, a.mean_ns AS baseline_forward_ns,
@@ -565,14 +581,14 @@ SELECT p.pair_id, p.run_id, p.baseline_run_id, d.device, d.kind AS device_kind, 
        bt.tokens_per_forward * m.hi_ns / a.lo_ns / c.batch_seqs
            AS tokens_per_forward_needed_per_seq_hi,
        pt.tokens_per_forward / c.batch_seqs AS tokens_per_forward_per_seq,
-       MIN(m.basis, a.basis) AS basis, MIN(m.evidence, a.evidence) AS evidence
-FROM v_partner p
-JOIN cell c ON c.cell_id = p.cell_id
-JOIN device d ON d.device_id = p.device_id
-JOIN v_mix m ON m.run_id = p.run_id
-JOIN v_mix a ON a.run_id = p.baseline_run_id
-JOIN v_throughput pt ON pt.run_id = p.run_id
-JOIN v_throughput bt ON bt.run_id = p.baseline_run_id;
+       MAX(m.basis, a.basis) AS basis, MIN(m.evidence, a.evidence) AS evidence
+FROM pair p
+CROSS JOIN cell c ON c.cell_id = p.cell_id
+CROSS JOIN device d ON d.device_id = p.device_id
+CROSS JOIN mix m ON m.run_id = p.run_id
+CROSS JOIN mix a ON a.run_id = p.baseline_run_id
+CROSS JOIN rate pt ON pt.run_id = p.run_id
+CROSS JOIN rate bt ON bt.run_id = p.baseline_run_id;
 
 -- Time of a decode as each interleaving round saw it: pinned forwards weighted by how often
 -- they occur in the measured decodes, phases that were not pinned at their total.
@@ -635,6 +651,9 @@ GROUP BY f.run_id;
 -- Matched runs side by side; ratios are partner over baseline, above 1 when the partner is
 -- faster.  Intervals: the ratio of whole decodes, spread as the rounds spread.
 CREATE VIEW v_pair AS
+WITH pair AS MATERIALIZED (SELECT * FROM v_partner),
+rate AS MATERIALIZED (SELECT * FROM v_throughput),
+arm AS MATERIALIZED (SELECT * FROM v_arm)
 SELECT p.pair_id, d.device, d.kind AS device_kind, c.model, c.dtype, p.match,
        p.baseline_run_id, p.run_id, bc.decoder AS baseline_decoder, c.decoder,
        bc.batch_seqs AS baseline_batch_seqs, c.batch_seqs, c.prompt_tokens, c.gen_tokens,
@@ -654,14 +673,14 @@ SELECT p.pair_id, d.device, d.kind AS device_kind, c.model, c.dtype, p.match,
        e.tokens_per_forward_needed_hi,
        MIN(bt.evidence, pt.evidence) AS evidence,
        br.invocation_id = p.invocation_id AS same_invocation
-FROM v_partner p
-JOIN run br ON br.run_id = p.baseline_run_id
-JOIN cell c ON c.cell_id = p.cell_id
-JOIN cell bc ON bc.cell_id = br.cell_id
-JOIN device d ON d.device_id = p.device_id
-JOIN v_throughput pt ON pt.run_id = p.run_id
-JOIN v_throughput bt ON bt.run_id = p.baseline_run_id
+FROM pair p
+CROSS JOIN run br ON br.run_id = p.baseline_run_id
+CROSS JOIN cell c ON c.cell_id = p.cell_id
+CROSS JOIN cell bc ON bc.cell_id = br.cell_id
+CROSS JOIN device d ON d.device_id = p.device_id
+CROSS JOIN rate pt ON pt.run_id = p.run_id
+CROSS JOIN rate bt ON bt.run_id = p.baseline_run_id
 LEFT JOIN v_break_even e ON e.run_id = p.run_id
-LEFT JOIN v_arm pa ON pa.run_id = p.run_id
-LEFT JOIN v_arm ba ON ba.run_id = p.baseline_run_id
+LEFT JOIN arm pa ON pa.run_id = p.run_id
+LEFT JOIN arm ba ON ba.run_id = p.baseline_run_id
 LEFT JOIN v_round_ratio q ON q.run_id = p.run_id;

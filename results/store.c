@@ -102,6 +102,9 @@ static enum err set_up(struct store *s, const char *path)
 enum err store_open(const char *path, enum store_mode mode, struct store **out)
 {
     *out = NULL;
+    /* Counting every allocation takes a lock each time and is read by nobody.  Has an effect
+     * before the first use of SQLite only. */
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     if (!path || !*path) return err_set(ERR_USAGE, "the name of the results database is empty");
     struct store *s = calloc(1, sizeof *s);
     char *plain = plain_path(path);
@@ -141,8 +144,9 @@ void store_close(struct store *s)
 enum err store_begin(struct store *s)
 {
     CHECK(s->mode == STORE_WRITE && !s->in_transaction);
-    TRY(db_simple(s, STMT_BEGIN));
+    TRY(db_begin(s));
     s->in_transaction = true;
+    s->undone = false;
     return ERR_NONE;
 }
 
@@ -150,19 +154,9 @@ enum err store_commit(struct store *s)
 {
     CHECK(s->in_transaction);
     s->in_transaction = false;
-    if (sqlite3_get_autocommit(s->db))
-        return err_set(ERR_DB, "%s: an earlier failure has undone the transaction", s->path);
+    if (s->undone)
+        return err_set(ERR_DB, "%s: an earlier failure has undone this transaction", s->path);
     return db_end(s, ERR_NONE);
-}
-
-void store_rollback(struct store *s)
-{
-    if (!s->in_transaction) return;
-    s->in_transaction = false;
-    s->invocation_id[0] = '\0';
-    if (sqlite3_get_autocommit(s->db)) return;
-    sqlite3_step(s->stmt[STMT_ROLLBACK]);
-    sqlite3_reset(s->stmt[STMT_ROLLBACK]);
 }
 
 enum err store_find_run(struct store *s, const struct cell *c, bool any_build, bool *found,

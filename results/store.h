@@ -94,10 +94,10 @@ enum err store_add_run(struct store *s, const char *invocation_id, const struct 
                        struct run_row *run, const struct forward_row *rows,
                        int32_t n_rows) MUST_CHECK;
 
-/* Many runs in one transaction (a plan): the calls between begin and commit. */
+/* Many runs in one transaction (a plan): the calls between begin and commit.  After a failure
+ * within, none of them is there and commit fails, too. */
 enum err store_begin(struct store *s) MUST_CHECK;
 enum err store_commit(struct store *s) MUST_CHECK;
-void store_rollback(struct store *s); /* nothing, outside a transaction */
 
 /* Whether a finished run of this cell on this device exists.  any_build: whatever program
  * wrote it; else only this build.  run_id is filled when it does. */

@@ -10,7 +10,12 @@
 
 static void hex(const uint8_t *bytes, size_t n, char *out)
 {
-    for (size_t i = 0; i < n; i++) snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+    static const char digit[] = "0123456789abcdef";
+    for (size_t i = 0; i < n; i++) {
+        *out++ = digit[bytes[i] >> 4];
+        *out++ = digit[bytes[i] & 15];
+    }
+    *out = '\0';
 }
 
 static void finish(SHA2_CTX *ctx, char out[SHA256_HEX_SIZE])
