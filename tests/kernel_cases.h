@@ -73,6 +73,7 @@ static const struct attention_case attention_cases[] = {
     /* long contexts, and few heads */
     {2, 1, 32, 1600, 1, DTYPE_F32, 1, {{.n_rows = 1, .pos0 = 1499, .n_visible = 1500}}},
     {2, 2, 32, 1100, 1, DTYPE_BF16, 1, {{.n_rows = 9, .pos0 = 1020, .n_visible = 1029}}},
+    {16, 16, 8, 1100, 1, DTYPE_F32, 1, {{.n_rows = 3, .pos0 = 1080, .n_visible = 1083}}},
     {1, 1, 256, 600, 1, DTYPE_F32, 1, {{.n_rows = 3, .pos0 = 510, .n_visible = 513}}},
 };
 /* clang-format on */

@@ -92,14 +92,55 @@ static void stream_panels(const struct matmul *m, int64_t begin, int64_t end, fl
     if (whole < end) fn(w + whole * panel_bytes, 1, m->packed_x, k, aside, PANEL);
 }
 
+/* What follows a block of w in memory order of use: the lines of the next one, handed out
+ * evenly to the tiles of this one. */
+struct ahead {
+    const char *w;       /* panel `begin` of the next block, NULL: none          */
+    int64_t panel_bytes; /* from one panel to the next                           */
+    int64_t run_lines;   /* lines of one panel in the block                      */
+    int64_t per_call;    /* lines for each tile                                  */
+    int64_t n_lines;
+};
+
+static struct ahead ahead_of(const struct matmul *m, int64_t begin, int64_t end, int64_t k0,
+                             int64_t limit)
+{
+    int64_t k = m->w.dim[1], row_bytes = PANEL * dtype_bytes(m->w.dtype);
+    int64_t n_panels = end - begin, next_k0 = k0 + MATMUL_BLOCK_K, next_begin = begin;
+    if (next_k0 >= k) {
+        next_k0 = 0;
+        next_begin = end;
+    }
+    if (next_begin + n_panels > limit) n_panels = limit - next_begin;
+    if (n_panels <= 0) return (struct ahead){0};
+    int64_t run = min_i64(MATMUL_BLOCK_K, k - next_k0) * row_bytes / 64;
+    int64_t calls = m->n_row_blocks * (end - begin);
+    return (struct ahead){.w = (const char *)m->w.data + (next_begin * k + next_k0) * row_bytes,
+                          .panel_bytes = k * row_bytes,
+                          .run_lines = run,
+                          .per_call = (n_panels * run + calls - 1) / calls,
+                          .n_lines = n_panels * run};
+}
+
+/* The share of tile number `call`, whose loop runs kn times. */
+static struct tile_next next_lines(const struct ahead *a, int64_t call, int64_t kn)
+{
+    int64_t line = call * a->per_call, every = 1;
+    if (line >= a->n_lines) return (struct tile_next){NULL, 0};
+    while (kn / (2 * every) >= a->per_call) every *= 2;
+    return (struct tile_next){
+        a->w + line / a->run_lines * a->panel_bytes + line % a->run_lines * 64, every - 1};
+}
+
 /* Columns of at most BLOCK_PANELS panels, all rows. */
-static void block_panels(const struct matmul *m, int64_t begin, int64_t end, float *wide,
-                         float *aside)
+static void block_panels(const struct matmul *m, int64_t begin, int64_t end, int64_t limit,
+                         float *wide, float *aside)
 {
     const struct cpu_tiles *t = m->cpu->isa.tiles;
     int64_t k = m->w.dim[1], rows = m->x.dim[0], size = dtype_bytes(m->w.dtype);
     for (int64_t k0 = 0; k0 < k; k0 += MATMUL_BLOCK_K) {
-        int64_t kn = min_i64(MATMUL_BLOCK_K, k - k0);
+        int64_t kn = min_i64(MATMUL_BLOCK_K, k - k0), call = 0;
+        struct ahead ahead = ahead_of(m, begin, end, k0, limit);
         for (int64_t b = 0; b < m->n_row_blocks; b++) {
             int64_t row0 = row_begin(m, b), n_rows = row_begin(m, b + 1) - row0;
             const float *x = m->packed_x + k0 * rows + row0 * kn;
@@ -107,7 +148,7 @@ static void block_panels(const struct matmul *m, int64_t begin, int64_t end, flo
                 struct place to = place_of(m, p, aside);
                 const char *w = (const char *)m->w.data + (p * k + k0) * PANEL * size;
                 float *y = to.y + row0 * to.stride, *keep = wide + (p - begin) * kn * PANEL;
-                struct tile_next next = {NULL, 0};
+                struct tile_next next = next_lines(&ahead, call++, kn);
                 if (m->w.dtype == DTYPE_F32)
                     t->f32[n_rows](w, x, kn, y, to.stride, k0 == 0, NULL, next);
                 else if (b == 0)
@@ -135,7 +176,7 @@ static void matmul_member(void *arg, int32_t member, int32_t n_members)
         if (m->n_row_blocks == 1)
             stream_panels(m, p, stop, aside);
         else
-            block_panels(m, p, stop, wide, aside);
+            block_panels(m, p, stop, end, wide, aside);
         if (m->bias.n_dim > 0 || stop * PANEL > m->w.dim[0])
             for (int64_t q = p; q < stop; q++) finish_panel(m, q, aside);
         if (m->n_row_blocks == 1) break;
