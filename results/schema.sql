@@ -445,8 +445,17 @@ WHERE w.work = 'useful'
                   WHERE r.run_id = v.run_id AND f.phase = v.phase AND f.kind = 'pinned'
                     AND f.warmup = 0 AND f.after_switch = 0 AND f.time_ns IS NOT NULL);
 
--- A run is held against the measured ceilings where there are some, else against the data sheet
--- ('ceilings' sorts first).  above_roof takes the larger of the ceilings measured before and
+-- The roof a run is held against: the measured ceilings where there are some, else the data sheet
+-- ('ceilings' sorts first).
+CREATE VIEW v_roof AS
+SELECT r.run_id, p.tier, p.matmul_flop_per_s AS peak_flop_per_s, p.bytes_per_s,
+       p.ridge_flop_per_byte
+FROM run r
+JOIN price p ON p.run_no = r.run_no
+     AND p.tier = (SELECT MIN(tier) FROM price
+                   WHERE run_no = r.run_no AND tier IN ('ceilings', 'datasheet'));
+
+-- The same roof, joined where SQLite can look it up run by run.  above_roof takes the larger of the ceilings measured before and
 -- after; they are found by the value the price was taken from.
 CREATE VIEW v_roofline AS
 SELECT q.run_id, d.device, d.kind AS device_kind, c.model, c.decoder, q.phase, c.batch_seqs,
