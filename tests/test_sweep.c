@@ -20,7 +20,7 @@ static enum err parse(const char *text, struct sweep *s)
 /* The example of the design, word for word. */
 static const char example[] = "name: quickstart\n"
                               "defaults: {model: qwen2.5-0.5b, layers: 12, dtype: bf16, n-prompt: "
-                              "64, n-gen: 32, seed: 1}\n"
+                              "32, n-gen: 32, seed: 1}\n"
                               "pair: {axis: decoder, baseline: ar}\n"
                               "groups:\n"
                               "  - decoder: ar\n"
