@@ -16,6 +16,7 @@ test gnuplot-nox draws the figures that tests look at
 test fonts-liberation the fonts of the figures
 test poppler-utils reads the text of a figure's PDF
 test valgrind counts memory traffic independently of the program
+test sqlite3 reads databases as a user would
 figures gnuplot-nox draws the figures
 figures fonts-liberation the fonts of the figures
 END
@@ -39,7 +40,7 @@ have() {
 if ! command -v dpkg-query > /dev/null 2>&1 || ! command -v apt-get > /dev/null 2>&1; then
     command -v pkg-config > /dev/null 2>&1 && pkg-config --exists sqlite3 yaml-0.1 libcjson libmd && exit 0
     echo 'This is not a Debian system: install pkg-config and the development files of SQLite,' \
-        'libyaml, cJSON and libmd (for tests also cmocka, poppler-utils and valgrind; for figures' \
+        'libyaml, cJSON and libmd (for tests also cmocka, sqlite3, poppler-utils and valgrind; for figures' \
         'gnuplot and the Liberation fonts).' >&2
     exit 1
 fi
