@@ -31,11 +31,12 @@ TILE struct pair load_half(const void *w, int64_t i, int half, enum kind kind)
                          _mm256_castsi256_ps(upper)};
 }
 
-/* Halves [half0, half0 + n_halves) of a panel; x(r, i) stands at x[i * x_step_k + r * x_step_row].
- */
+/* Steps begin .. end - 1 of k for halves [half0, half0 + n_halves) of a panel; x(r, i) stands at
+ * x[i * x_step_k + r * x_step_row]. */
 TILE void tile_halves(const void *w, int half0, int n_halves, const float *x, int64_t x_step_k,
-                      int64_t x_step_row, int64_t k, int rows, float *y, int64_t y_stride,
-                      bool first, enum kind kind, float *keep, bool ahead)
+                      int64_t x_step_row, int64_t begin, int64_t end, int rows, float *y,
+                      int64_t y_stride, bool first, enum kind kind, float *keep, bool ahead,
+                      struct tile_next *next)
 {
     __m256 low[HALVES][ROWS_MAX], high[HALVES][ROWS_MAX];
     const int64_t line_bytes = kind == KIND_F32 ? 128 : 64;
@@ -48,10 +49,14 @@ TILE void tile_halves(const void *w, int half0, int n_halves, const float *x, in
             high[h][r] = first ? _mm256_setzero_ps() : _mm256_loadu_ps(p + 16);
         }
 #pragma GCC unroll 1
-    for (int64_t i = 0; i < k; i++) {
+    for (int64_t i = begin; i < end; i++) {
         for (int64_t line = i * line_bytes; ahead && line < (i + 1) * line_bytes; line += 64) {
             _mm_prefetch((const char *)w + line + NEAR_AHEAD, _MM_HINT_T0);
             _mm_prefetch((const char *)w + line + FAR_AHEAD, _MM_HINT_T1);
+        }
+        if (half0 == 0 && next->line != NULL && (i & next->step) == 0) {
+            _mm_prefetch(next->line, _MM_HINT_T1);
+            next->line += 64;
         }
 #pragma GCC unroll 2
         for (int h = 0; h < n_halves; h++) {
@@ -78,57 +83,52 @@ TILE void tile_halves(const void *w, int half0, int n_halves, const float *x, in
         }
 }
 
+/* Steps of k short enough for the second half to find the panel's lines still in L1. */
+enum { K_STEP = 128 };
+
 TILE void tile(const void *w, const float *x, int64_t x_step_k, int64_t x_step_row, int64_t k,
                int rows, float *y, int64_t y_stride, bool first, enum kind kind, float *keep,
-               bool ahead)
+               bool ahead, struct tile_next next)
 {
     if (rows <= WIDE_ROWS_MAX) {
-        tile_halves(w, 0, 2, x, x_step_k, x_step_row, k, rows, y, y_stride, first, kind, keep,
-                    ahead);
-    } else {
-        tile_halves(w, 0, 1, x, x_step_k, x_step_row, k, rows, y, y_stride, first, kind, keep,
-                    ahead);
-        tile_halves(w, 1, 1, x, x_step_k, x_step_row, k, rows, y, y_stride, first, kind, keep,
-                    false);
+        tile_halves(w, 0, 2, x, x_step_k, x_step_row, 0, k, rows, y, y_stride, first, kind, keep,
+                    ahead, &next);
+        return;
+    }
+    for (int64_t i = 0; i < k; i += K_STEP) {
+        int64_t end = k - i < K_STEP ? k : i + K_STEP;
+        tile_halves(w, 0, 1, x, x_step_k, x_step_row, i, end, rows, y, y_stride, first && i == 0,
+                    kind, keep, ahead, &next);
+        tile_halves(w, 1, 1, x, x_step_k, x_step_row, i, end, rows, y, y_stride, first && i == 0,
+                    kind, keep, false, &next);
     }
 }
 
-/* In steps of k short enough for the second half to find the panel's lines still in L1. */
 TILE void stream(const void *w, int64_t n_panels, const float *x, int64_t k, int rows, float *y,
                  int64_t y_stride, enum kind kind)
 {
-    enum { K_STEP = 128 };
     const int64_t size = kind == KIND_F32 ? 4 : 2;
-    for (int64_t p = 0; p < n_panels; p++) {
-        const char *panel = (const char *)w + p * k * PANEL * size;
-        if (rows <= WIDE_ROWS_MAX) {
-            tile(panel, x, rows, 1, k, rows, y + p * PANEL, y_stride, true, kind, NULL, true);
-            continue;
-        }
-        for (int64_t i = 0; i < k; i += K_STEP)
-            tile(panel + i * PANEL * size, x + i * rows, rows, 1, k - i < K_STEP ? k - i : K_STEP,
-                 rows, y + p * PANEL, y_stride, i == 0, kind, NULL, true);
-    }
+    const struct tile_next none = {NULL, 0};
+    for (int64_t p = 0; p < n_panels; p++)
+        tile((const char *)w + p * k * PANEL * size, x, rows, 1, k, rows, y + p * PANEL, y_stride,
+             true, kind, NULL, true, none);
 }
 
 #define TILES_OF(ROWS)                                                                             \
     static void f32_##ROWS(const void *w, const float *x, int64_t k, float *y, int64_t y_stride,   \
                            bool first, float *keep, struct tile_next next)                         \
     {                                                                                              \
-        (void)next;                                                                                \
-        tile(w, x, ROWS, 1, k, ROWS, y, y_stride, first, KIND_F32, keep, false);                   \
+        tile(w, x, ROWS, 1, k, ROWS, y, y_stride, first, KIND_F32, keep, false, next);             \
     }                                                                                              \
     static void keep_##ROWS(const void *w, const float *x, int64_t k, float *y, int64_t y_stride,  \
                             bool first, float *keep, struct tile_next next)                        \
     {                                                                                              \
-        (void)next;                                                                                \
-        tile(w, x, ROWS, 1, k, ROWS, y, y_stride, first, KIND_BF16_KEEP, keep, true);              \
+        tile(w, x, ROWS, 1, k, ROWS, y, y_stride, first, KIND_BF16_KEEP, keep, false, next);       \
     }                                                                                              \
     static void scores_##ROWS(const void *w, const float *x, int64_t k, float *y,                  \
                               int64_t y_stride, bool first, float *keep, struct tile_next next)    \
     {                                                                                              \
-        (void)next;                                                                                \
-        tile(w, x, 1, SCORE_KEYS, k, ROWS, y, y_stride, first, KIND_F32, keep, false);             \
+        tile(w, x, 1, SCORE_KEYS, k, ROWS, y, y_stride, first, KIND_F32, keep, false, next);       \
     }                                                                                              \
     static void stream_f32_##ROWS(const void *w, int64_t n_panels, const float *x, int64_t k,      \
                                   float *y, int64_t y_stride)                                      \
