@@ -66,6 +66,14 @@ static const char *const sql[STMT_COUNT] = {
     [STMT_ROLLBACK] = "ROLLBACK",
 };
 
+char *db_plain_path(const char *path)
+{
+    struct strbuf b = {0};
+    if (path[0] != '/' && strcmp(path, ":memory:") != 0) strbuf_add(&b, "./");
+    strbuf_add(&b, path);
+    return b.text;
+}
+
 static bool out_of_space(int rc, int os_error)
 {
     return (rc & 0xFF) == SQLITE_FULL || os_error == ENOSPC || os_error == EDQUOT ||

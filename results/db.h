@@ -60,6 +60,10 @@ struct store {
     char invocation_device[64];
 };
 
+/* A path SQLite takes literally: names like "file:..." have a meaning of their own to it, and
+ * "./" takes that away.  To be freed; NULL: out of memory. */
+char *db_plain_path(const char *path);
+
 /* One sentence for an SQLite result code, and the err that goes with it.  doing: "write to". */
 enum err db_fail(sqlite3 *db, const char *path, const char *doing, int rc) MUST_CHECK;
 

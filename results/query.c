@@ -131,11 +131,13 @@ static struct store_value read_value(sqlite3_stmt *st, int i)
     }
 }
 
-static enum err read_rows(struct store *s, struct query *q, store_row_fn *fn, void *ctx)
+static enum err read_rows(struct store *s, struct query *q, store_row_fn *columns,
+                          store_row_fn *fn, void *ctx)
 {
     int n = sqlite3_column_count(q->st), rc;
     for (int i = 0; i < n; i++) q->name[i] = sqlite3_column_name(q->st, i);
     struct store_result_row row = {.n = n, .name = q->name, .value = q->value};
+    if (columns) TRY(columns(ctx, &row));
     while ((rc = sqlite3_step(q->st)) == SQLITE_ROW) {
         for (int i = 0; i < n; i++) q->value[i] = read_value(q->st, i);
         TRY(fn(ctx, &row));
@@ -143,8 +145,8 @@ static enum err read_rows(struct store *s, struct query *q, store_row_fn *fn, vo
     return rc == SQLITE_DONE ? ERR_NONE : fail(s, q->sql, rc);
 }
 
-enum err store_query(struct store *s, const char *sql, const struct store_value *args,
-                     int32_t n_args, store_row_fn *fn, void *ctx)
+enum err query_with_columns(struct store *s, const char *sql, const struct store_value *args,
+                            int32_t n_args, store_row_fn *columns, store_row_fn *fn, void *ctx)
 {
     struct query spare = {0};
     struct query *q = query_slot(s, sql);
@@ -154,11 +156,17 @@ enum err store_query(struct store *s, const char *sql, const struct store_value 
         q->busy = true;
         q->used = ++s->n_queries;
         e = bind(s, q, args, n_args);
-        if (e == ERR_NONE) e = read_rows(s, q, fn, ctx);
+        if (e == ERR_NONE) e = read_rows(s, q, columns, fn, ctx);
         sqlite3_reset(q->st);
         sqlite3_clear_bindings(q->st);
         q->busy = false;
     }
     if (e != ERR_NONE || q == &spare) query_drop(q);
     return e;
+}
+
+enum err store_query(struct store *s, const char *sql, const struct store_value *args,
+                     int32_t n_args, store_row_fn *fn, void *ctx)
+{
+    return query_with_columns(s, sql, args, n_args, NULL, fn, ctx);
 }

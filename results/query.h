@@ -8,6 +8,12 @@
 int query_authorize(void *store, int action, const char *a, const char *b, const char *db,
                     const char *view);
 
+/* store_query that first calls `columns` (NULL: not) once, with names and no meaningful values,
+ * be there rows or not. */
+enum err query_with_columns(struct store *s, const char *sql, const struct store_value *args,
+                            int32_t n_args, store_row_fn *columns, store_row_fn *fn,
+                            void *ctx) MUST_CHECK;
+
 /* Forget all prepared queries. */
 void query_drop_all(struct store *s);
 

@@ -19,15 +19,6 @@ static bool in_memory(const char *path)
     return strcmp(path, ":memory:") == 0;
 }
 
-/* SQLite gives names like "file:..." a meaning of their own; "./" takes it away. */
-static char *plain_path(const char *path)
-{
-    struct strbuf b = {0};
-    if (path[0] != '/' && !in_memory(path)) strbuf_add(&b, "./");
-    strbuf_add(&b, path);
-    return b.text;
-}
-
 /* For a file whose folder cannot hold the shared memory that reading a WAL database needs:
  * safe while there is no log, that is while nobody writes. */
 static enum err open_immutable(struct store *s, const char *path)
@@ -107,7 +98,7 @@ enum err store_open(const char *path, enum store_mode mode, struct store **out)
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     if (!path || !*path) return err_set(ERR_USAGE, "the name of the results database is empty");
     struct store *s = calloc(1, sizeof *s);
-    char *plain = plain_path(path);
+    char *plain = db_plain_path(path);
     if (!s || !plain) {
         free(s);
         free(plain);

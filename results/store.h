@@ -68,7 +68,7 @@ struct forward_row {
     int32_t step;        /* position of the forward in its decode                          */
     int32_t round;       /* interleaving round; members of a pair share it                 */
     bool warmup;         /* kept, never summed                                             */
-    bool after_switch;   /* the first after the other arm ran: kept, never summed          */
+    bool after_switch;   /* the first after the other arm ran: kept, not among step times  */
     int64_t seq;         /* order in this invocation, over all cells                       */
     int64_t n_forwards;  /* 1 unless FORWARD_PLAN                                          */
     int64_t time_ns;     /* -1: NULL                                                       */
@@ -103,6 +103,10 @@ enum err store_commit(struct store *s) MUST_CHECK;
  * wrote it; else only this build.  run_id is filled when it does. */
 enum err store_find_run(struct store *s, const struct cell *c, bool any_build, bool *found,
                         char run_id[37]) MUST_CHECK;
+
+/* Take over all of another database's rows that this one lacks, in one transaction; n_runs: how
+ * many runs were new.  Merging the same file again adds nothing. */
+enum err store_merge(struct store *s, const char *path, int64_t *n_runs) MUST_CHECK;
 
 /* ---- reading: read-only SQL, one callback per row ---- */
 struct store_value {
