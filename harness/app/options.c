@@ -216,6 +216,7 @@ static enum err make_cells(struct words *w)
                        takes & TAKES_SWEEP ? "one sweep" : "no words without a flag",
                        o->verb->name);
     if (takes & TAKES_SWEEP && o->n_args) return cells_from_sweep(w, o->arg[0]);
+    if (takes & TAKES_CLAIM_CELLS) return cells_from_sweep(w, CLAIMS_SWEEP);
     if (takes & TAKES_SWEEP && !(takes & TAKES_AXES_ALONE))
         return err_set(ERR_USAGE,
                        "regime %s: expected a sweep file or the name of a built-in sweep "

@@ -11,8 +11,11 @@ enum verb_takes {
     TAKES_AXES = 1,       /* flags that describe cells, put over a sweep's if there is one */
     TAKES_SWEEP = 2,      /* a sweep file, or the name of a built-in one                   */
     TAKES_AXES_ALONE = 4, /* the sweep may be left out                                     */
-    TAKES_ARGS = 8        /* other words, left in options.arg for the verb to check        */
+    TAKES_ARGS = 8,       /* other words, left in options.arg for the verb to check        */
+    TAKES_CLAIM_CELLS = 16 /* without a sweep: the built-in CLAIMS_SWEEP                   */
 };
+
+#define CLAIMS_SWEEP "a100-claims"
 
 struct verb {
     const char *name;
@@ -35,6 +38,7 @@ enum err verb_sweep(const struct options *o);
 enum err verb_ceilings(const struct options *o);
 enum err verb_quickstart(const struct options *o);
 enum err verb_plot(const struct options *o);
+enum err verb_claims(const struct options *o);
 
 /* plan --showcmd: each cell as a command line on stdout, skipped ones as comments. */
 enum err show_commands(const struct options *o);

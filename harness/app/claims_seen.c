@@ -1,0 +1,313 @@
+/* claims_seen.c - load runs, and the few numbers that claims are made of. */
+#include "harness/app/claims_seen.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+double reading_end(struct reading r, enum reading_end end)
+{
+    return end == READING_LO ? r.lo : end == READING_HI ? r.hi : r.value;
+}
+
+struct reading reading_exact(double value)
+{
+    return (struct reading){value, value, value};
+}
+
+struct reading reading_ratio(struct reading a, struct reading b)
+{
+    return (struct reading){a.value / b.value, a.lo / b.hi, a.hi / b.lo};
+}
+
+struct reading reading_scaled(struct reading a, double by)
+{
+    return (struct reading){a.value * by, a.lo * by, a.hi * by};
+}
+
+/* ---- loading ---- */
+
+/* One row per run and phase.  Sums over `samples` whole decodes are divided by them, except
+ * what is per forward.  A pinned median stands for a phase where there is one; else its mean,
+ * without limits, unless it was planned. */
+static const char *const load_sql =
+    "SELECT r.run_id, r.device_id, r.device, r.model, r.decoder, COALESCE(r.layers, 0), "
+    "r.batch_seqs, r.prompt_tokens, r.gen_tokens, COALESCE(r.block_tokens, 0), "
+    "COALESCE(r.denoise_steps, 0), COALESCE(r.threads, 0), r.dtype, r.kv_dtype, "
+    "r.cache_resident, r.batch_policy = 'lockstep' AND COALESCE(r.logits, 'masked') = 'masked' "
+    "AND COALESCE(r.cache, 'none') = 'none', "
+    "r.device_kind <> 'sim', f.peak_flop_per_s, f.bytes_per_s, p.phase, "
+    "p.forwards * 1.0 / p.samples, p.tokens_committed * 1.0 / p.samples, "
+    "p.flop * 1.0 / p.forwards, p.flop_matmul * 1.0 / p.forwards, "
+    "p.bytes_dram * 1.0 / p.forwards, p.bytes_dram_lo * 1.0 / p.forwards, "
+    "p.bytes_dram_hi * 1.0 / p.forwards, p.bytes_weight * 1.0 / p.forwards, "
+    "iif(p.evidence = 'analytic', p.predicted_ns, p.time_ns) / p.forwards, "
+    "s.median_ns, s.ci_lo_ns, s.ci_hi_ns, "
+    "iif(p.evidence = 'timing', p.forwards + COALESCE(s.n, 0), 0), o.calls * 1.0 / p.forwards, "
+    "(SELECT MIN(q.value) FROM v_ceiling q WHERE q.device_id = r.device_id "
+    "AND q.name = 'team_run' AND q.threads = r.threads) "
+    "FROM v_run r JOIN v_phase p ON p.run_id = r.run_id "
+    "LEFT JOIN v_roof f ON f.run_id = r.run_id "
+    "LEFT JOIN v_step s ON s.run_id = r.run_id AND s.phase = p.phase "
+    "LEFT JOIN (SELECT run_id, phase, SUM(calls) AS calls FROM v_op GROUP BY run_id, phase) o "
+    "ON o.run_id = r.run_id AND o.phase = p.phase "
+    "WHERE r.status = 'ok' ORDER BY r.recorded_utc, r.run_id";
+
+/* The columns of one row, taken in order. */
+struct columns {
+    const struct store_value *value;
+    int32_t at, n;
+};
+
+static const char *take_text(struct columns *c)
+{
+    CHECK(c->at < c->n);
+    const struct store_value *v = &c->value[c->at++];
+    return v->type == VALUE_TEXT ? v->text : "";
+}
+
+static int64_t take_int(struct columns *c)
+{
+    CHECK(c->at < c->n);
+    const struct store_value *v = &c->value[c->at++];
+    return v->type == VALUE_INT ? v->i : 0;
+}
+
+static double take_real(struct columns *c)
+{
+    CHECK(c->at < c->n);
+    const struct store_value *v = &c->value[c->at++];
+    return v->type == VALUE_REAL ? v->r : v->type == VALUE_INT ? (double)v->i : NAN;
+}
+
+static enum dtype dtype_of(const char *name)
+{
+    return strcmp(name, dtype_name(DTYPE_BF16)) == 0 ? DTYPE_BF16 : DTYPE_F32;
+}
+
+static void take_run(struct columns *c, struct seen *s)
+{
+    snprintf(s->run_id, sizeof s->run_id, "%s", take_text(c));
+    snprintf(s->device_id, sizeof s->device_id, "%s", take_text(c));
+    snprintf(s->device, sizeof s->device, "%s", take_text(c));
+    snprintf(s->model, sizeof s->model, "%s", take_text(c));
+    snprintf(s->decoder, sizeof s->decoder, "%s", take_text(c));
+    s->layers = (int32_t)take_int(c);
+    s->batch = (int32_t)take_int(c);
+    s->n_prompt = (int32_t)take_int(c);
+    s->n_gen = (int32_t)take_int(c);
+    s->block = (int32_t)take_int(c);
+    s->steps = (int32_t)take_int(c);
+    s->threads = (int32_t)take_int(c);
+    s->dtype = dtype_of(take_text(c));
+    s->kv_dtype = dtype_of(take_text(c));
+    s->cache_resident = take_int(c) != 0;
+    s->plain = take_int(c) != 0;
+    s->timed = take_int(c) != 0;
+    s->roof.flop_per_s = take_real(c);
+    s->roof.bytes_per_s = take_real(c);
+}
+
+static enum phase take_phase(struct columns *c)
+{
+    const char *name = take_text(c);
+    for (int p = 0; p < PHASE_COUNT; p++)
+        if (strcmp(phase_name(p), name) == 0) return p;
+    return PHASE_COUNT;
+}
+
+static void take_forwards(struct columns *c, bool timed, struct seen_phase *p)
+{
+    p->forwards = take_real(c);
+    p->tokens = take_real(c);
+    p->flop = take_real(c);
+    p->flop_matmul = take_real(c);
+    p->bytes = take_real(c);
+    p->bytes_lo = take_real(c);
+    p->bytes_hi = take_real(c);
+    p->bytes_weight = take_real(c);
+    double mean_ns = take_real(c);
+    p->ns.value = take_real(c);
+    p->ns.lo = take_real(c);
+    p->ns.hi = take_real(c);
+    if (isnan(p->ns.value))
+        p->ns = timed ? (struct reading){mean_ns, NAN, NAN} : reading_exact(mean_ns);
+    p->n_timed = take_int(c);
+    p->calls = take_real(c);
+}
+
+static enum err list_add(struct seen_list *l, const struct seen *s)
+{
+    if (l->n == l->room) {
+        int32_t room = l->room ? 2 * l->room : 64;
+        struct seen *grown = realloc(l->run, (size_t)room * sizeof *grown);
+        if (!grown) return err_set(ERR_NOMEM, "%d runs: out of memory", l->n);
+        l->run = grown;
+        l->room = room;
+    }
+    l->run[l->n++] = *s;
+    return ERR_NONE;
+}
+
+/* A model this program does not know has no closed forms; its runs are left out. */
+static bool set_form(struct seen *s)
+{
+    struct model_config config;
+    if (model_preset(s->model, s->layers, &config) != ERR_NONE) return false;
+    s->layers = config.n_layer;
+    s->form = closed_model_of(&config, s->dtype, s->kv_dtype);
+    return true;
+}
+
+static enum err load_row(void *ctx, const struct store_result_row *row)
+{
+    struct seen_list *l = ctx;
+    struct columns c = {.value = row->value, .n = row->n};
+    struct seen s = {0};
+    take_run(&c, &s);
+    if (!set_form(&s)) return ERR_NONE;
+    if (l->n == 0 || strcmp(l->run[l->n - 1].run_id, s.run_id) != 0) TRY(list_add(l, &s));
+    struct seen *to = &l->run[l->n - 1];
+    enum phase p = take_phase(&c);
+    if (p == PHASE_COUNT) return ERR_NONE;
+    take_forwards(&c, s.timed, &to->phase[p]);
+    double launch_ns = take_real(&c);
+    to->launch_ns = isnan(launch_ns) ? 0.0 : launch_ns;
+    return ERR_NONE;
+}
+
+static bool same_cell(const struct seen *a, const struct seen *b)
+{
+    return seen_same_series(a, b) && a->batch == b->batch && a->plain == b->plain;
+}
+
+/* Later rows are newer. */
+static void drop_older(struct seen_list *l)
+{
+    int32_t n = 0;
+    for (int32_t i = 0; i < l->n; i++) {
+        bool newest = true;
+        for (int32_t k = i + 1; k < l->n && newest; k++)
+            newest = !same_cell(&l->run[i], &l->run[k]);
+        if (newest) l->run[n++] = l->run[i];
+    }
+    l->n = n;
+}
+
+enum err seen_load(struct store *s, struct seen_list *out)
+{
+    *out = (struct seen_list){0};
+    enum err e = store_query(s, load_sql, NULL, 0, load_row, out);
+    if (e != ERR_NONE) seen_list_free(out);
+    drop_older(out);
+    return e;
+}
+
+void seen_list_free(struct seen_list *l)
+{
+    free(l->run);
+    *l = (struct seen_list){0};
+}
+
+/* ---- one run ---- */
+
+const struct seen_phase *seen_step(const struct seen *s)
+{
+    return &s->phase[strcmp(s->decoder, "ar") == 0 ? PHASE_DECODE : PHASE_DENOISE];
+}
+
+struct reading seen_intensity(const struct seen *s)
+{
+    const struct seen_phase *p = seen_step(s);
+    return reading_exact(roof_intensity(p->flop, p->bytes));
+}
+
+struct reading seen_intensity_band(const struct seen *s)
+{
+    const struct seen_phase *p = seen_step(s);
+    return (struct reading){roof_intensity(p->flop, p->bytes), roof_intensity(p->flop, p->bytes_hi),
+                            roof_intensity(p->flop, p->bytes_lo)};
+}
+
+struct reading seen_flop_per_s(const struct seen *s)
+{
+    const struct seen_phase *p = seen_step(s);
+    return reading_ratio(reading_exact(p->flop * 1e9), p->ns);
+}
+
+double seen_ridge(const struct seen *s)
+{
+    return roof_ridge(s->roof);
+}
+
+double seen_ridge_rows(const struct seen *s)
+{
+    return closed_ridge_rows(&s->form, s->roof);
+}
+
+double seen_tokens(const struct seen *s)
+{
+    double tokens = 0;
+    for (int p = 0; p < PHASE_COUNT; p++)
+        if (p != PHASE_PREFILL) tokens += s->phase[p].tokens;
+    return tokens;
+}
+
+double seen_flop(const struct seen *s)
+{
+    double flop = 0;
+    for (int p = 0; p < PHASE_COUNT; p++)
+        if (p != PHASE_PREFILL) flop += s->phase[p].forwards * s->phase[p].flop;
+    return flop;
+}
+
+double seen_tokens_per_forward(const struct seen *s)
+{
+    double forwards = 0;
+    for (int p = 0; p < PHASE_COUNT; p++)
+        if (p != PHASE_PREFILL) forwards += s->phase[p].forwards;
+    return seen_tokens(s) / forwards / s->batch;
+}
+
+struct reading seen_tokens_per_s(const struct seen *s)
+{
+    struct reading ns = {0, 0, 0};
+    for (int i = 0; i < PHASE_COUNT; i++) {
+        const struct seen_phase *p = &s->phase[i];
+        if (i == PHASE_PREFILL || p->forwards <= 0) continue;
+        ns.value += p->forwards * p->ns.value;
+        ns.lo += p->forwards * p->ns.lo;
+        ns.hi += p->forwards * p->ns.hi;
+    }
+    return reading_ratio(reading_exact(seen_tokens(s) * 1e9), ns);
+}
+
+double seen_context(const struct seen *s)
+{
+    if (strcmp(s->decoder, "ar") == 0) return s->n_prompt + s->n_gen / 2.0;
+    if (strcmp(s->decoder, "block") != 0) return s->n_prompt + s->n_gen;
+    /* The first block begins where the prompt's last whole one ends. */
+    int32_t first = s->n_prompt / s->block * s->block;
+    return (first + s->n_prompt + s->n_gen - s->block) / 2.0;
+}
+
+/* ---- which belong together ---- */
+
+bool seen_same_machine(const struct seen *a, const struct seen *b)
+{
+    return strcmp(a->device_id, b->device_id) == 0 && strcmp(a->model, b->model) == 0 &&
+           a->layers == b->layers && a->dtype == b->dtype && a->kv_dtype == b->kv_dtype &&
+           a->threads == b->threads && a->timed == b->timed;
+}
+
+bool seen_same_request(const struct seen *a, const struct seen *b)
+{
+    return seen_same_machine(a, b) && a->n_prompt == b->n_prompt && a->n_gen == b->n_gen;
+}
+
+bool seen_same_series(const struct seen *a, const struct seen *b)
+{
+    return seen_same_request(a, b) && strcmp(a->decoder, b->decoder) == 0 &&
+           a->block == b->block && a->steps == b->steps;
+}

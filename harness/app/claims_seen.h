@@ -1,0 +1,82 @@
+/* claims_seen.h - runs of a store as claims look at them: per forward, with what is known of
+ * each number.
+ *
+ * Planned and measured runs come through the same views, so a claim asks both the same way. */
+#ifndef APP_CLAIMS_SEEN_H
+#define APP_CLAIMS_SEEN_H
+
+#include "results/store.h"
+#include "roofline/closed_form.h"
+
+/* A number and the limits it lies between: equal for what was counted or planned, 95 % limits
+ * for what was timed, NaN where none are known. */
+struct reading {
+    double value, lo, hi;
+};
+enum reading_end { READING_VALUE, READING_LO, READING_HI };
+double reading_end(struct reading r, enum reading_end end);
+struct reading reading_exact(double value);
+struct reading reading_ratio(struct reading a, struct reading b); /* both above 0 */
+struct reading reading_scaled(struct reading a, double by);       /* by above 0   */
+
+/* Means over the forwards of one phase. */
+struct seen_phase {
+    double forwards; /* of one whole decode; 0: the decoder has no such phase         */
+    double tokens;   /* committed, all sequences                                      */
+    double flop, flop_matmul;
+    double bytes, bytes_lo, bytes_hi; /* DRAM: the estimate and the band it lies in    */
+    double bytes_weight;
+    double calls;
+    struct reading ns; /* of one forward: planned, or the median of pinned ones        */
+    int64_t n_timed;   /* measured forwards, pinned ones and those of whole decodes    */
+};
+
+struct seen {
+    char run_id[37], device_id[65], device[40], model[40], decoder[24];
+    int32_t layers, batch, n_prompt, n_gen, block, steps, threads; /* steps: per block */
+    enum dtype dtype, kv_dtype;
+    bool timed;          /* false: planned */
+    bool cache_resident; /* the weights do not come from DRAM every time */
+    bool plain;          /* lockstep, logits of masked rows: what the claims are about */
+    double launch_ns;    /* cost of a call that computes nothing */
+    struct closed_model form;
+    struct roof roof; /* measured ceilings, else the data sheet */
+    struct seen_phase phase[PHASE_COUNT];
+};
+
+struct seen_list {
+    struct seen *run; /* owned; the newest run of each cell on each device */
+    int32_t n, room;
+};
+
+/* Every finished run; newer ones replace older ones of the same cell. */
+enum err seen_load(struct store *s, struct seen_list *out) MUST_CHECK;
+void seen_list_free(struct seen_list *l);
+
+/* The phase that makes tokens: decode or denoise. */
+const struct seen_phase *seen_step(const struct seen *s);
+/* FLOP per byte of such a forward: the estimate, or the estimate within the traffic band. */
+struct reading seen_intensity(const struct seen *s);
+struct reading seen_intensity_band(const struct seen *s);
+struct reading seen_flop_per_s(const struct seen *s);
+
+double seen_ridge(const struct seen *s); /* FLOP per byte                           */
+double seen_ridge_rows(const struct seen *s); /* rows at which linear maps cross it */
+
+/* After prefill, all phases together. */
+double seen_tokens(const struct seen *s); /* of one whole decode, all sequences          */
+double seen_flop(const struct seen *s);
+double seen_tokens_per_forward(const struct seen *s); /* per sequence                    */
+struct reading seen_tokens_per_s(const struct seen *s);
+
+/* Mean number of positions an AR forward sees, its own included; that of cached ones before a
+ * block; of all positions of a full-sequence forward. */
+double seen_context(const struct seen *s);
+
+/* The same model, weights and threads on the same device; and the same request. */
+bool seen_same_machine(const struct seen *a, const struct seen *b);
+bool seen_same_request(const struct seen *a, const struct seen *b);
+/* Of the same decoder, and equal but for the batch. */
+bool seen_same_series(const struct seen *a, const struct seen *b);
+
+#endif
