@@ -18,6 +18,8 @@ struct session {
     struct decoder *decoder;
     struct kv_cache *cache;
     struct choice_rule rule;
+    int32_t copies;             /* sequences that one of the decoder's stands for           */
+    struct pass_seq *copied;    /* owned [batch]; NULL when copies is 1                     */
     struct row_stat *stats;     /* owned [max_logits] */
     struct row_key *keys;       /* owned [max_logits] */
     int32_t *valid;             /* owned [batch]: scratch of a replay */
@@ -51,6 +53,15 @@ enum err session_create(struct model *m, const struct decoder_ops *ops,
     n->model = m;
     n->spec = *s;
     n->ops = ops;
+    n->copies = 1;
+    if (!kernels_computes(model_kernels(m)) && s->batch_policy == BATCH_LOCKSTEP) {
+        /* Sequences in lockstep all do the same, and nobody asks for their tokens: decode one
+         * and count it as many times. */
+        n->copies = s->batch;
+        n->spec.batch = 1;
+        n->copied = calloc((size_t)s->batch, sizeof *n->copied);
+        if (!n->copied) TRY_OUT(err_set(ERR_NOMEM, "session of %d: out of memory", s->batch));
+    }
     n->rule = (struct choice_rule){s->temperature, s->seed, c->n_ids, c->mask_id};
     n->stats = calloc((size_t)size.max_logits + 1, sizeof *n->stats);
     n->keys = calloc((size_t)size.max_logits + 1, sizeof *n->keys);
@@ -58,7 +69,7 @@ enum err session_create(struct model *m, const struct decoder_ops *ops,
     if (!n->stats || !n->keys || !n->valid)
         TRY_OUT(err_set(ERR_NOMEM, "session: %lld logit rows: out of memory",
                         (long long)size.max_logits));
-    TRY_OUT(ops->create(s, c, &n->decoder));
+    TRY_OUT(ops->create(&n->spec, c, &n->decoder));
     TRY_OUT(kv_cache_create(m, &size, &n->cache));
     *out = n;
     return ERR_NONE;
@@ -89,6 +100,7 @@ void session_free(struct session *s)
     free(s->stats);
     free(s->keys);
     free(s->valid);
+    free(s->copied);
     free(s);
 }
 
@@ -119,10 +131,30 @@ static enum err compute(struct session *s, const struct pass *p, const struct ro
     return kn_rowstat(model_kernels(s->model), s->stats, logits, keys, &s->rule);
 }
 
+/* The pass of all the sequences that the decoder's one stands for. */
+static struct pass copy_pass(const struct session *s, const struct pass *one)
+{
+    CHECK(one->n_seqs == 1);
+    for (int32_t i = 0; i < s->copies; i++) {
+        s->copied[i] = one->seq[0];
+        s->copied[i].span.slot = i;
+    }
+    return (struct pass){one->phase, s->copies, s->copied};
+}
+
 enum err session_step(struct session *s, struct step_work *work)
 {
     struct pass p;
     s->ops->next(s->decoder, &p);
+    if (s->copied) {
+        struct pass all = copy_pass(s, &p);
+        TRY(compute(s, &all, s->keys, work)); /* keys are not read where nothing is computed */
+        s->ops->accept(s->decoder, &p, s->stats, work);
+        work->tokens_committed *= s->copies;
+        if (__builtin_mul_overflow(work->flop_useful, s->copies, &work->flop_useful))
+            kernels_ledger(model_kernels(s->model))->overflow = true;
+        return ERR_NONE;
+    }
     s->ops->keys(s->decoder, &p, s->keys);
     TRY(compute(s, &p, s->keys, work));
     s->ops->accept(s->decoder, &p, s->stats, work);
@@ -132,6 +164,7 @@ enum err session_step(struct session *s, struct step_work *work)
 enum err session_record_next(struct session *s, struct recording **out)
 {
     struct pass p;
+    CHECK(s->copies == 1);
     s->ops->next(s->decoder, &p);
     size_t n_rows = (size_t)pass_rows(&p), n_logits = (size_t)pass_logit_rows(&p);
     struct recording *r = calloc(1, sizeof *r);

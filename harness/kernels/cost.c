@@ -129,25 +129,46 @@ bool cost_kv_store(const struct traffic_model *t, struct tensor k, struct tensor
     return n.fits;
 }
 
+/* What one sequence adds to an attention call, per head and head width. */
+struct span_cost {
+    int64_t pairs, keys;
+    wide executed; /* pairs times query heads, rows padded to the tile */
+};
+
+static struct span_cost span_cost(const struct traffic_model *t, const struct span *s, int64_t h,
+                                  int64_t hk)
+{
+    struct span_cost c = {.pairs = span_pairs(s), .keys = span_keys(s)};
+    /* The rows of a tile are those of all query heads that share a K/V head. */
+    int64_t rows = s->n_rows * (h / hk), padded = ceil_div(rows, t->row_tile) * t->row_tile;
+    c.executed = padded == rows ? (wide)c.pairs * h : (wide)c.pairs * hk * padded / s->n_rows;
+    return c;
+}
+
+static bool same_work(const struct span *a, const struct span *b)
+{
+    return a->n_rows == b->n_rows && a->pos0 == b->pos0 && a->n_visible == b->n_visible &&
+           a->mask == b->mask && a->block == b->block;
+}
+
 bool cost_attention(const struct traffic_model *t, struct tensor out, struct tensor q,
                     struct tensor keys, const struct span *spans, int32_t n_spans, struct cost *c)
 {
     struct count n = count_start(t, c);
-    int64_t h = q.dim[1], d = q.dim[2], hk = keys.dim[1], group = h / hk;
+    int64_t h = q.dim[1], d = q.dim[2], hk = keys.dim[1];
     wide pairs = 0, positions = 0, executed = 0;
+    struct span_cost one = {0};
     for (int32_t i = 0; i < n_spans; i++) {
-        const struct span *s = &spans[i];
-        if (s->n_rows == 0) continue;
-        wide seen = span_pairs(s);
-        int64_t rows = s->n_rows * group;
-        int64_t padded = ceil_div(rows, t->row_tile) * t->row_tile;
-        pairs += seen;
-        positions += span_keys(s);
-        executed += padded == rows ? 4 * seen * h * d : 4 * seen * hk * d * padded / s->n_rows;
+        if (spans[i].n_rows == 0) continue;
+        /* Sequences in lockstep cost the same. */
+        if (i == 0 || !same_work(&spans[i], &spans[i - 1])) one = span_cost(t, &spans[i], h, hk);
+        pairs += one.pairs;
+        positions += one.keys;
+        executed += one.executed;
     }
     c->flop_attention = narrow(&n, 4 * pairs * h * d);
     c->flop_vector = narrow(&n, FLOP_SOFTMAX * pairs * h);
-    c->flop_executed = narrow(&n, executed);
+    c->flop_executed = narrow(&n, 4 * executed * d);
     count_operand(&n, q);
     count_operand(&n, out);
     count_bytes(&n, ROLE_KV, positions * 2 * hk * d * dtype_bytes(keys.dtype));

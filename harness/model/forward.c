@@ -83,7 +83,6 @@ static void unpack(struct kv_cache *c, const struct pass *p, int64_t *n_rows, in
     int64_t n = 0, m = 0;
     bool computes = kernels_computes(c->k); /* else nobody reads ids and positions */
     CHECK(p->n_seqs >= 1 && p->n_seqs <= c->size.n_slots);
-    CHECK(pass_rows(p) <= c->size.max_rows && pass_logit_rows(p) <= c->size.max_logits);
     for (int32_t i = 0; i < p->n_seqs; i++) {
         const struct pass_seq *s = &p->seq[i];
         struct span *span = &c->spans[i];
@@ -94,6 +93,7 @@ static void unpack(struct kv_cache *c, const struct pass *p, int64_t *n_rows, in
         CHECK(span->pos0 <= valid);
         CHECK(span_keys(span) <= (own_end > valid ? own_end : valid));
         CHECK(s->keep_kv || span->pos0 == valid);
+        CHECK(n + span->n_rows <= c->size.max_rows && m + s->n_logits <= c->size.max_logits);
         for (int32_t r = 0; computes && r < span->n_rows; r++) {
             c->ids[n + r] = s->tokens[r];
             c->pos[n + r] = span->pos0 + r;
