@@ -99,7 +99,7 @@ static enum err plan_one(struct job *j, int32_t i, struct plan *plan, const char
         return record_unrun(j, p, "skipped", why, pair_id, shown->run_id);
     }
     plan_predict(&p->cell, plan, &shown->prediction);
-    shown->predicted = true;
+    shown->predicted = shown->planned = true;
     struct run_row run = {.status = "ok",
                           .pair_id = pair_id,
                           .pair_baseline = pair_id && p->baseline,

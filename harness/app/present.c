@@ -19,6 +19,9 @@ static enum err id_list(const struct shown_run *runs, int32_t n, struct strbuf *
     return strbuf_check(out);
 }
 
+/* Materialised, so that a join looks ids up instead of parsing the list for each row. */
+#define IDS "WITH ids AS MATERIALIZED (SELECT key, value FROM json_each(?1)) "
+
 #define PHASE_ORDER                                                                                \
     "instr('prefill decode  verify  refresh denoise reuse   commit ', p.phase)"
 
@@ -125,7 +128,7 @@ static enum err print_json(struct store *s, const struct store_value *ids,
 {
     struct printing p = {.runs = runs, .phases = phases};
     TRY(store_query(s,
-                    "SELECT j.key, p.* FROM json_each(?1) j JOIN v_phase p ON p.run_id = j.value "
+                    IDS "SELECT j.key, p.* FROM ids j JOIN v_phase p ON p.run_id = j.value "
                     "ORDER BY j.key, " PHASE_ORDER,
                     ids, 1, add_phase, phases));
     json_to_file(&p.json, stdout);
@@ -133,7 +136,7 @@ static enum err print_json(struct store *s, const struct store_value *ids,
     json_key(&p.json, "cells");
     json_array_begin(&p.json);
     TRY(store_query(s,
-                    "SELECT j.key, r.* FROM json_each(?1) j JOIN v_run r ON r.run_id = j.value "
+                    IDS "SELECT j.key, r.* FROM ids j JOIN v_run r ON r.run_id = j.value "
                     "ORDER BY j.key",
                     ids, 1, print_run, &p));
     json_array_end(&p.json);
@@ -164,25 +167,44 @@ static enum err add_row(void *ctx, const struct store_result_row *row)
     return ERR_NONE;
 }
 
-static enum err print_table(struct store *s, const struct store_value *ids, enum output format)
+/* Measured runs: few, and every view that says something of them. */
+static const char measured_sql[] =
+    IDS "SELECT v.decoder, v.batch_seqs, v.prompt_tokens, v.gen_tokens, v.block_tokens, "
+    "v.denoise_steps, p.phase, p.forwards / p.samples, p.flop / 1e9 / p.forwards, "
+    "p.bytes_dram / 1e9 / p.forwards, r.intensity_flop_per_byte, r.side, "
+    "p.predicted_ns / 1e6 / p.forwards, s.median_ns / 1e6, "
+    "iif(r.evidence = 'timing', r.roof_fraction, NULL), t.decode_tokens_per_s "
+    "FROM ids j JOIN v_run v ON v.run_id = j.value "
+    "JOIN v_phase p ON p.run_id = v.run_id "
+    "LEFT JOIN v_roofline r ON r.run_id = v.run_id AND r.phase = p.phase "
+    "AND r.work = 'algorithmic' "
+    "LEFT JOIN v_step s ON s.run_id = v.run_id AND s.phase = p.phase "
+    "LEFT JOIN v_throughput t ON t.run_id = v.run_id "
+    "ORDER BY j.key, " PHASE_ORDER;
+
+/* Plans: perhaps tens of thousands, so the same from v_phase and the price alone. */
+static const char planned_sql[] =
+    IDS ", q AS MATERIALIZED (SELECT j.key, v.decoder, v.batch_seqs, v.prompt_tokens, v.gen_tokens, "
+    "v.block_tokens, v.denoise_steps, f.ridge_flop_per_byte AS ridge, p.* "
+    "FROM ids j JOIN v_run v ON v.run_id = j.value "
+    "JOIN v_phase p ON p.run_id = v.run_id LEFT JOIN v_roof f ON f.run_id = v.run_id) "
+    "SELECT decoder, batch_seqs, prompt_tokens, gen_tokens, block_tokens, denoise_steps, phase, "
+    "forwards, flop / 1e9 / forwards, bytes_dram / 1e9 / forwards, flop * 1.0 / bytes_dram, "
+    "CASE WHEN flop * 1.0 / bytes_dram_lo < ridge THEN 'memory' "
+    "WHEN flop * 1.0 / bytes_dram_hi >= ridge THEN 'compute' ELSE 'undecided' END, "
+    "predicted_ns / 1e6 / forwards, NULL, NULL, "
+    "SUM(iif(phase = 'prefill', NULL, tokens_committed)) OVER run * 1e9 "
+    "/ SUM(iif(phase = 'prefill', NULL, predicted_ns)) OVER run "
+    "FROM q p WINDOW run AS (PARTITION BY key) ORDER BY key, " PHASE_ORDER;
+
+static enum err print_table(struct store *s, const struct store_value *ids,
+                            const struct shown_run *runs, int32_t n, enum output format)
 {
     struct table t;
+    bool all_planned = true;
+    for (int32_t i = 0; i < n; i++) all_planned = all_planned && runs[i].planned;
     table_open(&t, "forwards", columns);
-    enum err e = store_query(
-        s,
-        "SELECT v.decoder, v.batch_seqs, v.prompt_tokens, v.gen_tokens, v.block_tokens, "
-        "v.denoise_steps, p.phase, p.forwards / p.samples, p.flop / 1e9 / p.forwards, "
-        "p.bytes_dram / 1e9 / p.forwards, r.intensity_flop_per_byte, r.side, "
-        "p.predicted_ns / 1e6 / p.forwards, s.median_ns / 1e6, "
-        "iif(r.evidence = 'timing', r.roof_fraction, NULL), t.decode_tokens_per_s "
-        "FROM json_each(?1) j JOIN v_run v ON v.run_id = j.value "
-        "JOIN v_phase p ON p.run_id = v.run_id "
-        "LEFT JOIN v_roofline r ON r.run_id = v.run_id AND r.phase = p.phase "
-        "AND r.work = 'algorithmic' "
-        "LEFT JOIN v_step s ON s.run_id = v.run_id AND s.phase = p.phase "
-        "LEFT JOIN v_throughput t ON t.run_id = v.run_id "
-        "ORDER BY j.key, " PHASE_ORDER,
-        ids, 1, add_row, &t);
+    enum err e = store_query(s, all_planned ? planned_sql : measured_sql, ids, 1, add_row, &t);
     if (e == ERR_NONE) e = table_print(&t, format);
     table_free(&t);
     return e;
@@ -196,7 +218,7 @@ enum err present_runs(struct store *s, const struct shown_run *runs, int32_t n, 
     if (!phases.of_run) TRY_OUT(err_set(ERR_NOMEM, "printing %d runs: out of memory", n));
     TRY_OUT(id_list(runs, n, &list));
     struct store_value ids = store_text(strbuf_text(&list));
-    e = format == OUTPUT_JSON ? print_json(s, &ids, runs, &phases) : print_table(s, &ids, format);
+    e = format == OUTPUT_JSON ? print_json(s, &ids, runs, &phases) : print_table(s, &ids, runs, n, format);
 out:
     for (int32_t i = 0; phases.of_run && i < n; i++) strbuf_free(&phases.of_run[i]);
     free(phases.of_run);
