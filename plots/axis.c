@@ -76,7 +76,7 @@ static void tic(struct strbuf *out, double mantissa, int decade, bool labelled)
 
 void range_tics(const struct axis_range *r, struct strbuf *out)
 {
-    bool few = r->hi / r->lo < 99;
+    bool few = r->hi / r->lo < 400;
     int lo = (int)floor(log10(r->lo) - 1e-9), hi = (int)ceil(log10(r->hi) + 1e-9);
     for (int d = lo; d <= hi; d++) {
         for (int m = 1; m <= 9; m++) {

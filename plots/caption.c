@@ -1,4 +1,4 @@
-/* caption.c - the sentences that every figure's caption has. */
+/* caption.c - what the figures' captions and data files have in common. */
 #include <math.h>
 #include <string.h>
 
@@ -43,6 +43,45 @@ void caption_evidence(struct sheet *s)
                    : "Evidence: times are measured by the clock; FLOPs and bytes are counted by "
                      "the ledger from the shapes of every call (analytic), not by hardware "
                      "counters. Filled symbols are measured.\n");
+}
+
+void caption_pinned(struct sheet *s, double lo, double hi)
+{
+    strbuf_add(&s->caption, "median time of one forward in the middle of its phase, n = ");
+    caption_span(&s->caption, lo, hi);
+    strbuf_add(&s->caption, " repetitions; vertical bars: 95 % confidence interval of the median "
+                            "by ranks, none below n = 6, hidden where smaller than the symbol. ");
+}
+
+void caption_resident(struct sheet *s, const struct chart *c)
+{
+    int n = 0;
+    for (int i = 0; i < c->n; i++) n += s->data->run[c->marks[i].run].cache_resident;
+    if (n)
+        strbuf_addf(&s->caption,
+                    "Ringed: the weights of %d of %d points stay in the last-level cache; their "
+                    "bytes come from there, not from DRAM.\n", n, c->n);
+}
+
+void caption_unplaced(struct sheet *s, int n)
+{
+    if (n)
+        strbuf_addf(&s->caption, "%d label%s found no room; the data file has everything.\n", n,
+                    n == 1 ? "" : "s");
+}
+
+void data_run(struct sheet *s, const struct mark *m)
+{
+    const struct plot_run *r = &s->data->run[m->run];
+    const double numbers[] = {r->batch, r->block, r->steps, r->prompt, r->gen};
+    strbuf_addf(&s->tsv, "%d\t", m->series + 1);
+    text_field(&s->tsv, r->decoder);
+    strbuf_addf(&s->tsv, "\t%s\t", *m->phase ? m->phase : "NA");
+    for (int i = 0; i < 5; i++) {
+        text_number(&s->tsv, numbers[i]);
+        strbuf_add_char(&s->tsv, '\t');
+    }
+    strbuf_addf(&s->tsv, "%d\t%s\t", r->cache_resident, r->run_id);
 }
 
 void caption_span(struct strbuf *out, double lo, double hi)

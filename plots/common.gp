@@ -16,3 +16,7 @@ set tics scale 0.6,0.3 nomirror font ',7'
 set grid xtics ytics lc rgb '#e4e4e4' lw 0.4 dt 1, lc rgb '#e4e4e4' lw 0.4 dt 1
 set bars 0.3
 unset key
+
+# Lists of words, one for each series.
+nth(list, i) = word(list, i) + 0
+faint(list, i) = '#90'.word(list, i)[2:7]

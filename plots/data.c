@@ -121,8 +121,11 @@ static enum err add_roof(void *ctx, const struct store_result_row *row)
     return ERR_NONE;
 }
 
-static bool same_place(const struct subject *a, const struct subject *b)
+/* Same device name and evidence, and equal in the fields of a set (1 << SUBJECT_...). */
+static bool is_alike(const struct subject *a, const struct subject *b, unsigned fields)
 {
+    for (int f = 0; f < SUBJECT_COUNT; f++)
+        if (fields & 1u << f && strcmp(a->field[f], b->field[f]) != 0) return false;
     return strcmp(a->device, b->device) == 0 && a->predicted == b->predicted;
 }
 
@@ -140,7 +143,7 @@ static void append_slug(struct subject *s, const char *prefix, const char *text,
     }
 }
 
-/* The device's name, and what its subjects differ in. */
+/* The device's name and what tells its subjects apart, no more. */
 static void name_subject(struct plot_data *d, struct subject *s)
 {
     static const char *const suffix[SUBJECT_COUNT] = {
@@ -148,26 +151,26 @@ static void name_subject(struct plot_data *d, struct subject *s)
         [SUBJECT_DTYPE] = "",         [SUBJECT_KV] = "-kv",
         [SUBJECT_THREADS] = "-threads", [SUBJECT_LAUNCH] = "-ns-launch",
     };
-    bool sim = strncmp(s->device, "sim:", 4) == 0, differs[SUBJECT_COUNT] = {false}, twin = false;
+    bool sim = strncmp(s->device, "sim:", 4) == 0;
     append_slug(s, "", sim ? s->device + 4 : s->device, "");
     if (s->predicted && !sim) append_slug(s, "-", "predicted", "");
-    for (int i = 0; i < d->n_subjects; i++) {
-        const struct subject *o = &d->subject[i];
-        bool equal = true;
-        if (!same_place(o, s)) continue;
-        for (int f = 0; f < SUBJECT_COUNT; f++) {
-            if (strcmp(o->field[f], s->field[f]) == 0) continue;
-            differs[f] = true;
-            equal = false;
-        }
-        twin |= equal && strcmp(o->device_id, s->device_id) != 0;
+    unsigned named = 0;
+    for (int f = 0; f < SUBJECT_COUNT; f++) {
+        bool differs = false;
+        for (int i = 0; i < d->n_subjects; i++)
+            differs |= is_alike(&d->subject[i], s, named) &&
+                       strcmp(d->subject[i].field[f], s->field[f]) != 0;
+        if (!differs) continue;
+        append_slug(s, "-", s->field[f], suffix[f]);
+        named |= 1u << f;
     }
-    for (int f = 0; f < SUBJECT_COUNT; f++)
-        if (differs[f]) append_slug(s, "-", s->field[f], suffix[f]);
-    if (twin) {
+    /* Two machines may have devices of the same name. */
+    for (int i = 0; i < d->n_subjects; i++) {
         char id[9];
+        if (!is_alike(&d->subject[i], s, named) || &d->subject[i] == s) continue;
         snprintf(id, sizeof id, "%.8s", s->device_id);
         append_slug(s, "-", id, "");
+        break;
     }
 }
 

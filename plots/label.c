@@ -73,8 +73,9 @@ static int count(const struct box *list, int n, const struct box *b)
     return found;
 }
 
-static bool is_free(const struct scene *s, const struct box *b)
+bool scene_is_free(const struct scene *s, const struct box *b)
 {
+    if (!box_inside(b, &s->area)) return false;
     for (int i = 0; i < s->n_hard; i++)
         if (box_overlap(&s->hard[i], b)) return false;
     return true;
@@ -98,13 +99,13 @@ static void leader(struct label *l)
  * away; nothing else may. */
 static bool better(const struct scene *s, struct label *l, double *best, double clearance)
 {
-    if (!box_inside(&l->box, &s->area) || !is_free(s, &l->box)) return false;
+    if (!scene_is_free(s, &l->box)) return false;
     double cost = clearance + 12.0 * count(s->soft, s->n_soft, &l->box);
     l->leader = clearance > 5;
     if (l->leader) {
         leader(l);
         struct box line = box_segment(l->x0, l->y0, l->x1, l->y1, 0.5);
-        if (!is_free(s, &line)) return false;
+        if (!scene_is_free(s, &line)) return false;
         cost += 4 + 2.0 * count(s->soft, s->n_soft, &line);
     }
     if (cost >= *best) return false;
@@ -150,7 +151,7 @@ enum err label_along(struct scene *s, struct line_label *l)
         double t = (length - l->w) * (l->from_end ? STEPS - i : i) / STEPS + l->w / 2;
         struct box b = {l->x0 + ux * t - uy * away, l->y0 + uy * t + ux * away, l->w, l->h,
                         atan2(uy, ux)};
-        if (!box_inside(&b, &s->area) || !is_free(s, &b)) continue;
+        if (!scene_is_free(s, &b)) continue;
         int covered = count(s->soft, s->n_soft, &b);
         if (least >= 0 && covered >= least) continue;
         least = covered;

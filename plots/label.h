@@ -29,6 +29,8 @@ struct scene {
 };
 enum err scene_add_hard(struct scene *s, struct box b) MUST_CHECK;
 enum err scene_add_soft(struct scene *s, struct box b) MUST_CHECK;
+/* It covers no point and no label, and lies in the area. */
+bool scene_is_free(const struct scene *s, const struct box *b);
 void scene_free(struct scene *s);
 
 struct label {

@@ -12,8 +12,6 @@ sizes_2 = "@SIZES_2@"
 set logscale xy 10
 x(panel, s) = column('panel') == panel && column('series') == s ? column('intensity_flop_per_byte') : NaN
 y = 'flop_per_s'
-nth(list, i) = word(list, i) + 0
-faint(list, i) = '#90'.word(list, i)[2:7]
 
 do for [page in "pdf svg png"] {
     eval value("terminal_".page)
@@ -25,15 +23,13 @@ do for [page in "pdf svg png"] {
 
     # Left: every FLOP the decoder asks for.
 @PANEL_1@
-    set xlabel 'arithmetic intensity (FLOP/byte, analytic DRAM bytes)' offset 0,0.6
-    set ylabel 'FLOP/s (@EVIDENCE@)' offset 1.2,0
 @KEY@
 @ROOFS_1@
 @LABELS_1@
-    plot for [s=1:words(colours_1)] data using (x(1, s)):(column(y)) with lines lc rgb word(colours_1, s) lw 0.6, \
+    plot NaN, for [s=1:words(colours_1)] data using (x(1, s)):(column(y)) with lines lc rgb word(colours_1, s) lw 0.6, \
         for [s=1:words(colours_1)] data using (x(1, s)):(column(y)):(column('intensity_lo')):(column('intensity_hi')) with xerrorbars pt 0 lc rgb faint(colours_1, s) lw 0.5, \
         for [s=1:words(colours_1)] data using (x(1, s)):(column(y)):(column('flop_per_s_lo')):(column('flop_per_s_hi')) with yerrorbars pt 0 lc rgb faint(colours_1, s) lw 0.5, \
-        for [s=1:words(colours_1)] data using (x(1, s)):(column(y)) with points pt 7 ps 0.9 * nth(sizes_1, s) lc rgb 'white', \
+        for [s=1:words(colours_1)] data using (x(1, s)):(column(y)) with points pt 7 ps 0.9 * nth(sizes_1, s) lc rgb 'white' lw 0.1, \
         for [s=1:words(colours_1)] data using (x(1, s)):(column(y)) with points pt nth(points_1, s) ps nth(sizes_1, s) lc rgb word(colours_1, s) lw 0.8, \
         for [s=1:words(colours_1)] data using (column('cache_resident') == 1 ? x(1, s) : NaN):(column(y)) with points pt 6 ps 1.7 * nth(sizes_1, s) lc rgb '#555555' lw 0.6
     unset label
@@ -41,14 +37,12 @@ do for [page in "pdf svg png"] {
 
     # Right: only what plain autoregressive decoding would have spent on the tokens kept.
 @PANEL_2@
-    set xlabel 'goodput intensity (useful FLOP/byte, analytic DRAM bytes)' offset 0,0.6
-    set ylabel 'token-useful FLOP/s (@EVIDENCE@)' offset 1.2,0
 @ROOFS_2@
 @LABELS_2@
-    plot for [s=1:words(colours_2)] data using (x(2, s)):(column(y)) with lines lc rgb word(colours_2, s) lw 0.6, \
+    plot NaN, for [s=1:words(colours_2)] data using (x(2, s)):(column(y)) with lines lc rgb word(colours_2, s) lw 0.6, \
         for [s=1:words(colours_2)] data using (x(2, s)):(column(y)):(column('intensity_lo')):(column('intensity_hi')) with xerrorbars pt 0 lc rgb faint(colours_2, s) lw 0.5, \
         for [s=1:words(colours_2)] data using (x(2, s)):(column(y)):(column('flop_per_s_lo')):(column('flop_per_s_hi')) with yerrorbars pt 0 lc rgb faint(colours_2, s) lw 0.5, \
-        for [s=1:words(colours_2)] data using (x(2, s)):(column(y)) with points pt 7 ps 0.9 * nth(sizes_2, s) lc rgb 'white', \
+        for [s=1:words(colours_2)] data using (x(2, s)):(column(y)) with points pt 7 ps 0.9 * nth(sizes_2, s) lc rgb 'white' lw 0.1, \
         for [s=1:words(colours_2)] data using (x(2, s)):(column(y)) with points pt nth(points_2, s) ps nth(sizes_2, s) lc rgb word(colours_2, s) lw 0.8, \
         for [s=1:words(colours_2)] data using (column('cache_resident') == 1 ? x(2, s) : NaN):(column(y)) with points pt 6 ps 1.7 * nth(sizes_2, s) lc rgb '#555555' lw 0.6
     unset label

@@ -194,16 +194,19 @@ int series_key(const struct series_list *l, const struct subject *u, struct key_
 void series_write(const struct series_list *l, const struct subject *u, struct sheet *s,
                   const char *suffix)
 {
-    char name[24];
-    snprintf(name, sizeof name, "COLOURS%s", suffix);
-    for (int i = 0; i < l->n; i++)
-        strbuf_addf(sheet_slot(s, name), "%s%s", i ? " " : "", l->series[i].style->colour);
-    snprintf(name, sizeof name, "POINTS%s", suffix);
-    for (int i = 0; i < l->n; i++)
-        strbuf_addf(sheet_slot(s, name), "%s%d", i ? " " : "", series_point(&l->series[i], u));
-    snprintf(name, sizeof name, "SIZES%s", suffix);
-    for (int i = 0; i < l->n; i++)
-        strbuf_addf(sheet_slot(s, name), "%s%g", i ? " " : "", series_size(&l->series[i]));
+    static const char *const names[] = {"COLOURS", "POINTS", "SIZES"};
+    for (int k = 0; k < 3; k++) {
+        char name[24];
+        snprintf(name, sizeof name, "%s%s", names[k], suffix);
+        struct strbuf *out = sheet_slot(s, name);
+        for (int i = 0; i < l->n; i++) {
+            const struct series *of = &l->series[i];
+            if (i) strbuf_add_char(out, ' ');
+            if (k == 0) strbuf_add(out, of->style->colour);
+            if (k == 1) strbuf_addf(out, "%d", series_point(of, u));
+            if (k == 2) strbuf_addf(out, "%g", series_size(of));
+        }
+    }
 }
 
 /* The value all runs of the subject share; NULL when they do not. */

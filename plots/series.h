@@ -23,7 +23,7 @@ struct mark {
     int run;
     char phase[WORD_SIZE];
     double x, x_lo, x_hi, y, y_lo, y_hi;
-    double row; /* the caller's: index of the row it came from */
+    int row;    /* the caller's: index of the row it came from */
     int series;
 };
 

@@ -48,6 +48,22 @@ void panel_write(const struct panel *p, const struct sheet *s, struct strbuf *ou
     if (p->y.any) strbuf_addf(out, "    set yrange [%.8g:%.8g]\n", p->y.lo, p->y.hi);
 }
 
+void panel_titles(const struct panel *p, const struct sheet *s, const struct axis_titles *t,
+                  struct strbuf *out)
+{
+    const double line = FONT_AXIS * 1.15, tics = 25;
+    double x = (p->left + p->right) / 2, y = (p->bottom + p->top) / 2;
+    struct box place = {fmin(x, s->width - text_width(t->x, FONT_AXIS) / 2 - 2), p->bottom - 20,
+                        0, 0, 0};
+    write_text(out, s, &place, t->x, FONT_AXIS, "black");
+    for (int i = 0; i < 2 && t->y[i]; i++) {
+        bool outer = i == 0 && t->y[1];
+        place = (struct box){p->left - tics - (outer ? 1.5 : 0.5) * line,
+                             fmax(y, text_width(t->y[i], FONT_AXIS) / 2 + 2), 0, 0, M_PI / 2};
+        write_text(out, s, &place, t->y[i], FONT_AXIS, "black");
+    }
+}
+
 static void write_place(struct strbuf *out, const struct sheet *s, double x, double y)
 {
     strbuf_addf(out, "screen %.5f,%.5f", x / s->width, y / s->height);
@@ -145,6 +161,8 @@ static void write_symbol(struct strbuf *out, const struct sheet *s, const struct
     case KEY_LINE:
         write_line(out, s, x, y, x + width, y, &line);
         break;
+    case KEY_TEXT:
+        break;
     case KEY_SWATCH:
         strbuf_addf(out, "    set object rectangle from ");
         write_place(out, s, x, y - 3);
@@ -166,14 +184,14 @@ double sheet_key(struct sheet *s, const struct key_item *items, int n)
     write_text_from(out, s, x, y, text, FONT_SMALL, "#555555");
     y -= LINE_HEIGHT;
     for (int i = 0; i < n; i++) {
-        double symbol = items[i].kind == KEY_LINE ? 14 : 7;
-        double width = symbol + 3 + text_width(items[i].text, FONT_SMALL);
+        double symbol = items[i].kind == KEY_LINE ? 17 : items[i].kind == KEY_TEXT ? 0 : 10;
+        double width = symbol + text_width(items[i].text, FONT_SMALL);
         if (x > MARGIN && x + width > s->width - MARGIN) {
             x = MARGIN;
             y -= LINE_HEIGHT;
         }
-        write_symbol(out, s, &items[i], x, y, symbol);
-        write_text_from(out, s, x + symbol + 3, y, items[i].text, FONT_SMALL, "black");
+        write_symbol(out, s, &items[i], x, y, symbol - 3);
+        write_text_from(out, s, x + symbol, y, items[i].text, FONT_SMALL, "black");
         x += width + GAP;
     }
     return s->height - y + LINE_HEIGHT / 2;

@@ -46,6 +46,15 @@ double panel_y(const struct panel *p, double value);
 /* Margins and ranges, as gnuplot commands. */
 void panel_write(const struct panel *p, const struct sheet *s, struct strbuf *out);
 
+/* What the axes are called; with units and evidence. */
+struct axis_titles {
+    const char *x;
+    const char *y[2]; /* one or two lines; y[1] NULL: one */
+};
+/* Below and to the left of the panel, the y title as far out as two lines need. */
+void panel_titles(const struct panel *p, const struct sheet *s, const struct axis_titles *t,
+                  struct strbuf *out);
+
 /* ---- marks, as gnuplot commands ---- */
 void write_text(struct strbuf *out, const struct sheet *s, const struct box *place,
                 const char *text, double size, const char *colour);
@@ -67,6 +76,8 @@ void write_point(struct strbuf *out, const struct sheet *s, double x, double y, 
 
 /* Radius in points of a point type drawn at a gnuplot pointsize. */
 double point_radius(double pointsize);
+/* The ring around a symbol, relative to it; templates use the same number. */
+#define RING_SIZE 1.7
 
 /* Place a label beside its point and write it, with its leader; *placed tells whether it
  * found room. */
@@ -75,7 +86,7 @@ enum err write_label(struct strbuf *out, const struct sheet *s, struct scene *sc
                      bool *placed) MUST_CHECK;
 
 /* ---- the key: rows of symbols and words along the top of the page ---- */
-enum key_kind { KEY_POINT, KEY_LINE, KEY_RING, KEY_SWATCH };
+enum key_kind { KEY_POINT, KEY_LINE, KEY_RING, KEY_SWATCH, KEY_TEXT };
 struct key_item {
     enum key_kind kind;
     const char *colour;

@@ -1,0 +1,32 @@
+# Arithmetic intensity against batch.  Draw it again: gnuplot @FILE@.gp
+# Data: @FILE@.tsv, caption: @FILE@.txt
+@COMMON@
+data = '@FILE@.tsv'
+colours = "@COLOURS@"
+points = "@POINTS@"
+sizes = "@SIZES@"
+
+set logscale x 2
+set logscale y 10
+x(s) = column('series') == s ? column('batch_seqs') : NaN
+y = 'intensity_flop_per_byte'
+lo = 'intensity_lo'
+hi = 'intensity_hi'
+
+@PANEL@
+set format ''
+set xtics (@XTICS@)
+set ytics (@YTICS@)
+@KEY@
+@RIDGES@
+@LABELS@
+do for [page in "pdf svg png"] {
+    eval value("terminal_".page)
+    set output '@FILE@.'.page
+    plot for [s=1:words(colours)] data using (x(s)):(column(y)) with lines lc rgb word(colours, s) lw 0.6, \
+        for [s=1:words(colours)] data using (x(s)):(column(y)):(column(lo)):(column(hi)) with yerrorbars pt 0 lc rgb faint(colours, s) lw 0.5, \
+        for [s=1:words(colours)] data using (x(s)):(column(y)) with points pt 7 ps 0.9 * nth(sizes, s) lc rgb 'white' lw 0.1, \
+        for [s=1:words(colours)] data using (x(s)):(column(y)) with points pt nth(points, s) ps nth(sizes, s) lc rgb word(colours, s) lw 0.8, \
+        for [s=1:words(colours)] data using (column('cache_resident') == 1 ? x(s) : NaN):(column(y)) with points pt 6 ps 1.7 * nth(sizes, s) lc rgb '#555555' lw 0.6
+    unset output
+}
