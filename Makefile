@@ -31,7 +31,7 @@ libs_missing := $(shell for l in $(libs_wanted) libmd; do \
                     $(PKG_CONFIG) --exists $$l 2>/dev/null || echo $$l; done)
 
 nvcc     := $(firstword $(wildcard $(strip $(CUDA_HOME))/bin/nvcc) $(shell command -v nvcc))
-cuda_src := $(wildcard harness/kernels/cuda/cuda_backend.c harness/kernels/cuda/*.cu)
+cuda_src := $(filter-out %_stub.c,$(wildcard harness/kernels/cuda/*.c harness/kernels/cuda/*.cu))
 
 # CUDA=auto takes the backend when both its sources and a compiler are there.
 cuda_why :=
@@ -80,8 +80,11 @@ isa_flags = $(if $(findstring _avx512.,$(1)),-mavx512f -mavx512bw -mavx512vl -ma
 nvflags :=
 ifeq ($(use_cuda),1)
   cflags  += -isystem $(strip $(CUDA_HOME))/include $(if $(cupti_h),-isystem $(dir $(cupti_h)))
-  libs    += -L$(strip $(CUDA_HOME))/lib64 -lcudart_static -lrt -lstdc++
-  nvflags := -std=c++17 -O3 -lineinfo -I. -Xcompiler -Wall \
+  libs    += -L$(strip $(CUDA_HOME))/lib64 -lcudart_static -lrt
+  nvflags := -std=c++17 -O3 -lineinfo -I. \
+             -Xcompiler -Wall,-Wextra,-Wno-unused-parameter,-fno-exceptions,-fno-rtti,-fno-threadsafe-statics \
+             $(if $(filter 1,$(WERROR)),-Werror all-warnings -Xptxas -Werror) \
+             -Xptxas -v,-warn-spills,-warn-lmem-usage \
              $(foreach a,$(CUDA_ARCH),-gencode arch=compute_$(a),code=sm_$(a)) \
              -gencode arch=compute_$(lastword $(CUDA_ARCH)),code=compute_$(lastword $(CUDA_ARCH))
 endif
@@ -242,7 +245,8 @@ $(B)/gen/%.c.o: $(B)/gen/%.c $(B)/flags
 $(B)/%.cu.o: %.cu $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,NVCC,$<)
-	$(quiet)$(nvcc) $(nvflags) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+	$(quiet)$(nvcc) $(nvflags) -MMD -MP -MF $(@:.o=.d) -c -o $@ $< 2> $(@:.o=.ptxas) || \
+	    { grep -v '^ptxas info' $(@:.o=.ptxas) >&2; exit 1; }
 
 $(B)/%.h.o: %.h $(B)/flags | need-libs
 	@mkdir -p $(@D)

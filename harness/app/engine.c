@@ -33,7 +33,8 @@ enum err engine_open(const char *device, struct log *log, struct engine **out)
         const char *why = NULL;
         for (int32_t i = 0; kernels_backend(i, &why); i++)
             if (strcmp(kernels_backend(i, &why), "cuda") == 0) break;
-        return err_set(ERR_UNSUPPORTED, "%s: %s", device, why ? why : "no CUDA backend");
+        if (!why) why = "this version has kernels for it but cannot measure cells on it yet";
+        return err_set(ERR_UNSUPPORTED, "%s: %s", device, why);
     }
     if (strcmp(device, "cpu") != 0)
         return err_set(ERR_USAGE, "no device \"%s\" (regime list devices)", device);

@@ -19,6 +19,7 @@ struct backend_info { /* filled by open */
 struct backend_ops {
     const char *name;
     const char *disabled; /* NULL, or why this build cannot open it */
+    enum err (*available)(void); /* NULL, or whether this machine can: else ERR_UNSUPPORTED */
     bool computes;
 
     enum err (*open)(const struct kernels_config *c, void **state, struct backend_info *info);

@@ -25,6 +25,7 @@ const char *kernels_backend(int32_t i, const char **why)
 {
     if (i < 0 || i >= N_BACKENDS) return NULL;
     *why = backends[i]->disabled;
+    if (!*why && backends[i]->available && backends[i]->available() != ERR_NONE) *why = err_msg();
     return backends[i]->name;
 }
 

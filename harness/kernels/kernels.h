@@ -28,6 +28,7 @@ struct kernels; /* an opened backend: its memory, threads and ledger */
 struct kernels_config {
     const char *backend;          /* "cpu", "null", "cuda"                                  */
     int32_t n_threads;            /* cpu; 0: one per CPU of the affinity mask               */
+    int32_t device;               /* cuda: the GPU's number                                 */
     enum dtype activation_dtype;  /* null only: what the imagined device uses               */
     struct traffic_model traffic; /* llc_bytes 0: ask the backend                           */
 };
@@ -36,7 +37,8 @@ struct kernels_config {
 enum err kernels_open(const struct kernels_config *c, struct kernels **out) MUST_CHECK;
 void kernels_close(struct kernels *k); /* NULL is allowed */
 
-/* Backends in order; NULL ends.  why is NULL when it can be opened. */
+/* Backends in order; NULL ends.  why is NULL when it can be opened, which may take a look at
+ * drivers, and else stays readable until the thread's next failure. */
 const char *kernels_backend(int32_t i, const char **why);
 
 const char *kernels_name(const struct kernels *k);

@@ -1,0 +1,130 @@
+/* cuda.h - inside the CUDA backend: its state and the parts of its host code.
+ *
+ * Everything is queued on one stream of its own; the host waits only in sync, upload,
+ * download, load_weight and rowstat, and where a staging buffer is still being read. */
+#ifndef CUDA_CUDA_H
+#define CUDA_CUDA_H
+
+#include <cublas_v2.h>
+#include <cuda_runtime_api.h>
+
+#include "harness/kernels/backend.h"
+#include "harness/kernels/cuda/launch.h"
+
+/* The library that multiplies, opened at run time. */
+struct cublas {
+    void *library; /* dlopen's */
+    __typeof__(&cublasCreate_v2) create;
+    __typeof__(&cublasDestroy_v2) destroy;
+    __typeof__(&cublasSetStream_v2) set_stream;
+    __typeof__(&cublasSetWorkspace_v2) set_workspace;
+    __typeof__(&cublasSetMathMode) set_math_mode;
+    __typeof__(&cublasGemmEx) gemm;
+    __typeof__(&cublasGetStatusString) status_string;
+};
+
+/* Host arrays that kernels read: copied to the device when they change. */
+enum stage {
+    STAGE_INDEX, /* embed's ids, gather's rows          */
+    STAGE_POS,   /* rope                                */
+    STAGE_ROWS,  /* kv_store and attention: cuda_row    */
+    STAGE_KEYS,  /* rowstat                             */
+    STAGE_COUNT
+};
+
+struct staged {
+    void *host; /* pinned: what the device holds, or will when `copied` has happened */
+    void *device;
+    size_t bytes, capacity;
+    cudaEvent_t copied;
+};
+
+/* Device buffers that operations need beside their operands.  They grow to twice what is asked
+ * when an operation meets its largest shape, which a warm-up forward does outside any timing. */
+enum scratch {
+    SCRATCH_X,      /* matmul with f32 weights: x widened            */
+    SCRATCH_Y,      /* matmul with f32 weights: y before it is bf16  */
+    SCRATCH_SLICES, /* rowstat                                       */
+    SCRATCH_STATS,  /* rowstat                                       */
+    SCRATCH_ROPE,   /* cosines and sines, kept between calls         */
+    SCRATCH_COUNT
+};
+
+struct buffer {
+    void *data;
+    size_t bytes;
+};
+
+struct cuda {
+    char name[256]; /* the card's */
+    cudaStream_t stream;
+    struct cublas cublas;
+    cublasHandle_t handle;
+    struct buffer workspace; /* cuBLAS's */
+    struct staged staged[STAGE_COUNT];
+    struct buffer scratch[SCRATCH_COUNT];
+    struct buffer pinned;  /* host memory that rowstat's results land in   */
+    struct cuda_row *rows; /* host: spans as rows, before they are staged  */
+    int64_t n_rows_room;
+    struct rope rope;    /* what the table in SCRATCH_ROPE is for */
+    int64_t rope_half;   /* ... pairs per head                    */
+    int64_t rope_length; /* ... positions it holds                */
+};
+
+/* ---- cuda_library.c ---- */
+
+/* Whether there is a driver, a device and cuBLAS: else ERR_UNSUPPORTED and which is missing.
+ * Starts the driver, so it is asked only when somebody wants to know. */
+enum err cuda_available(void) MUST_CHECK;
+enum err cuda_driver_check(int32_t *n_devices) MUST_CHECK;
+enum err cublas_open(struct cublas *out) MUST_CHECK;
+void cublas_close(struct cublas *c);
+
+/* ---- cuda_memory.c ---- */
+
+/* ERR_DEVICE (memory: ERR_NOMEM) with `what` and CUDA's own words. */
+enum err cuda_check(cudaError_t e, const char *what) MUST_CHECK;
+
+/* The device's copy of n bytes; data may be reused at once. */
+enum err cuda_stage(struct cuda *c, enum stage which, const void *data, size_t n,
+                    const void **device) MUST_CHECK;
+/* At least n bytes, contents undefined. */
+enum err cuda_scratch(struct cuda *c, enum scratch which, size_t n, void **out) MUST_CHECK;
+enum err cuda_pinned(struct cuda *c, size_t n, void **out) MUST_CHECK;
+void cuda_memory_close(struct cuda *c);
+
+enum err cuda_sync(void *state) MUST_CHECK;
+enum err cuda_alloc(void *state, size_t n, void **out) MUST_CHECK;
+void cuda_free(void *state, void *p, size_t n);
+enum err cuda_upload(void *state, struct tensor dst, const void *host) MUST_CHECK;
+enum err cuda_download(void *state, void *host, struct tensor src) MUST_CHECK;
+
+/* ---- cuda_load.c ---- */
+size_t cuda_packed_bytes(const void *state, int64_t rows, int64_t cols, enum dtype dtype);
+enum err cuda_load_weight(void *state, struct tensor w, weight_row_fn *row, void *ctx) MUST_CHECK;
+
+/* ---- cuda_matmul.c ---- */
+enum err cuda_matmul(void *state, struct tensor y, struct tensor x, struct tensor w,
+                     struct tensor bias) MUST_CHECK;
+
+/* ---- cuda_ops.c ---- */
+enum err cuda_embed(void *state, struct tensor out, struct tensor table,
+                    const int32_t *ids) MUST_CHECK;
+enum err cuda_gather(void *state, struct tensor out, struct tensor x,
+                     const int32_t *index) MUST_CHECK;
+enum err cuda_rmsnorm(void *state, struct tensor out, struct tensor x, struct tensor gain,
+                      float eps) MUST_CHECK;
+enum err cuda_rope(void *state, struct tensor x, const int32_t *pos,
+                   const struct rope *r) MUST_CHECK;
+enum err cuda_kv_store(void *state, struct tensor k_cache, struct tensor v_cache,
+                       struct tensor k_rows, struct tensor v_rows, const struct span *spans,
+                       int32_t n_spans) MUST_CHECK;
+enum err cuda_attention(void *state, struct tensor out, struct tensor q, struct tensor k_cache,
+                        struct tensor v_cache, const struct span *spans,
+                        int32_t n_spans) MUST_CHECK;
+enum err cuda_swiglu(void *state, struct tensor out, struct tensor gate_up) MUST_CHECK;
+enum err cuda_add(void *state, struct tensor x, struct tensor y) MUST_CHECK;
+enum err cuda_rowstat(void *state, struct row_stat *stats, struct tensor logits,
+                      const struct row_key *keys, const struct choice_rule *rule) MUST_CHECK;
+
+#endif

@@ -1,0 +1,52 @@
+/* cuda_rmsnorm.cu - one block per vector: a row, or one head of a row. */
+#include "harness/kernels/cuda/cuda_device.h"
+
+/* out may be x: each thread writes only what it alone reads. */
+template <int W, class Gain>
+static __global__ void rmsnorm_kernel(bf16 *out, int64_t out_stride, const bf16 *x,
+                                      int64_t x_stride, const Gain *gain, int32_t n_heads,
+                                      int32_t d, float eps)
+{
+    int64_t row = blockIdx.x / n_heads, head = blockIdx.x % n_heads;
+    x += row * x_stride + head * d;
+    out += row * out_stride + head * d;
+    float sum = 0;
+    for (int32_t i = threadIdx.x * W; i < d; i += blockDim.x * W) {
+        float v[W];
+        load(v, x + i);
+#pragma unroll
+        for (int j = 0; j < W; j++) sum += v[j] * v[j];
+    }
+    float scale = rsqrtf(block_sum(sum) / d + eps);
+    for (int32_t i = threadIdx.x * W; i < d; i += blockDim.x * W) {
+        float v[W], g[W];
+        load(v, x + i);
+        load(g, gain + i);
+#pragma unroll
+        for (int j = 0; j < W; j++) v[j] = v[j] * scale * g[j];
+        store(out + i, v);
+    }
+}
+
+template <int W, class Gain>
+static cudaError_t launch(cudaStream_t s, struct tensor out, struct tensor x, struct tensor gain,
+                          float eps)
+{
+    int64_t n_heads = x.n_dim == 3 ? x.dim[1] : 1, d = last_dim(x);
+    LAUNCH((rmsnorm_kernel<W, Gain>), (unsigned)(x.dim[0] * n_heads), block_for(d / W), s,
+           (bf16 *)out.data, out.row_stride, (const bf16 *)x.data, x.row_stride,
+           (const Gain *)gain.data, (int32_t)n_heads, (int32_t)d, eps);
+    return cudaGetLastError();
+}
+
+cudaError_t cuda_launch_rmsnorm(cudaStream_t s, struct tensor out, struct tensor x,
+                                struct tensor gain, float eps)
+{
+    if (x.dim[0] == 0) return cudaSuccess;
+    bool wide = is_wide(out) && is_wide(x) && is_wide(gain);
+    if (gain.dtype == DTYPE_BF16)
+        return wide ? launch<WIDE, bf16>(s, out, x, gain, eps)
+                    : launch<1, bf16>(s, out, x, gain, eps);
+    return wide ? launch<WIDE, float>(s, out, x, gain, eps)
+                : launch<1, float>(s, out, x, gain, eps);
+}

@@ -1,0 +1,68 @@
+/* launch.h - the CUDA kernels as C sees them: each call queues one operation on a stream.
+ *
+ * All pointers are device memory unless said otherwise.  Activations are bf16, logits f32,
+ * weights and K/V either; sums are f32.  What a launch itself can get wrong comes back at
+ * once, what the kernel does wrong with the stream's next synchronisation. */
+#ifndef CUDA_LAUNCH_H
+#define CUDA_LAUNCH_H
+
+#include <cuda_runtime_api.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#include "harness/kernels/kernels.h"
+
+/* Where a row stands: made on the host by span_visible, the only place that knows masks. */
+struct cuda_row {
+    int32_t slot;      /* its sequence's in the cache           */
+    int32_t pos;       /* its position in the sequence          */
+    int32_t n_visible; /* it sees cache positions 0 .. this - 1 */
+};
+
+enum { CUDA_MAX_HEAD = 256, CUDA_SLICE = 4096 };
+
+/* One slice of CUDA_SLICE ids of a row of logits. */
+struct cuda_slice {
+    float max, sum, weighted; /* of x, of e^(x - max), of (x - max) e^(x - max)            */
+    float first, second;      /* largest values among allowed ids                          */
+    int32_t id;               /* of first, the lowest on ties; -1: no allowed id here      */
+    float sampled;            /* largest x / temperature + noise                           */
+    int32_t sampled_id;
+};
+
+/* ERR words of the device when this build has no code for it; cudaSuccess otherwise. */
+cudaError_t cuda_kernels_loadable(void);
+
+/* out[n,m] = from[index[i], :]; index NULL: row i; from 1-D: the same row for every i. */
+cudaError_t cuda_launch_copy(cudaStream_t s, struct tensor out, struct tensor from,
+                             const int32_t *index);
+cudaError_t cuda_launch_rmsnorm(cudaStream_t s, struct tensor out, struct tensor x,
+                                struct tensor gain, float eps);
+/* table[position][2][d / 2]: cosines, then sines. */
+cudaError_t cuda_launch_rope(cudaStream_t s, struct tensor x, const int32_t *pos,
+                             const float *table);
+cudaError_t cuda_launch_kv_store(cudaStream_t s, struct tensor k_cache, struct tensor v_cache,
+                                 struct tensor k_rows, struct tensor v_rows,
+                                 const struct cuda_row *rows);
+/* Head width at most CUDA_MAX_HEAD. */
+cudaError_t cuda_launch_attention(cudaStream_t s, struct tensor out, struct tensor q,
+                                  struct tensor k_cache, struct tensor v_cache,
+                                  const struct cuda_row *rows);
+cudaError_t cuda_launch_swiglu(cudaStream_t s, struct tensor out, struct tensor gate_up);
+cudaError_t cuda_launch_add(cudaStream_t s, struct tensor x, struct tensor y);
+/* slices[m][n_slices], stats[m]; keys may be NULL at temperature 0. */
+cudaError_t cuda_launch_rowstat(cudaStream_t s, struct row_stat *stats, struct cuda_slice *slices,
+                                struct tensor logits, const struct row_key *keys,
+                                const struct choice_rule *rule);
+
+static inline int64_t cuda_n_slices(int64_t v)
+{
+    return (v + CUDA_SLICE - 1) / CUDA_SLICE;
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif
