@@ -49,8 +49,8 @@ static const struct claim table[] = {
      "LLaDA (arXiv 2502.09992), arXiv 2510.18480", ask_full_one_token, EVIDENCE_TIMING, true, NULL},
     {"C12", NULL, "MDM_NO_BATCH_GAIN", '-',
      "Diffusion's throughput is flat in the batch while AR's scales",
-     "at least 2 R positions, batches 1 and 8", "arXiv 2510.18480", ask_full_batch,
-     EVIDENCE_TIMING, true, NULL},
+     "at least 2 R positions, batches 1 and 8", "arXiv 2510.18480", ask_full_batch, EVIDENCE_TIMING,
+     true, NULL},
     {"C13", NULL, "MDM_LEN_COLLAPSE", '-',
      "Diffusion's speed at one token per step collapses with length, AR's and block's does not",
      "batch 1, 256 and 2048 positions, grouped K/V heads", "arXiv 2510.18480, 2510.04146",
@@ -68,8 +68,8 @@ static const struct claim table[] = {
      "arXiv 2509.04185, 2511.08923, 2509.26328", ask_block_wins, EVIDENCE_TIMING, true, NULL},
     {"C17", NULL, "BLOCK_SAT_EARLY", '-',
      "Block diffusion saturates at a batch of about R / b, far below AR",
-     "at most 512 cached positions, blocks of at least 16, four batches", "FOCUS (arXiv 2601.23278)",
-     ask_block_saturates, EVIDENCE_TIMING, true, NULL},
+     "at most 512 cached positions, blocks of at least 16, four batches",
+     "FOCUS (arXiv 2601.23278)", ask_block_saturates, EVIDENCE_TIMING, true, NULL},
     {"C18", NULL, "AR_OVERTAKES", '-', "AR overtakes block diffusion at the predicted batch",
      "tokens per forward below 0.7 TPF_inf, at most 1024 cached positions",
      "arXiv 2510.18480, 2510.04146", ask_ar_overtakes, EVIDENCE_ANALYTIC, true, NULL},
@@ -145,11 +145,16 @@ static double margin(const struct question *q)
     return m;
 }
 
+/* Of those with that verdict the tightest, but of failures the widest. */
 static int32_t find_decisive(const struct question *q, int32_t n, enum verdict v)
 {
     int32_t at = -1;
-    for (int32_t i = 0; i < n; i++)
-        if (q[i].verdict == v && (at < 0 || margin(&q[i]) < margin(&q[at]))) at = i;
+    for (int32_t i = 0; i < n; i++) {
+        if (q[i].verdict != v) continue;
+        bool further = at >= 0 && margin(&q[i]) > margin(&q[at]);
+        bool nearer = at >= 0 && margin(&q[i]) < margin(&q[at]);
+        if (at < 0 || (v == VERDICT_FAIL ? further : nearer)) at = i;
+    }
     return at;
 }
 
@@ -178,7 +183,8 @@ static void explain(const struct trial *t, struct finding *f)
 static void leave_to_clock(struct finding *f)
 {
     static const char *const words[] = {"by the plan it would hold", "by the plan it would fail",
-                                        "the plan does not decide it", "nothing was planned for it"};
+                                        "the plan does not decide it",
+                                        "nothing was planned for it"};
     char why[sizeof f->reason];
     snprintf(why, sizeof why, "%s", f->verdict == VERDICT_INCONCLUSIVE ? f->reason : "");
     snprintf(f->reason, sizeof f->reason, "only a clock decides it; %s%s%.200s", words[f->verdict],

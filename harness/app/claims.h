@@ -21,8 +21,13 @@ enum verdict {
 const char *verdict_name(enum verdict v); /* "NOT-RUN" */
 
 /* Where what was found comes from; what decides a claim is never mixed up with a prediction. */
-enum evidence { EVIDENCE_NONE, EVIDENCE_ANALYTIC, EVIDENCE_TIMING, EVIDENCE_LITERATURE,
-                EVIDENCE_COUNT };
+enum evidence {
+    EVIDENCE_NONE,
+    EVIDENCE_ANALYTIC,
+    EVIDENCE_TIMING,
+    EVIDENCE_LITERATURE,
+    EVIDENCE_COUNT
+};
 const char *evidence_name(enum evidence e); /* "timing"; NULL for none */
 
 struct trial;
@@ -48,7 +53,7 @@ const struct claim *claim_at(int32_t i);
 /* One comparison. */
 struct question {
     char what[160];
-    double predicted;     /* what the claim says; NaN: only the limits       */
+    double predicted; /* what the claim says; NaN: only the limits       */
     struct reading found;
     double least, most;   /* found must lie in between; infinite: open       */
     enum verdict verdict; /* INCONCLUSIVE: found's own limits reach across   */
@@ -57,15 +62,15 @@ struct question {
 /* A claim judged on one device. */
 struct finding {
     const struct claim *claim;
-    char device[40];         /* "": none, a record          */
+    char device[40]; /* "": none, a record          */
     enum verdict verdict;
-    enum evidence evidence;  /* of the verdict; NONE when NOT-RUN                        */
-    bool timed;              /* found numbers involve a clock; else they are counted or planned */
-    char reason[320];        /* why not decided, or what to know; ""                     */
+    enum evidence evidence;    /* of the verdict; NONE when NOT-RUN                        */
+    bool timed;                /* found numbers involve a clock; else they are counted or planned */
+    char reason[320];          /* why not decided, or what to know; ""                     */
     struct question *question; /* owned */
     int32_t n_questions, decisive; /* decisive: the failing or the tightest one; -1: none */
-    char *sql;               /* owned: the query behind it; NULL: none */
-    char *command;           /* owned: what plans it again, a line each; NULL: none     */
+    char *sql;                     /* owned: the query behind it; NULL: none */
+    char *command;                 /* owned: what plans it again, a line each; NULL: none     */
 };
 
 struct finding_list {
@@ -86,6 +91,7 @@ void finding_list_free(struct finding_list *l);
 struct claim_count {
     int32_t supports, contradicts, neutral; /* claims that held                 */
     int32_t failed_supports, failed_contradicts, failed_neutral;
+    char failed[160]; /* "C09, C25" */
 };
 struct claims_summary {
     struct claim_count by[EVIDENCE_COUNT];

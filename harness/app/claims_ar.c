@@ -38,7 +38,9 @@ static double quoted_ridge(const char *device)
         const char *device;
         double ridge;
     } quoted[] = {
-        {"sim:a100-40gb", 200.6}, {"sim:a100-80gb", 153.0}, {"sim:h100-sxm", 295.2},
+        {"sim:a100-40gb", 200.6},
+        {"sim:a100-80gb", 153.0},
+        {"sim:h100-sxm", 295.2},
         {"sim:h200", 206.0},
     };
     for (size_t i = 0; i < sizeof quoted / sizeof quoted[0]; i++)
@@ -57,16 +59,20 @@ void ask_ridge_100(struct trial *t)
                            .least = 100,
                            .most = INFINITY};
         if (strcmp(s->device, "cpu") == 0) {
-            trial_rule_out(t, RANK_CONDITION, "cpu is none of these GPUs; its ridge is %.3g FLOP "
-                                              "per byte", a.found.value);
+            trial_rule_out(t, RANK_CONDITION,
+                           "cpu is none of these GPUs; its ridge is %.3g FLOP "
+                           "per byte",
+                           a.found.value);
             return;
         }
         if (s->dtype != DTYPE_BF16 || isnan(a.found.value)) continue;
         trial_ask(t, &a, "ridge, FLOP per byte");
         a.least = 0.999;
         a.most = 1.001;
-        if (!t->timed && !isnan(a.predicted)) trial_ask_ratio(t, &a, "ridge as quoted, FLOP per byte");
-        if (!t->timed) trial_note(t, "data sheet ridge; the one that can be reached needs the device");
+        if (!t->timed && !isnan(a.predicted))
+            trial_ask_ratio(t, &a, "ridge as quoted, FLOP per byte");
+        if (!t->timed)
+            trial_note(t, "data sheet ridge; the one that can be reached needs the device");
         return; /* the same for every run of a device */
     }
 }
@@ -86,21 +92,28 @@ void ask_ar_memory(struct trial *t)
         const struct seen_phase *p = seen_step(s);
         double ridge = seen_ridge(s);
         trial_ask(t,
-                  &(struct asking){.of = s, .predicted = ridge / 20, .found = seen_intensity(s),
-                                   .least = 0, .most = ridge / 20},
+                  &(struct asking){.of = s,
+                                   .predicted = ridge / 20,
+                                   .found = seen_intensity(s),
+                                   .least = 0,
+                                   .most = ridge / 20},
                   "FLOP per byte below a 20th of the ridge, %s", seen_text(s, text));
         struct reading bytes_per_s = reading_ratio(reading_exact(p->bytes * 1e9), p->ns);
         trial_ask(t,
-                  &(struct asking){.of = s, .predicted = 1,
+                  &(struct asking){.of = s,
+                                   .predicted = 1,
                                    .found = reading_scaled(bytes_per_s, 1 / s->roof.bytes_per_s),
-                                   .least = 0.6, .most = INFINITY},
+                                   .least = 0.6,
+                                   .most = INFINITY},
                   "share of the read bandwidth, %s", text);
-        trial_ask(t,
-                  &(struct asking){.of = s, .predicted = 0.02,
-                                   .found = reading_scaled(seen_flop_per_s(s),
-                                                           1 / s->roof.flop_per_s),
-                                   .least = 0, .most = 0.02},
-                  "share of the FLOP peak, %s", text);
+        trial_ask(
+            t,
+            &(struct asking){.of = s,
+                             .predicted = 0.02,
+                             .found = reading_scaled(seen_flop_per_s(s), 1 / s->roof.flop_per_s),
+                             .least = 0,
+                             .most = 0.02},
+            "share of the FLOP peak, %s", text);
     }
 }
 
@@ -126,13 +139,15 @@ void ask_ar_linear(struct trial *t)
         }
         const struct closed_model *m = &s->form;
         double kv = m->kappa * len / (m->s * m->p);
-        trial_ask_ratio(t,
-                        &(struct asking){.of = s, .and_of = one,
-                                         .predicted = b * (1 + kv) / (1 + b * kv),
-                                         .found = reading_ratio(seen_intensity(s),
-                                                                seen_intensity(one)),
-                                         .least = 0.85, .most = 1.1},
-                        "FLOP per byte over that of batch 1, %s", seen_text(s, text));
+        trial_ask_ratio(
+            t,
+            &(struct asking){.of = s,
+                             .and_of = one,
+                             .predicted = b * (1 + kv) / (1 + b * kv),
+                             .found = reading_ratio(seen_intensity(s), seen_intensity(one)),
+                             .least = 0.85,
+                             .most = 1.1},
+            "FLOP per byte over that of batch 1, %s", seen_text(s, text));
     }
 }
 
@@ -143,9 +158,11 @@ static void ask_gemm(struct trial *t, const struct seen *s)
     const struct seen_phase *p = seen_step(s);
     if (s->batch < seen_ridge_rows(s)) return;
     trial_ask(t,
-              &(struct asking){.of = s, .predicted = seen_ridge(s),
+              &(struct asking){.of = s,
+                               .predicted = seen_ridge(s),
                                .found = reading_exact(p->flop_matmul / p->bytes_weight),
-                               .least = seen_ridge(s), .most = INFINITY},
+                               .least = seen_ridge(s),
+                               .most = INFINITY},
               "FLOP per weight byte of the linear maps reaches the ridge, %s", seen_text(s, text));
 }
 
@@ -167,21 +184,22 @@ void ask_ar_compute(struct trial *t)
                            seen_text(s, text), len, max_len.value);
             continue;
         }
-        for (int32_t k = 0; k < n; k++) {
-            ask_gemm(t, series[k]);
+        for (int32_t k = 0; k < n; k++)
             if (series[k]->batch <= 1.5 * at.value) best = series[k];
-        }
         if (!best || best->batch < at.value) {
             trial_rule_out(t, RANK_PARTNER, "no batch between %.0f and %.0f like %s", at.value,
                            1.5 * at.value, seen_text(s, text));
             continue;
         }
         trial_ask(t,
-                  &(struct asking){.of = best, .predicted = seen_ridge(s),
+                  &(struct asking){.of = best,
+                                   .predicted = seen_ridge(s),
                                    .found = seen_intensity_band(best),
-                                   .least = seen_ridge(s), .most = INFINITY},
+                                   .least = seen_ridge(s),
+                                   .most = INFINITY},
                   "FLOP per byte reaches the ridge (at batch %.0f, predicted), %s", at.value,
                   seen_text(best, text));
+        for (int32_t k = 0; k < n; k++) ask_gemm(t, series[k]);
     }
 }
 
@@ -221,15 +239,18 @@ void ask_ar_long(struct trial *t)
             continue;
         }
         trial_ask(t,
-                  &(struct asking){.of = s, .predicted = seen_ridge(s),
+                  &(struct asking){.of = s,
+                                   .predicted = seen_ridge(s),
                                    .found = seen_intensity_band(s),
-                                   .least = 0, .most = seen_ridge(s)},
+                                   .least = 0,
+                                   .most = seen_ridge(s)},
                   "FLOP per byte stays below the ridge, %s", seen_text(s, text));
         double limit = closed_ar_intensity_limit(&s->form, len);
-        trial_ask(t,
-                  &(struct asking){.of = s, .predicted = limit, .found = seen_intensity(s),
-                                   .least = 0, .most = limit},
-                  "FLOP per byte stays below its limit for large batches, %s", text);
+        trial_ask(
+            t,
+            &(struct asking){
+                .of = s, .predicted = limit, .found = seen_intensity(s), .least = 0, .most = limit},
+            "FLOP per byte stays below its limit for large batches, %s", text);
         if (s->batch == 1) ask_ar_long_one(t, s);
     }
 }

@@ -35,36 +35,44 @@ void ask_block_intensity(struct trial *t)
         if (s->batch != 1 || s->block > BLOCK_MAX || c < CONTEXT_MIN) {
             trial_rule_out(t, RANK_CONDITION,
                            "%s: wants batch 1, blocks of at most %d and at least %d cached "
-                           "positions", seen_text(s, text), BLOCK_MAX, CONTEXT_MIN);
+                           "positions",
+                           seen_text(s, text), BLOCK_MAX, CONTEXT_MIN);
             continue;
         }
         trial_ask_ratio(t,
                         &(struct asking){.of = s,
                                          .predicted = closed_block_intensity(&s->form, 1, c, b),
-                                         .found = seen_intensity(s), .least = 0.85, .most = 1.15},
+                                         .found = seen_intensity(s),
+                                         .least = 0.85,
+                                         .most = 1.15},
                         "FLOP per byte of a denoise, %s", seen_text(s, text));
         if (b <= seen_ridge_rows(s) / 2)
             trial_ask(t,
-                      &(struct asking){.of = s, .predicted = seen_ridge(s),
+                      &(struct asking){.of = s,
+                                       .predicted = seen_ridge(s),
                                        .found = seen_intensity_band(s),
-                                       .least = 0, .most = seen_ridge(s)},
+                                       .least = 0,
+                                       .most = seen_ridge(s)},
                       "FLOP per byte stays below the ridge, %s", text);
         const struct seen *l = longer_context(t, s);
         if (!l || s->form.group < 4) continue;
         n_grown++;
         trial_ask(t,
-                  &(struct asking){.of = s, .and_of = l,
+                  &(struct asking){.of = s,
+                                   .and_of = l,
                                    .predicted = closed_block_intensity(&l->form, 1, cached(l), b) /
                                                 closed_block_intensity(&s->form, 1, c, b),
                                    .found = reading_ratio(seen_intensity(l), seen_intensity(s)),
-                                   .least = 0, .most = 1.15},
+                                   .least = 0,
+                                   .most = 1.15},
                   "FLOP per byte at %.0f cached positions over that at %.0f, block %d", cached(l),
                   c, s->block);
     }
     if (t->n_questions > 0 && n_grown == 0) {
         t->n_questions = 0;
-        trial_rule_out(t, RANK_PARTNER, "no two runs whose contexts are 8 times apart, with 4 "
-                                        "query heads per K/V head");
+        trial_rule_out(t, RANK_PARTNER,
+                       "no two runs whose contexts are 8 times apart, with 4 "
+                       "query heads per K/V head");
     }
 }
 
@@ -164,27 +172,34 @@ void ask_free_slots(struct trial *t)
             !time_at(&p, 4 * rows, &four)) {
             trial_rule_out(t, RANK_CONDITION,
                            "the blocks run beside %s do not span %.1f to %.1f rows, a quarter of "
-                           "the ridge to four times", seen_text(ar, text), rows / 4, 4 * rows);
+                           "the ridge to four times",
+                           seen_text(ar, text), rows / 4, 4 * rows);
             continue;
         }
         for (int32_t k = 0; k < p.n; k++) trial_use(t, p.of[k]);
         trial_ask(t,
-                  &(struct asking){.of = ar, .predicted = 1,
+                  &(struct asking){.of = ar,
+                                   .predicted = 1,
                                    .found = reading_ratio(quarter, p.ns[0]),
-                                   .least = 0, .most = 1.25},
+                                   .least = 0,
+                                   .most = 1.25},
                   "time of %.3g rows over that of one", rows / 4);
         trial_ask(t,
-                  &(struct asking){.of = ar, .predicted = 4, .found = reading_ratio(four, ridge),
-                                   .least = 2.5, .most = INFINITY},
+                  &(struct asking){.of = ar,
+                                   .predicted = 4,
+                                   .found = reading_ratio(four, ridge),
+                                   .least = 2.5,
+                                   .most = INFINITY},
                   "time of %.3g rows over that of %.3g", 4 * rows, rows);
         double limit = 1.5 * p.ns[0].value;
         struct reading knee = {rows_above(&p, READING_VALUE, limit),
                                rows_above(&p, READING_HI, limit),
                                rows_above(&p, READING_LO, limit)};
-        trial_ask(t,
-                  &(struct asking){.of = ar, .predicted = rows, .found = knee,
-                                   .least = 0.5 * rows, .most = 2 * rows},
-                  "rows at which a forward takes 1.5 times as long as with one");
+        trial_ask(
+            t,
+            &(struct asking){
+                .of = ar, .predicted = rows, .found = knee, .least = 0.5 * rows, .most = 2 * rows},
+            "rows at which a forward takes 1.5 times as long as with one");
     }
 }
 
@@ -200,17 +215,20 @@ void ask_block_wins(struct trial *t)
         if (s->block > rows / 4 || tpf <= 1) {
             trial_rule_out(t, RANK_CONDITION,
                            "%s: wants blocks of at most %.1f, a quarter of the ridge's rows, and "
-                           "more than one token per forward (this has %.2f)", seen_text(s, text),
-                           rows / 4, tpf);
+                           "more than one token per forward (this has %.2f)",
+                           seen_text(s, text), rows / 4, tpf);
             continue;
         }
         const struct seen *ar = trial_ar(t, s, 1);
         if (!ar || !trial_can_time(t, s) || !trial_can_time(t, ar)) continue;
         struct reading ratio = reading_ratio(seen_tokens_per_s(s), seen_tokens_per_s(ar));
         trial_ask(t,
-                  &(struct asking){.of = s, .and_of = ar, .predicted = 1,
+                  &(struct asking){.of = s,
+                                   .and_of = ar,
+                                   .predicted = 1,
                                    .found = reading_scaled(ratio, 1 / tpf),
-                                   .least = 0.75, .most = 1.05},
+                                   .least = 0.75,
+                                   .most = 1.05},
                   "speed over AR's, per token of a forward, %s", seen_text(s, text));
     }
 }
@@ -222,7 +240,8 @@ struct curve {
     double most;
 };
 
-static void curve_of(const struct seen *const *series, int32_t n, enum reading_end end, struct curve *c)
+static void curve_of(const struct seen *const *series, int32_t n, enum reading_end end,
+                     struct curve *c)
 {
     c->most = 0;
     for (int32_t i = 0; i < n; i++) {
@@ -310,15 +329,17 @@ void ask_block_saturates(struct trial *t)
                              batch_reaching(series, n, &c[READING_LO], rate)};
         for (int32_t k = 0; k < n; k++) trial_use(t, series[k]);
         for (int32_t k = 0; k < n_ar; k++) trial_use(t, ar[k]);
-        trial_ask_ratio(t,
-                        &(struct asking){.of = s, .predicted = predicted, .found = at,
-                                         .least = 0.5, .most = 8},
-                        "batch at four fifths of the plateau, %s", seen_text(s, text));
+        trial_ask_ratio(
+            t,
+            &(struct asking){.of = s, .predicted = predicted, .found = at, .least = 0.5, .most = 8},
+            "batch at four fifths of the plateau, %s", seen_text(s, text));
         curve_of(ar, n_ar, READING_VALUE, &a);
         trial_ask(t,
-                  &(struct asking){.of = ar[0], .predicted = NAN,
+                  &(struct asking){.of = ar[0],
+                                   .predicted = NAN,
                                    .found = reading_exact(rate_at(ar, n_ar, &a, at.value) / a.most),
-                                   .least = 0, .most = 0.5},
+                                   .least = 0,
+                                   .most = 0.5},
                   "share of AR's best at that batch, %s", text);
     }
 }

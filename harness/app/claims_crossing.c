@@ -84,27 +84,30 @@ void ask_ar_overtakes(struct trial *t)
         if (c > CONTEXT_MAX || tpf >= 0.7 * tpf_inf(s) || !at.exists) {
             trial_rule_out(t, RANK_CONDITION,
                            "%s: wants at most %d cached positions and 1 to %.2f tokens per forward "
-                           "(this has %.2f)", seen_text(s, text), CONTEXT_MAX, 0.7 * tpf_inf(s),
-                           tpf);
+                           "(this has %.2f)",
+                           seen_text(s, text), CONTEXT_MAX, 0.7 * tpf_inf(s), tpf);
             continue;
         }
         speeds_of(t, s, &v);
         if (v.n < 2) continue;
         struct reading found = crossing_batch(&v);
         if (out_of_sight(&v, found, at.value)) {
-            trial_rule_out(t, RANK_PARTNER, "batches %d to %d do not show the crossing predicted "
-                                            "at %.1f, %s", v.block[0]->batch,
-                           v.block[v.n - 1]->batch, at.value, seen_text(s, text));
+            trial_rule_out(t, RANK_PARTNER,
+                           "batches %d to %d do not show the crossing predicted "
+                           "at %.1f, %s",
+                           v.block[0]->batch, v.block[v.n - 1]->batch, at.value,
+                           seen_text(s, text));
             continue;
         }
         for (int32_t k = 0; k < v.n; k++) {
             trial_use(t, v.block[k]);
             trial_use(t, v.ar[k]);
         }
-        trial_ask_ratio(t,
-                        &(struct asking){.of = s, .predicted = at.value, .found = found,
-                                         .least = 0.5, .most = 2},
-                        "batch from which on AR is faster than %s", seen_text(s, text));
+        trial_ask_ratio(
+            t,
+            &(struct asking){
+                .of = s, .predicted = at.value, .found = found, .least = 0.5, .most = 2},
+            "batch from which on AR is faster than %s", seen_text(s, text));
     }
 }
 
@@ -117,19 +120,23 @@ void ask_block_never_loses(struct trial *t)
     while ((s = trial_next(t, "block", &i))) {
         double tpf = seen_tokens_per_forward(s);
         if (!(tpf > 1.3 * tpf_inf(s))) {
-            trial_rule_out(t, RANK_CONDITION, "%s: wants more than %.2f tokens per forward (this "
-                                              "has %.2f)", seen_text(s, text), 1.3 * tpf_inf(s),
-                           tpf);
+            trial_rule_out(t, RANK_CONDITION,
+                           "%s: wants more than %.2f tokens per forward (this "
+                           "has %.2f)",
+                           seen_text(s, text), 1.3 * tpf_inf(s), tpf);
             continue;
         }
         const struct seen *ar = trial_ar(t, s, s->batch);
         if (!ar || !trial_can_time(t, s) || !trial_can_time(t, ar)) continue;
-        trial_ask(t,
-                  &(struct asking){.of = s, .and_of = ar, .predicted = NAN,
-                                   .found = reading_ratio(seen_tokens_per_s(s),
-                                                          seen_tokens_per_s(ar)),
-                                   .least = 1, .most = INFINITY},
-                  "speed over AR's, %s", seen_text(s, text));
+        trial_ask(
+            t,
+            &(struct asking){.of = s,
+                             .and_of = ar,
+                             .predicted = NAN,
+                             .found = reading_ratio(seen_tokens_per_s(s), seen_tokens_per_s(ar)),
+                             .least = 1,
+                             .most = INFINITY},
+            "speed over AR's, %s", seen_text(s, text));
     }
 }
 
@@ -153,10 +160,12 @@ void ask_redundancy(struct trial *t)
         double x = closed_block_x(&s->form, s->roof, c);
         trial_ask_ratio(
             t,
-            &(struct asking){.of = s, .and_of = ar,
+            &(struct asking){.of = s,
+                             .and_of = ar,
                              .predicted = b / seen_tokens_per_forward(s) * (1 + x / b) / (1 + x),
                              .found = reading_ratio(seen_tokens_per_s(ar), seen_tokens_per_s(s)),
-                             .least = 0.7, .most = 1.2},
+                             .least = 0.7,
+                             .most = 1.2},
             "tokens per second of AR over those of %s", seen_text(s, text));
     }
 }

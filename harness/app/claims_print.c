@@ -60,14 +60,12 @@ static void add_count(struct strbuf *s, enum evidence e, const struct claim_coun
         [EVIDENCE_TIMING] = "by timing",
         [EVIDENCE_LITERATURE] = "by the record of papers",
     };
-    int32_t failed = count_failed(n);
-    if (n->supports + n->contradicts + n->neutral + failed == 0) return;
-    strbuf_addf(s, "%s, %d claims that support the popular story held and %d that contradict it",
-                words[e], n->supports, n->contradicts);
-    if (n->neutral) strbuf_addf(s, ", with %d that do neither", n->neutral);
-    if (failed)
-        strbuf_addf(s, ", while %d failed (%d supporting, %d contradicting, %d neither)", failed,
-                    n->failed_supports, n->failed_contradicts, n->failed_neutral);
+    if (n->supports + n->contradicts + n->neutral + count_failed(n) == 0) return;
+    strbuf_addf(s,
+                "%s, %d claims that support the popular story held, %d that contradict it and "
+                "%d that do neither",
+                words[e], n->supports, n->contradicts, n->neutral);
+    if (n->failed[0]) strbuf_addf(s, " (not %s)", n->failed);
     strbuf_add(s, "; ");
 }
 
@@ -93,18 +91,20 @@ static void print_heading(const struct finding *f, FILE *out)
         fprintf(out, "\n## %s, planned: nothing here was measured\n\n", f->device);
     else
         fprintf(out, "\n## %s, measured runs\n\n", f->device);
-    fprintf(out, "| claim | story | verdict | evidence | predicted | analytic | measured | reported "
-                 "| allowed | of what |\n"
-                 "|-------|-------|---------|----------|----------:|---------:|---------:|---------:"
-                 "|---------|---------|\n");
+    fprintf(out,
+            "| %-12s | %s | %-12s | %-10s | %9s | %9s | %9s | %9s | %-16s | %s |\n"
+            "|--------------|:-:|--------------|------------|----------:|----------:|----------:"
+            "|----------:|------------------|----------------------|\n",
+            "claim", " ", "verdict", "evidence", "predicted", "analytic", "measured", "reported",
+            "allowed", "claim: what was asked");
 }
 
 static void print_number(double v, FILE *out)
 {
     if (isfinite(v))
-        fprintf(out, " %.4g |", v);
+        fprintf(out, " %9.4g |", v);
     else
-        fprintf(out, " |");
+        fprintf(out, " %9s |", "");
 }
 
 static void print_row(const struct finding *f, FILE *out)
@@ -114,22 +114,24 @@ static void print_row(const struct finding *f, FILE *out)
     char id[16], allowed[64];
     claim_id(f->claim, id);
     allowed_text(q, allowed, sizeof allowed);
-    fprintf(out, "| %s %s | %c | %s | %s |", id, f->claim->sentence, f->claim->direction,
+    fprintf(out, "| %-12s | %c | %-12s | %-10s |", id, f->claim->direction,
             verdict_name(f->verdict), evidence ? evidence : "");
     print_number(q ? q->predicted : NAN, out);
     for (int c = 0; c < FOUND_COUNT; c++) print_number(found_value(f, c), out);
-    fprintf(out, " %s | %s%s%s |\n", allowed, q ? q->what : "",
-            q && f->reason[0] ? "; " : "", f->reason);
+    fprintf(out, " %-16s | %s%s%s%s%s |\n", allowed, f->claim->sentence,
+            q || f->reason[0] ? ": " : "", q ? q->what : "", q && f->reason[0] ? "; " : "",
+            f->reason);
 }
 
 static enum err print_md(const struct finding_list *l, const struct claims_summary *m, FILE *out)
 {
     struct strbuf s = {0};
-    fprintf(out, "# Claims\n\n"
-                 "The popular story: AR decoding does 1 FLOP per byte, diffusion makes inference "
-                 "compute-bound and\ntherefore faster.  A claim supports it (+), contradicts it (-) "
-                 "or does neither (0); PASS means that\nthe claim's sentence held.  Of a claim's "
-                 "several questions the failing or the tightest one is shown.\n");
+    fprintf(out,
+            "# Claims\n\n"
+            "The popular story: AR decoding does 1 FLOP per byte, diffusion makes inference "
+            "compute-bound and\ntherefore faster.  A claim supports it (+), contradicts it (-) "
+            "or does neither (0); PASS means that\nthe claim's sentence held.  Of a claim's "
+            "several questions the failing or the tightest one is shown.\n");
     for (int32_t i = 0; i < l->n; i++) {
         if (new_device(l, i)) print_heading(&l->finding[i], out);
         print_row(&l->finding[i], out);
@@ -281,9 +283,9 @@ static enum err print_jsonl(const struct finding_list *l, FILE *out)
 static enum err print_table(const struct finding_list *l, enum output format)
 {
     static const char *const columns[] = {
-        "id",       "name",     "direction", "device",   "verdict", "evidence", "predicted",
-        "analytic", "measured", "reported",  "allowed",  "claim",   "question", "reason",
-        NULL,
+        "id",       "name",      "direction", "device",   "verdict",
+        "evidence", "predicted", "analytic",  "measured", "reported",
+        "allowed",  "claim",     "question",  "reason",   NULL,
     };
     struct table t;
     table_open(&t, "claims", columns);

@@ -28,6 +28,15 @@ struct reading reading_scaled(struct reading a, double by)
 
 /* ---- loading ---- */
 
+/* The roof measured last before a run was stored, or first after it. */
+#define ROOF_NEAR(what, moment_, side, order)                                                      \
+    "(SELECT c.value FROM ceiling c WHERE c.invocation_id = r.invocation_id "                      \
+    "AND c.device_id = r.device_id AND c.threads = r.threads AND " what                            \
+    " AND c.moment = '" moment_ "' AND c.measured_utc " side                                       \
+    " r.recorded_utc ORDER BY c.measured_utc " order ", c.ceiling_no LIMIT 1)"
+#define ROOF_MOVE(what)                                                                            \
+    ROOF_NEAR(what, "before", "<=", "DESC") ", " ROOF_NEAR(what, "after", ">=", "ASC")
+
 /* One row per run and phase.  Sums over `samples` whole decodes are divided by them, except
  * what is per forward.  A pinned median stands for a phase where there is one; else its mean,
  * without limits, unless it was planned. */
@@ -39,6 +48,7 @@ static const char *const load_sql =
     "AND COALESCE(r.cache, 'none') = 'none', "
     "r.device_kind <> 'sim', f.peak_flop_per_s, f.bytes_per_s, p.phase, "
     "p.forwards * 1.0 / p.samples, p.tokens_committed * 1.0 / p.samples, "
+    "p.logit_rows * 1.0 / p.forwards, "
     "p.flop * 1.0 / p.forwards, p.flop_matmul * 1.0 / p.forwards, "
     "p.bytes_dram * 1.0 / p.forwards, p.bytes_dram_lo * 1.0 / p.forwards, "
     "p.bytes_dram_hi * 1.0 / p.forwards, p.bytes_weight * 1.0 / p.forwards, "
@@ -46,13 +56,73 @@ static const char *const load_sql =
     "s.median_ns, s.ci_lo_ns, s.ci_hi_ns, "
     "iif(p.evidence = 'timing', p.forwards + COALESCE(s.n, 0), 0), o.calls * 1.0 / p.forwards, "
     "(SELECT MIN(q.value) FROM v_ceiling q WHERE q.device_id = r.device_id "
-    "AND q.name = 'team_run' AND q.threads = r.threads) "
-    "FROM v_run r JOIN v_phase p ON p.run_id = r.run_id "
-    "LEFT JOIN v_roof f ON f.run_id = r.run_id "
-    "LEFT JOIN v_step s ON s.run_id = r.run_id AND s.phase = p.phase "
-    "LEFT JOIN (SELECT run_id, phase, SUM(calls) AS calls FROM v_op GROUP BY run_id, phase) o "
-    "ON o.run_id = r.run_id AND o.phase = p.phase "
-    "WHERE r.status = 'ok' ORDER BY r.recorded_utc, r.run_id";
+    "AND q.name = 'team_run' AND q.threads = r.threads), "
+    "MAX(0.0, w.others - i.n_cpus + r.threads) / r.threads, " ROOF_MOVE(
+        "c.name = 'read' AND c.level = 'dram'") ", " ROOF_MOVE("c.name = 'fma_f32'") " "
+                                                                                     "FROM v_run r "
+                                                                                     "JOIN v_phase "
+                                                                                     "p ON "
+                                                                                     "p.run_id = "
+                                                                                     "r.run_id "
+                                                                                     "LEFT JOIN "
+                                                                                     "v_roof f ON "
+                                                                                     "f.run_id = "
+                                                                                     "r.run_id "
+                                                                                     "LEFT JOIN "
+                                                                                     "v_step s ON "
+                                                                                     "s.run_id = "
+                                                                                     "r.run_id AND "
+                                                                                     "s.phase = "
+                                                                                     "p.phase "
+                                                                                     "LEFT JOIN "
+                                                                                     "(SELECT "
+                                                                                     "run_id, "
+                                                                                     "phase, "
+                                                                                     "SUM(calls) "
+                                                                                     "AS calls "
+                                                                                     "FROM v_op "
+                                                                                     "GROUP BY "
+                                                                                     "run_id, "
+                                                                                     "phase) o "
+                                                                                     "ON o.run_id "
+                                                                                     "= r.run_id "
+                                                                                     "AND o.phase "
+                                                                                     "= p.phase "
+                                                                                     "LEFT JOIN "
+                                                                                     "(SELECT "
+                                                                                     "n.run_id, "
+                                                                                     "AVG(a.other_"
+                                                                                     "cpus) AS "
+                                                                                     "others FROM "
+                                                                                     "run n "
+                                                                                     "JOIN forward "
+                                                                                     "a ON "
+                                                                                     "a.run_no = "
+                                                                                     "n.run_no "
+                                                                                     "WHERE "
+                                                                                     "a.warmup = 0 "
+                                                                                     "AND a.kind "
+                                                                                     "IN "
+                                                                                     "('decode', "
+                                                                                     "'pinned') "
+                                                                                     "GROUP BY "
+                                                                                     "n.run_id) w "
+                                                                                     "ON w.run_id "
+                                                                                     "= r.run_id "
+                                                                                     "JOIN "
+                                                                                     "invocation i "
+                                                                                     "ON "
+                                                                                     "i.invocation_"
+                                                                                     "id = "
+                                                                                     "r.invocation_"
+                                                                                     "id "
+                                                                                     "WHERE "
+                                                                                     "r.status = "
+                                                                                     "'ok' ORDER "
+                                                                                     "BY "
+                                                                                     "r.recorded_"
+                                                                                     "utc, "
+                                                                                     "r.run_id";
 
 /* The columns of one row, taken in order. */
 struct columns {
@@ -121,6 +191,7 @@ static void take_forwards(struct columns *c, bool timed, struct seen_phase *p)
 {
     p->forwards = take_real(c);
     p->tokens = take_real(c);
+    p->logit_rows = take_real(c);
     p->flop = take_real(c);
     p->flop_matmul = take_real(c);
     p->bytes = take_real(c);
@@ -135,6 +206,14 @@ static void take_forwards(struct columns *c, bool timed, struct seen_phase *p)
         p->ns = timed ? (struct reading){mean_ns, NAN, NAN} : reading_exact(mean_ns);
     p->n_timed = take_int(c);
     p->calls = take_real(c);
+}
+
+/* Of two roofs; 0 where one was not measured. */
+static double take_move(struct columns *c)
+{
+    double before = take_real(c), after = take_real(c);
+    if (isnan(before) || isnan(after)) return 0.0;
+    return fmax(before, after) / fmin(before, after) - 1.0;
 }
 
 static enum err list_add(struct seen_list *l, const struct seen *s)
@@ -174,6 +253,11 @@ static enum err load_row(void *ctx, const struct store_result_row *row)
     take_forwards(&c, s.timed, &to->phase[p]);
     double launch_ns = take_real(&c);
     to->launch_ns = isnan(launch_ns) ? 0.0 : launch_ns;
+    double crowding = take_real(&c);
+    to->crowding = isnan(crowding) ? 0.0 : crowding;
+    double bandwidth = take_move(&c), peak = take_move(&c);
+    to->roofs_moved = fmax(bandwidth, peak);
+    CHECK(c.at == c.n);
     return ERR_NONE;
 }
 
@@ -308,6 +392,6 @@ bool seen_same_request(const struct seen *a, const struct seen *b)
 
 bool seen_same_series(const struct seen *a, const struct seen *b)
 {
-    return seen_same_request(a, b) && strcmp(a->decoder, b->decoder) == 0 &&
-           a->block == b->block && a->steps == b->steps;
+    return seen_same_request(a, b) && strcmp(a->decoder, b->decoder) == 0 && a->block == b->block &&
+           a->steps == b->steps;
 }

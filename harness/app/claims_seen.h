@@ -23,6 +23,7 @@ struct reading reading_scaled(struct reading a, double by);       /* by above 0 
 struct seen_phase {
     double forwards; /* of one whole decode; 0: the decoder has no such phase         */
     double tokens;   /* committed, all sequences                                      */
+    double logit_rows;
     double flop, flop_matmul;
     double bytes, bytes_lo, bytes_hi; /* DRAM: the estimate and the band it lies in    */
     double bytes_weight;
@@ -39,6 +40,8 @@ struct seen {
     bool cache_resident; /* the weights do not come from DRAM every time */
     bool plain;          /* lockstep, logits of masked rows: what the claims are about */
     double launch_ns;    /* cost of a call that computes nothing */
+    double crowding;     /* share of its CPUs that other processes took meanwhile      */
+    double roofs_moved;  /* larger over smaller of the roofs before and after, less 1  */
     struct closed_model form;
     struct roof roof; /* measured ceilings, else the data sheet */
     struct seen_phase phase[PHASE_COUNT];
@@ -60,7 +63,7 @@ struct reading seen_intensity(const struct seen *s);
 struct reading seen_intensity_band(const struct seen *s);
 struct reading seen_flop_per_s(const struct seen *s);
 
-double seen_ridge(const struct seen *s); /* FLOP per byte                           */
+double seen_ridge(const struct seen *s);      /* FLOP per byte                           */
 double seen_ridge_rows(const struct seen *s); /* rows at which linear maps cross it */
 
 /* After prefill, all phases together. */

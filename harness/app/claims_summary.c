@@ -1,4 +1,5 @@
 /* claims_summary.c - how many claims held, and which way they point. */
+#include <stdio.h>
 #include <string.h>
 
 #include "harness/app/claims.h"
@@ -23,10 +24,13 @@ static enum verdict verdict_by(const struct finding_list *l, const struct claim 
     return v;
 }
 
-static void count(struct claim_count *n, char direction, enum verdict v)
+static void count(struct claim_count *n, const struct claim *c, enum verdict v)
 {
     bool pass = v == VERDICT_PASS;
+    char direction = c->direction;
     if (v != VERDICT_PASS && v != VERDICT_FAIL) return;
+    size_t used = strlen(n->failed);
+    if (!pass) snprintf(n->failed + used, sizeof n->failed - used, "%s%s", used ? ", " : "", c->id);
     if (direction == '+')
         *(pass ? &n->supports : &n->failed_supports) += 1;
     else if (direction == '-')
@@ -51,7 +55,7 @@ void claims_summarize(const struct finding_list *l, struct claims_summary *out)
         if (seen_above(i)) continue;
         for (int e = EVIDENCE_ANALYTIC; e < EVIDENCE_COUNT; e++) {
             enum verdict v = verdict_by(l, c, e);
-            count(&out->by[e], c->direction, v);
+            count(&out->by[e], c, v);
             decided |= v == VERDICT_PASS || v == VERDICT_FAIL;
         }
         out->n_claims++;

@@ -101,6 +101,16 @@ bool trial_can_time(struct trial *t, const struct seen *s)
                        (int)p->n_timed, FORWARDS_MIN);
         return false;
     }
+    if (s->crowding >= 0.25) {
+        trial_rule_out(t, RANK_QUALITY, "%s: other processes took %.0f %% of its CPUs", text,
+                       100.0 * s->crowding);
+        return false;
+    }
+    if (s->roofs_moved >= 0.25) {
+        trial_rule_out(t, RANK_QUALITY, "%s: the roofs before and after it differ by %.0f %%", text,
+                       100.0 * s->roofs_moved);
+        return false;
+    }
     if (p->calls * s->launch_ns >= 0.25 * p->ns.value) {
         trial_rule_out(t, RANK_QUALITY, "%s: starting its calls takes %.0f %% of its time", text,
                        100.0 * p->calls * s->launch_ns / p->ns.value);

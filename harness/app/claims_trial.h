@@ -37,8 +37,8 @@ enum { RANK_CONDITION = 1, RANK_PARTNER, RANK_QUALITY };
 void trial_rule_out(struct trial *t, int32_t rank, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* For times: weights from DRAM, 20 forwards measured, calls' own cost below a quarter.  Always
- * true of a planned run. */
+/* For times: weights from DRAM, 20 forwards measured, and below a quarter the calls' own cost, what
+ * other processes took of the CPUs, and by how much the roofs moved.  Always true of a plan. */
 bool trial_can_time(struct trial *t, const struct seen *s);
 
 /* Ask about the runs (NULL-padded): found must lie in [least, most]. */

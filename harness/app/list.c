@@ -10,6 +10,7 @@
 #include "harness/base/cpuinfo.h"
 #include "harness/base/suggest.h"
 #include "plots/plot.h"
+#include "results/store.h"
 #include "roofline/device.h"
 
 static enum err list_verbs(struct table *t)
@@ -168,6 +169,48 @@ static enum err list_backends(struct table *t)
     return ERR_NONE;
 }
 
+struct views {
+    struct table *table;
+    struct store *store;
+};
+
+static enum err add_columns(void *ctx, const struct store_result_row *row)
+{
+    for (int32_t i = 0; i < row->n; i++) strbuf_addf(ctx, "%s%s", i ? " " : "", row->name[i]);
+    return ERR_NONE;
+}
+
+static enum err add_view(void *ctx, const struct store_result_row *row)
+{
+    struct views *v = ctx;
+    struct strbuf columns = {0};
+    char sql[160];
+    /* Columns have names only in a row, and the view may have none. */
+    snprintf(sql, sizeof sql, "SELECT v.* FROM (SELECT 1) LEFT JOIN %s v ON 0", row->value[0].text);
+    enum err e = store_query(v->store, sql, NULL, 0, add_columns, &columns);
+    if (e == ERR_NONE) e = strbuf_check(&columns);
+    if (e == ERR_NONE) {
+        table_text(v->table, row->value[0].text);
+        table_text(v->table, strbuf_text(&columns));
+    }
+    strbuf_free(&columns);
+    return e;
+}
+
+/* Of an empty database: the schema that this program writes. */
+static enum err list_views(struct table *t)
+{
+    static const char *const columns[] = {"view", "columns", NULL};
+    struct views v = {.table = t};
+    table_open(t, "views", columns);
+    TRY(store_open(":memory:", STORE_WRITE, &v.store));
+    enum err e = store_query(v.store,
+                             "SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY name",
+                             NULL, 0, add_view, &v);
+    store_close(v.store);
+    return e;
+}
+
 static const struct {
     const char *what;
     enum err (*fill)(struct table *t);
@@ -180,6 +223,7 @@ static const struct {
     {"axes", list_axes, "what describes a cell: flags and keys of sweep files"},
     {"sweeps", list_sweeps, "built-in sweep files"},
     {"figures", list_figures, "what regime plot can draw"},
+    {"views", list_views, "views of the results database, for regime report and sqlite3"},
     {"backends", list_backends, "implementations of the kernels"},
 };
 enum { N_LISTS = sizeof lists / sizeof lists[0] };

@@ -15,6 +15,8 @@ static const struct verb table[] = {
      "Draw figures of what the database holds, each with its data, script and caption"},
     {"ceilings", verb_ceilings, 0, NULL, "",
      "Measure this machine's roofs: bandwidth by working set, peaks, cost of the team"},
+    {"report", verb_report, TAKES_ARGS, NULL, "[VIEW]",
+     "Print throughput, pairs, roofline points, roofs and prediction errors, or any one view"},
     {"claims", verb_claims, TAKES_AXES | TAKES_SWEEP | TAKES_CLAIM_CELLS, "sim:a100-80gb",
      "[SWEEP]", "Judge what people claim: by planning a sweep, and by the measured runs of --db"},
     {"list", verb_list, TAKES_ARGS, NULL, "[WHAT]",

@@ -39,6 +39,7 @@ enum err verb_ceilings(const struct options *o);
 enum err verb_quickstart(const struct options *o);
 enum err verb_plot(const struct options *o);
 enum err verb_claims(const struct options *o);
+enum err verb_report(const struct options *o);
 
 /* plan --showcmd: each cell as a command line on stdout, skipped ones as comments. */
 enum err show_commands(const struct options *o);
