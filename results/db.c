@@ -74,10 +74,11 @@ char *db_plain_path(const char *path)
     return b.text;
 }
 
+/* A limit on file sizes comes as a failed write whose cause SQLite has forgotten by now. */
 static bool out_of_space(int rc, int os_error)
 {
     return (rc & 0xFF) == SQLITE_FULL || os_error == ENOSPC || os_error == EDQUOT ||
-           os_error == EFBIG;
+           os_error == EFBIG || (rc == SQLITE_IOERR_WRITE && os_error == 0);
 }
 
 enum err db_fail(sqlite3 *db, const char *path, const char *doing, int rc)

@@ -25,8 +25,9 @@ int query_authorize(void *ctx, int action, const char *a, const char *b, const c
     case SQLITE_FUNCTION:
     case SQLITE_RECURSIVE:
         return SQLITE_OK;
-    case SQLITE_PRAGMA: /* with a value it would set something */
-        return b ? SQLITE_DENY : SQLITE_OK;
+    case SQLITE_PRAGMA: /* most of those with a value set something */
+        return !b || strstr(" table_info table_xinfo index_list index_info ", a) ? SQLITE_OK :
+                                                                                   SQLITE_DENY;
     default:
         return SQLITE_DENY;
     }

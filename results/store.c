@@ -80,8 +80,9 @@ static enum err set_up(struct store *s, const char *path)
     TRY(db_exec(s->db, s->path, "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; "
                                 "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32000"));
     if (!read_only) {
-        if (!in_memory(path)) TRY(schema_journal(s->db, path));
+        /* In this order: if there is no room for the tables, the file is empty again. */
         TRY(schema_update(s->db, s->path));
+        if (!in_memory(path)) TRY(schema_journal(s->db, path));
     }
     TRY(db_prepare_all(s));
     /* The first use of json_each declares its columns, which the authorizer would refuse. */
