@@ -57,7 +57,7 @@ void output_readable(const char *column, const struct store_value *v, char out[O
         scaled(real, time, 4, out);
     else if (v->type == VALUE_INT && (!counted || llabs(v->i) < 100000))
         snprintf(out, OUTPUT_VALUE_SIZE, "%" PRId64, v->i);
-    else if (fabs(real) >= 99995)
+    else if (fabs(real) >= 9999.5 && fabs(real) < 1e21)
         scaled(real, prefix, 7, out);
     else
         snprintf(out, OUTPUT_VALUE_SIZE, "%.4g", real);
