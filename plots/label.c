@@ -88,8 +88,9 @@ static void leader(struct label *l)
     l->x1 = l->box.x - fmin(fmax(dx, -l->w / 2), l->w / 2);
     l->y1 = l->box.y - fmin(fmax(dy, -l->h / 2), l->h / 2);
     double length = hypot(l->x1 - l->x, l->y1 - l->y);
-    l->x0 = l->x + (l->x1 - l->x) * l->gap / length;
-    l->y0 = l->y + (l->y1 - l->y) * l->gap / length;
+    /* Points are kept free as squares; a diagonal leaves one at its corner. */
+    l->x0 = l->x + (l->x1 - l->x) * M_SQRT2 * l->gap / length;
+    l->y0 = l->y + (l->y1 - l->y) * M_SQRT2 * l->gap / length;
     /* Not quite to the letters. */
     l->x1 -= (l->x1 - l->x) / length;
     l->y1 -= (l->y1 - l->y) / length;
