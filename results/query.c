@@ -20,16 +20,16 @@ int query_authorize(void *ctx, int action, const char *a, const char *b, const c
     const struct store *s = ctx;
     if (!s->asking) return SQLITE_OK;
     switch (action) {
-    case SQLITE_SELECT:
-    case SQLITE_READ:
-    case SQLITE_FUNCTION:
-    case SQLITE_RECURSIVE:
-        return SQLITE_OK;
+    case SQLITE_ATTACH:
+    case SQLITE_DETACH:
+    case SQLITE_TRANSACTION:
+    case SQLITE_SAVEPOINT:
+        return SQLITE_DENY;
     case SQLITE_PRAGMA: /* most of those with a value set something */
         return !b || strstr(" table_info table_xinfo index_list index_info ", a) ? SQLITE_OK :
                                                                                    SQLITE_DENY;
     default:
-        return SQLITE_DENY;
+        return SQLITE_OK;
     }
 }
 
@@ -72,6 +72,7 @@ static enum err query_prepare(struct store *s, const char *sql, struct query *q)
     s->asking = true;
     int rc = sqlite3_prepare_v2(s->db, sql, -1, &q->st, &rest);
     s->asking = false;
+    if (rc == SQLITE_OK && q->st && !sqlite3_stmt_readonly(q->st)) rc = SQLITE_AUTH;
     if (rc != SQLITE_OK) return fail(s, sql, rc);
     rest += strspn(rest, " \t\n;");
     if (!q->st || *rest) return err_set(ERR_DB, "a query must be one statement: %.160s", sql);

@@ -4,7 +4,8 @@
 
 #include "results/db.h"
 
-/* SQLite's authorizer: while a caller's query is being prepared, only reading is allowed. */
+/* SQLite's authorizer: refuses, while a caller's query is being prepared, what changes the
+ * connection and not the file; sqlite3_stmt_readonly tells the rest. */
 int query_authorize(void *store, int action, const char *a, const char *b, const char *db,
                     const char *view);
 

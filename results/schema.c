@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/vfs.h>
 
+#include "harness/base/build_info.h"
+#include "harness/base/clock.h"
 #include "harness/base/embed.h"
 #include "harness/base/strbuf.h"
 #include "results/db.h"
@@ -107,13 +109,25 @@ enum err schema_migrate(sqlite3 *db, const char *path, const struct schema_step 
     return db_exec(db, path, pragma);
 }
 
+static enum err create(sqlite3 *db, const char *path)
+{
+    char now[CLOCK_UTC_SIZE];
+    clock_utc(now);
+    TRY(db_exec(db, path, embed_find("results/schema.sql")));
+    char *sql = sqlite3_mprintf("INSERT INTO meta (key, value) VALUES ('created_utc', %Q), "
+                                "('created_by', %Q)", now, build_info.git_sha);
+    enum err e = sql ? db_exec(db, path, sql) : err_set(ERR_NOMEM, "%s: out of memory", path);
+    sqlite3_free(sql);
+    return e;
+}
+
 /* Another process may have created the file since it was checked: look again under the lock. */
 static enum err update_locked(sqlite3 *db, const char *path)
 {
     struct identity id;
     TRY(read_identity(db, path, &id));
     TRY(judge(&id, path, false));
-    if (is_empty(&id)) return db_exec(db, path, embed_find("results/schema.sql"));
+    if (is_empty(&id)) return create(db, path);
     if (id.user_version == SCHEMA_VERSION) return ERR_NONE;
     return schema_migrate(db, path, steps, N_STEPS, (int)id.user_version, SCHEMA_VERSION);
 }

@@ -141,7 +141,7 @@ static void created_and_opened_again(void **state)
     begin_on(s, "sim:a100-80gb", invocation);
     ok(add_plan(s, invocation, "sim:a100-80gb", 1, 2, run));
     ok(store_end_invocation(s, invocation, 3));
-    assert_string_equal(ask_text(s, "PRAGMA journal_mode", NULL, text), "wal");
+    assert_int_equal(access(in_folder(*state, "a.db-wal"), F_OK), 0);
     store_close(s);
     assert_int_not_equal(access(in_folder(*state, "a.db-wal"), F_OK), 0); /* one file is left */
 
@@ -588,7 +588,8 @@ static void queries_only_read(void **state)
 {
     struct store *s = memory_store();
     const char *writing[] = {"DELETE FROM run", "CREATE TABLE t (x)", "ATTACH 'x' AS x", "BEGIN",
-                             "PRAGMA user_version = 9", "INSERT INTO meta VALUES ('a', 'b')"};
+                             "PRAGMA user_version = 9", "PRAGMA foreign_keys = OFF", "VACUUM",
+                             "WITH a AS (SELECT 1) DELETE FROM meta", "INSERT INTO meta VALUES ('a', 'b')"};
     int n = 0;
     for (size_t i = 0; i < sizeof writing / sizeof writing[0]; i++)
         fails(store_query(s, writing[i], NULL, 0, stop_at_two, &n), ERR_DB, "may only read");
