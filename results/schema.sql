@@ -75,18 +75,14 @@ CREATE TABLE cell (
     model         TEXT NOT NULL,
     layers        INTEGER CHECK (layers > 0),
     decoder       TEXT NOT NULL,
-    dtype         TEXT NOT NULL,
-    kv_dtype      TEXT NOT NULL,
+    dtype         TEXT NOT NULL, kv_dtype TEXT NOT NULL,
     batch_seqs    INTEGER NOT NULL CHECK (batch_seqs > 0),
     batch_policy  TEXT NOT NULL,
     prompt_tokens INTEGER NOT NULL CHECK (prompt_tokens >= 0),
     gen_tokens    INTEGER NOT NULL CHECK (gen_tokens >= 0),
     block_tokens  INTEGER CHECK (block_tokens > 0),
     denoise_steps INTEGER CHECK (denoise_steps > 0),
-    strategy      TEXT,
-    cache         TEXT,
-    logits        TEXT,
-    head          TEXT,
+    strategy      TEXT, cache TEXT, logits TEXT, head TEXT,
     temperature   REAL NOT NULL CHECK (temperature >= 0),
     seed          INTEGER NOT NULL,
     threads       INTEGER CHECK (threads > 0), -- as asked for; NULL: one per CPU
@@ -140,42 +136,32 @@ CREATE TABLE forward (
     kind             TEXT NOT NULL CHECK (kind = 'decode' OR kind = 'pinned' OR kind = 'trace' OR
                                            kind = 'plan'),
     phase            TEXT NOT NULL,
-    sample           INTEGER NOT NULL,
-    step             INTEGER NOT NULL,
-    round            INTEGER NOT NULL,
+    sample           INTEGER NOT NULL, step INTEGER NOT NULL, round INTEGER NOT NULL,
     warmup           INTEGER NOT NULL CHECK (warmup IN (0, 1)),
     after_switch     INTEGER NOT NULL CHECK (after_switch IN (0, 1)),
     seq              INTEGER NOT NULL,
     forwards         INTEGER NOT NULL CHECK (forwards > 0),
     time_ns          INTEGER CHECK (time_ns >= 0),
+    step_ns          INTEGER AS (iif(kind = 'pinned' AND warmup = 0 AND after_switch = 0, time_ns,
+                                     NULL)),
     other_cpus       REAL CHECK (other_cpus >= 0),
-    rows             INTEGER NOT NULL,
-    logit_rows       INTEGER NOT NULL,
+    rows             INTEGER NOT NULL, logit_rows INTEGER NOT NULL,
     tokens_committed INTEGER NOT NULL,
-    flop_matmul      INTEGER NOT NULL,
-    flop_attention   INTEGER NOT NULL,
-    flop_vector      INTEGER NOT NULL,
-    flop_executed    INTEGER NOT NULL,
+    flop_matmul      INTEGER NOT NULL, flop_attention   INTEGER NOT NULL,
+    flop_vector      INTEGER NOT NULL, flop_executed    INTEGER NOT NULL,
     flop_useful      INTEGER NOT NULL,
-    bytes_weight     INTEGER NOT NULL,
-    bytes_kv         INTEGER NOT NULL,
-    bytes_activation INTEGER NOT NULL,
-    bytes_logits     INTEGER NOT NULL,
+    bytes_weight     INTEGER NOT NULL, bytes_kv         INTEGER NOT NULL,
+    bytes_activation INTEGER NOT NULL, bytes_logits     INTEGER NOT NULL,
     bytes_dram       INTEGER NOT NULL,
-    bytes_dram_lo    INTEGER NOT NULL,
-    bytes_dram_hi    INTEGER NOT NULL,
-    predicted_datasheet_ns REAL,
-    predicted_ceilings_ns  REAL,
-    predicted_table_ns     REAL,
-    memory_datasheet_ns    REAL,           -- the part of it in calls on their bandwidth side
-    memory_ceilings_ns     REAL,
-    memory_table_ns        REAL,
+    bytes_dram_lo    INTEGER NOT NULL, bytes_dram_hi    INTEGER NOT NULL,
+    predicted_datasheet_ns REAL, predicted_ceilings_ns REAL, predicted_table_ns REAL,
+    -- the part of it in calls on their bandwidth side
+    memory_datasheet_ns    REAL, memory_ceilings_ns    REAL, memory_table_ns    REAL,
     CHECK (kind = 'plan' OR forwards = 1),
     CHECK (kind <> 'plan' OR time_ns IS NULL)
 ) STRICT;
 CREATE INDEX forward_run ON forward (run_no);
-CREATE INDEX forward_pinned ON forward (run_no, phase, time_ns)
-    WHERE kind = 'pinned' AND warmup = 0 AND after_switch = 0 AND time_ns IS NOT NULL;
+CREATE INDEX forward_step ON forward (run_no, phase, step_ns) WHERE step_ns IS NOT NULL;
 
 -- One row per operation class that a decode, trace or plan forward calls.  A pinned forward
 -- repeats the calls of its step.  op_id is 32 forward_id + the operation's number: the rows of a
@@ -186,23 +172,14 @@ CREATE TABLE forward_op (
     op               TEXT NOT NULL,
     calls            INTEGER NOT NULL,
     time_ns          INTEGER,              -- trace forwards only
-    flop_matmul      INTEGER NOT NULL,
-    flop_attention   INTEGER NOT NULL,
-    flop_vector      INTEGER NOT NULL,
-    flop_executed    INTEGER NOT NULL,
-    bytes_weight     INTEGER NOT NULL,
-    bytes_kv         INTEGER NOT NULL,
-    bytes_activation INTEGER NOT NULL,
-    bytes_logits     INTEGER NOT NULL,
+    flop_matmul      INTEGER NOT NULL, flop_attention   INTEGER NOT NULL,
+    flop_vector      INTEGER NOT NULL, flop_executed    INTEGER NOT NULL,
+    bytes_weight     INTEGER NOT NULL, bytes_kv         INTEGER NOT NULL,
+    bytes_activation INTEGER NOT NULL, bytes_logits     INTEGER NOT NULL,
     bytes_dram       INTEGER NOT NULL,
-    bytes_dram_lo    INTEGER NOT NULL,
-    bytes_dram_hi    INTEGER NOT NULL,
-    predicted_datasheet_ns REAL,
-    predicted_ceilings_ns  REAL,
-    predicted_table_ns     REAL,
-    memory_datasheet_ns    REAL,
-    memory_ceilings_ns     REAL,
-    memory_table_ns        REAL,
+    bytes_dram_lo    INTEGER NOT NULL, bytes_dram_hi    INTEGER NOT NULL,
+    predicted_datasheet_ns REAL, predicted_ceilings_ns REAL, predicted_table_ns REAL,
+    memory_datasheet_ns    REAL, memory_ceilings_ns    REAL, memory_table_ns    REAL,
     CHECK (op_id / 32 = forward_id)
 ) STRICT;
 
@@ -276,25 +253,18 @@ JOIN build b ON b.build_id = i.build_id;
 CREATE VIEW v_phase AS
 SELECT r.run_id, f.phase,
        COUNT(DISTINCT f.sample) AS samples,
-       SUM(f.forwards) AS forwards,
-       SUM(f.rows) AS rows,
-       SUM(f.logit_rows) AS logit_rows,
+       SUM(f.forwards) AS forwards, SUM(f.rows) AS rows, SUM(f.logit_rows) AS logit_rows,
        SUM(f.tokens_committed) AS tokens_committed,
        iif(COUNT(f.time_ns) = COUNT(*), SUM(f.time_ns), NULL) AS time_ns,
-       SUM(f.flop_matmul) AS flop_matmul,
-       SUM(f.flop_attention) AS flop_attention,
+       SUM(f.flop_matmul) AS flop_matmul, SUM(f.flop_attention) AS flop_attention,
        SUM(f.flop_matmul + f.flop_attention) AS flop,
-       SUM(f.flop_vector) AS flop_vector,
-       SUM(f.flop_executed) AS flop_executed,
+       SUM(f.flop_vector) AS flop_vector, SUM(f.flop_executed) AS flop_executed,
        SUM(f.flop_useful) AS flop_useful,
-       SUM(f.bytes_weight) AS bytes_weight,
-       SUM(f.bytes_kv) AS bytes_kv,
-       SUM(f.bytes_activation) AS bytes_activation,
-       SUM(f.bytes_logits) AS bytes_logits,
+       SUM(f.bytes_weight) AS bytes_weight, SUM(f.bytes_kv) AS bytes_kv,
+       SUM(f.bytes_activation) AS bytes_activation, SUM(f.bytes_logits) AS bytes_logits,
        SUM(f.bytes_weight + f.bytes_kv + f.bytes_activation + f.bytes_logits) AS bytes_kernel,
        SUM(f.bytes_dram) AS bytes_dram,
-       SUM(f.bytes_dram_lo) AS bytes_dram_lo,
-       SUM(f.bytes_dram_hi) AS bytes_dram_hi,
+       SUM(f.bytes_dram_lo) AS bytes_dram_lo, SUM(f.bytes_dram_hi) AS bytes_dram_hi,
        SUM(COALESCE(f.predicted_ceilings_ns, f.predicted_datasheet_ns)) AS predicted_ns,
        SUM(f.predicted_datasheet_ns) AS predicted_datasheet_ns,
        SUM(f.predicted_ceilings_ns) AS predicted_ceilings_ns,
@@ -316,19 +286,14 @@ SELECT r.run_id, f.phase, o.op,
        COUNT(DISTINCT f.sample) AS samples,
        SUM(o.calls) AS calls,
        iif(COUNT(o.time_ns) = COUNT(*), SUM(o.time_ns), NULL) AS time_ns,
-       SUM(o.flop_matmul) AS flop_matmul,
-       SUM(o.flop_attention) AS flop_attention,
+       SUM(o.flop_matmul) AS flop_matmul, SUM(o.flop_attention) AS flop_attention,
        SUM(o.flop_matmul + o.flop_attention) AS flop,
-       SUM(o.flop_vector) AS flop_vector,
-       SUM(o.flop_executed) AS flop_executed,
-       SUM(o.bytes_weight) AS bytes_weight,
-       SUM(o.bytes_kv) AS bytes_kv,
-       SUM(o.bytes_activation) AS bytes_activation,
-       SUM(o.bytes_logits) AS bytes_logits,
+       SUM(o.flop_vector) AS flop_vector, SUM(o.flop_executed) AS flop_executed,
+       SUM(o.bytes_weight) AS bytes_weight, SUM(o.bytes_kv) AS bytes_kv,
+       SUM(o.bytes_activation) AS bytes_activation, SUM(o.bytes_logits) AS bytes_logits,
        SUM(o.bytes_weight + o.bytes_kv + o.bytes_activation + o.bytes_logits) AS bytes_kernel,
        SUM(o.bytes_dram) AS bytes_dram,
-       SUM(o.bytes_dram_lo) AS bytes_dram_lo,
-       SUM(o.bytes_dram_hi) AS bytes_dram_hi,
+       SUM(o.bytes_dram_lo) AS bytes_dram_lo, SUM(o.bytes_dram_hi) AS bytes_dram_hi,
        SUM(COALESCE(o.predicted_ceilings_ns, o.predicted_datasheet_ns)) AS predicted_ns,
        SUM(o.predicted_datasheet_ns) AS predicted_datasheet_ns,
        SUM(o.predicted_ceilings_ns) AS predicted_ceilings_ns,
@@ -374,27 +339,24 @@ FROM (SELECT r.run_id, r.run_no, f.phase, o.op, COUNT(*) AS n, SUM(o.calls) AS c
 -- Time of one forward at its pinned context, with a 95 % rank interval of the median.
 CREATE VIEW v_step AS
 SELECT g.run_id, g.phase, g.n,
-       (SELECT AVG(s.time_ns)
-        FROM (SELECT time_ns, ROW_NUMBER() OVER (ORDER BY time_ns) AS rank FROM forward
-              WHERE run_no = g.run_no AND phase = g.phase AND kind = 'pinned' AND warmup = 0
-                AND after_switch = 0 AND time_ns IS NOT NULL) s
+       (SELECT AVG(s.step_ns)
+        FROM (SELECT step_ns, ROW_NUMBER() OVER (ORDER BY step_ns) AS rank FROM forward
+              WHERE run_no = g.run_no AND phase = g.phase AND step_ns IS NOT NULL) s
         WHERE s.rank IN ((g.n + 1) / 2, g.n / 2 + 1)) AS median_ns,
-       (SELECT s.time_ns
-        FROM (SELECT time_ns, ROW_NUMBER() OVER (ORDER BY time_ns) AS rank FROM forward
-              WHERE run_no = g.run_no AND phase = g.phase AND kind = 'pinned' AND warmup = 0
-                AND after_switch = 0 AND time_ns IS NOT NULL) s
+       (SELECT s.step_ns
+        FROM (SELECT step_ns, ROW_NUMBER() OVER (ORDER BY step_ns) AS rank FROM forward
+              WHERE run_no = g.run_no AND phase = g.phase AND step_ns IS NOT NULL) s
         WHERE s.rank = b.lo) AS ci_lo_ns,
-       (SELECT s.time_ns
-        FROM (SELECT time_ns, ROW_NUMBER() OVER (ORDER BY time_ns) AS rank FROM forward
-              WHERE run_no = g.run_no AND phase = g.phase AND kind = 'pinned' AND warmup = 0
-                AND after_switch = 0 AND time_ns IS NOT NULL) s
+       (SELECT s.step_ns
+        FROM (SELECT step_ns, ROW_NUMBER() OVER (ORDER BY step_ns) AS rank FROM forward
+              WHERE run_no = g.run_no AND phase = g.phase AND step_ns IS NOT NULL) s
         WHERE s.rank = g.n + 1 - b.lo) AS ci_hi_ns,
        g.min_ns, g.max_ns
-FROM (SELECT r.run_id, r.run_no, f.phase, COUNT(*) AS n, MIN(f.time_ns) AS min_ns,
-             MAX(f.time_ns) AS max_ns
+FROM (SELECT r.run_id, r.run_no, f.phase, COUNT(*) AS n, MIN(f.step_ns) AS min_ns,
+             MAX(f.step_ns) AS max_ns
       FROM run r
       JOIN forward f ON f.run_no = r.run_no
-      WHERE f.kind = 'pinned' AND f.warmup = 0 AND f.after_switch = 0 AND f.time_ns IS NOT NULL
+      WHERE f.step_ns IS NOT NULL
       GROUP BY r.run_id, f.phase) g
 LEFT JOIN rank_bound b ON b.n = MIN(g.n, 2000);
 
@@ -428,7 +390,7 @@ FROM (SELECT r.run_id, f.phase, AVG(f.flop_matmul + f.flop_attention) AS flop,
              AVG(f.bytes_dram_lo) AS bytes_dram_lo, AVG(f.bytes_dram_hi) AS bytes_dram_hi
       FROM run r
       JOIN forward f ON f.run_no = r.run_no
-      WHERE f.kind = 'pinned' AND f.warmup = 0 AND f.after_switch = 0 AND f.time_ns IS NOT NULL
+      WHERE f.step_ns IS NOT NULL
       GROUP BY r.run_id, f.phase) p
 JOIN v_step s ON s.run_id = p.run_id AND s.phase = p.phase
 JOIN (SELECT 'algorithmic' AS work UNION ALL SELECT 'executed') w
@@ -442,8 +404,7 @@ FROM v_phase v
 JOIN (SELECT 'algorithmic' AS work UNION ALL SELECT 'executed' UNION ALL SELECT 'useful') w
 WHERE w.work = 'useful'
    OR NOT EXISTS (SELECT 1 FROM run r JOIN forward f ON f.run_no = r.run_no
-                  WHERE r.run_id = v.run_id AND f.phase = v.phase AND f.kind = 'pinned'
-                    AND f.warmup = 0 AND f.after_switch = 0 AND f.time_ns IS NOT NULL);
+                  WHERE r.run_id = v.run_id AND f.phase = v.phase AND f.step_ns IS NOT NULL);
 
 -- The roof a run is held against: the measured ceilings where there are some, else the data sheet
 -- ('ceilings' sorts first).
@@ -455,8 +416,17 @@ JOIN price p ON p.run_no = r.run_no
      AND p.tier = (SELECT MIN(tier) FROM price
                    WHERE run_no = r.run_no AND tier IN ('ceilings', 'datasheet'));
 
--- The same roof, joined where SQLite can look it up run by run.  above_roof takes the larger of the ceilings measured before and
--- after; they are found by the value the price was taken from.
+-- What a ceiling has become by the end of an invocation.
+CREATE VIEW v_after AS
+SELECT b.device_id, b.kind, b.value, a.invocation_id, a.value AS after_value
+FROM ceiling b
+JOIN ceiling a ON a.device_id = b.device_id AND a.kind = b.kind AND a.name = b.name
+     AND a.level IS b.level AND a.dtype IS b.dtype AND a.threads IS b.threads
+     AND a.working_set_bytes IS b.working_set_bytes
+WHERE a.moment = 'after';
+
+-- The same roof, joined where SQLite can look it up run by run.  above_roof takes the larger of
+-- the ceilings measured before and after, found by the value the price was taken from.
 CREATE VIEW v_roofline AS
 SELECT q.run_id, d.device, d.kind AS device_kind, c.model, c.decoder, q.phase, c.batch_seqs,
        c.block_tokens, q.work,
@@ -473,27 +443,15 @@ SELECT q.run_id, d.device, d.kind AS device_kind, c.model, c.decoder, q.phase, c
        q.evidence, r.cache_resident,
        CASE WHEN q.flop_per_s_lo IS NULL THEN NULL ELSE q.flop_per_s_lo > 1.05 * MIN(
            MAX(p.matmul_flop_per_s,
-               COALESCE((SELECT MAX(after.value)
-                         FROM ceiling before
-                         JOIN ceiling after ON after.invocation_id = r.invocation_id
-                              AND after.device_id = before.device_id AND after.moment = 'after'
-                              AND after.kind = before.kind AND after.name = before.name
-                              AND after.dtype IS before.dtype
-                              AND after.threads IS before.threads
-                         WHERE before.device_id = r.device_id AND before.kind = 'compute'
-                           AND before.value = p.matmul_flop_per_s), 0)),
+               COALESCE((SELECT MAX(after_value) FROM v_after
+                         WHERE invocation_id = r.invocation_id AND device_id = r.device_id
+                           AND kind = 'compute' AND value = p.matmul_flop_per_s), 0)),
            q.intensity_flop_per_byte *
            MAX(p.bytes_per_s,
-               COALESCE((SELECT MAX(after.value)
-                         FROM ceiling before
-                         JOIN ceiling after ON after.invocation_id = r.invocation_id
-                              AND after.device_id = before.device_id AND after.moment = 'after'
-                              AND after.kind = before.kind AND after.name = before.name
-                              AND after.level IS before.level
-                              AND after.threads IS before.threads
-                              AND after.working_set_bytes IS before.working_set_bytes
-                         WHERE before.device_id = r.device_id AND before.kind = 'bandwidth'
-                           AND before.value = p.bytes_per_s), 0))) END AS above_roof,
+               COALESCE((SELECT MAX(after_value) FROM v_after
+                         WHERE invocation_id = r.invocation_id AND device_id = r.device_id
+                           AND kind = 'bandwidth' AND value = p.bytes_per_s), 0))) END
+           AS above_roof,
        q.basis, p.tier AS roof_tier, p.matmul_flop_per_s AS peak_flop_per_s,
        p.bytes_per_s AS roof_bytes_per_s, c.dtype, c.denoise_steps, c.prompt_tokens,
        c.gen_tokens, COALESCE(r.threads, c.threads) AS threads
@@ -605,11 +563,11 @@ CREATE VIEW v_round AS
 SELECT t.run_id, t.round,
        SUM(iif(t.phase = 'prefill', 0, t.forwards * t.ns)) + k.decode_ns AS decode_ns,
        SUM(t.forwards * t.ns) + k.total_ns AS total_ns
-FROM (SELECT r.run_id, f.round, f.phase, AVG(f.time_ns) AS ns, p.forwards
+FROM (SELECT r.run_id, f.round, f.phase, AVG(f.step_ns) AS ns, p.forwards
       FROM run r
       JOIN forward f ON f.run_no = r.run_no
       JOIN v_phase p ON p.run_id = r.run_id AND p.phase = f.phase
-      WHERE f.kind = 'pinned' AND f.warmup = 0 AND f.after_switch = 0 AND f.time_ns IS NOT NULL
+      WHERE f.step_ns IS NOT NULL
       GROUP BY r.run_id, f.round, f.phase) t
 JOIN (SELECT p.run_id, COUNT(s.phase) AS phases,
              TOTAL(iif(s.phase IS NULL AND p.phase <> 'prefill', p.time_ns, NULL)) AS decode_ns,

@@ -5,9 +5,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 void ok(enum err e)
 {
@@ -100,4 +102,95 @@ const char *ask_text(struct store *s, const char *sql, const char *arg, char out
 void assert_near(double got, double want)
 {
     if (!(fabs(got - want) <= 1e-12 * fabs(want))) fail_msg("got %.17g, want %.17g", got, want);
+}
+
+char *in_folder(const char *folder, const char *name)
+{
+    static char path[4][300];
+    static unsigned turn;
+    char *p = path[turn++ % 4];
+    snprintf(p, sizeof path[0], "%s/%s", folder, name);
+    return p;
+}
+
+int make_folder(void **state)
+{
+    char *folder = strdup("/tmp/regime-store-XXXXXX");
+    *state = mkdtemp(folder);
+    return *state ? 0 : -1;
+}
+
+int remove_folder(void **state)
+{
+    char command[300];
+    snprintf(command, sizeof command, "rm -rf '%s'", (char *)*state);
+    free(*state);
+    return system(command) == 0 ? 0 : -1;
+}
+
+void run_sql(const char *path, const char *sql)
+{
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    char *message = NULL;
+    if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK) fail_msg("%s", message);
+    sqlite3_close(db);
+}
+
+void write_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+void digest(const char *path, char out[SHA256_HEX_SIZE])
+{
+    ok(sha256_file_hex(path, out));
+}
+
+struct store *open_ok(const char *path, enum store_mode mode)
+{
+    struct store *s;
+    ok(store_open(path, mode, &s));
+    return s;
+}
+
+enum err add_plan(struct store *s, const char *invocation, const char *device,
+                         int32_t batch, int32_t n, char run_id[37])
+{
+    struct ledger l = {0};
+    l.op[OP_MATMUL] = (struct ledger_entry){.calls = 1, .cost = {.flop_matmul = 10}};
+    l.op[OP_ATTENTION] = (struct ledger_entry){.calls = 1, .cost = {.flop_attention = 5}};
+    struct forward_row f[16];
+    assert_true(n <= 16);
+    for (int32_t i = 0; i < n; i++)
+        f[i] = (struct forward_row){.kind = FORWARD_PLAN, .n_forwards = 1, .time_ns = -1,
+                                    .other_cpus = -1, .ledger = &l};
+    struct cell c = small_cell("ar", device);
+    c.spec.batch = batch;
+    struct run_row r = {.status = "ok"};
+    TRY(store_add_run(s, invocation, &c, &r, f, n));
+    snprintf(run_id, 37, "%s", r.run_id);
+    return ERR_NONE;
+}
+
+int64_t count(struct store *s, const char *table)
+{
+    char sql[64];
+    snprintf(sql, sizeof sql, "SELECT COUNT(*) FROM %s", table);
+    return ask_int(s, sql, NULL);
+}
+
+static enum err no_row(void *ctx, const struct store_result_row *row)
+{
+    return err_set(ERR_DB, "a row of %s points nowhere", row->value[0].text);
+}
+
+void is_sound(struct store *s)
+{
+    char text[256];
+    assert_string_equal(ask_text(s, "PRAGMA integrity_check", NULL, text), "ok");
+    ok(store_query(s, "PRAGMA foreign_key_check", NULL, 0, no_row, NULL));
 }

@@ -1,12 +1,10 @@
-/* The file itself: what is refused and how, what survives a kill, a full disk and other writers,
- * and what merging and resuming see. */
-#include <errno.h>
+/* The file itself: what is refused and how, and what survives a kill, a full disk and other
+ * writers. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -15,61 +13,10 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <sqlite3.h>
 
 #include "harness/base/build_info.h"
-#include "harness/base/clock.h"
-#include "harness/base/hash.h"
 #include "results/schema.h"
 #include "tests/store_fixture.h"
-
-/* ---- files ---- */
-
-static char *in_folder(const char *folder, const char *name)
-{
-    static char path[2][300];
-    static int turn;
-    char *p = path[turn ^= 1];
-    snprintf(p, sizeof path[0], "%s/%s", folder, name);
-    return p;
-}
-
-static int make_folder(void **state)
-{
-    char *folder = strdup("/tmp/regime-store-XXXXXX");
-    *state = mkdtemp(folder);
-    return *state ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    char command[300];
-    snprintf(command, sizeof command, "rm -rf '%s'", (char *)*state);
-    free(*state);
-    return system(command) == 0 ? 0 : -1;
-}
-
-static void run_sql(const char *path, const char *sql)
-{
-    sqlite3 *db;
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    char *message = NULL;
-    if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK) fail_msg("%s", message);
-    sqlite3_close(db);
-}
-
-static void write_file(const char *path, const char *text)
-{
-    FILE *f = fopen(path, "w");
-    assert_non_null(f);
-    fputs(text, f);
-    fclose(f);
-}
-
-static void digest(const char *path, char out[SHA256_HEX_SIZE])
-{
-    ok(sha256_file_hex(path, out));
-}
 
 /* Both modes refuse the file with this sentence and leave every byte as it was. */
 static void refused(const char *path, const char *sentence)
@@ -83,52 +30,6 @@ static void refused(const char *path, const char *sentence)
     digest(path, after);
     assert_string_equal(before, after);
     assert_int_equal(err_exit_code(ERR_DB), 7);
-}
-
-static struct store *open_ok(const char *path, enum store_mode mode)
-{
-    struct store *s;
-    ok(store_open(path, mode, &s));
-    return s;
-}
-
-/* A run of n planned forwards. */
-static enum err add_plan(struct store *s, const char *invocation, const char *device,
-                         int32_t batch, int32_t n, char run_id[37])
-{
-    struct ledger l = {0};
-    l.op[OP_MATMUL] = (struct ledger_entry){.calls = 1, .cost = {.flop_matmul = 10}};
-    l.op[OP_ATTENTION] = (struct ledger_entry){.calls = 1, .cost = {.flop_attention = 5}};
-    struct forward_row f[16];
-    assert_true(n <= 16);
-    for (int32_t i = 0; i < n; i++)
-        f[i] = (struct forward_row){.kind = FORWARD_PLAN, .n_forwards = 1, .time_ns = -1,
-                                    .other_cpus = -1, .ledger = &l};
-    struct cell c = small_cell("ar", device);
-    c.spec.batch = batch;
-    struct run_row r = {.status = "ok"};
-    TRY(store_add_run(s, invocation, &c, &r, f, n));
-    snprintf(run_id, 37, "%s", r.run_id);
-    return ERR_NONE;
-}
-
-static int64_t count(struct store *s, const char *table)
-{
-    char sql[64];
-    snprintf(sql, sizeof sql, "SELECT COUNT(*) FROM %s", table);
-    return ask_int(s, sql, NULL);
-}
-
-static enum err no_row(void *ctx, const struct store_result_row *row)
-{
-    return err_set(ERR_DB, "a row of %s points nowhere", row->value[0].text);
-}
-
-static void is_sound(struct store *s)
-{
-    char text[256];
-    assert_string_equal(ask_text(s, "PRAGMA integrity_check", NULL, text), "ok");
-    ok(store_query(s, "PRAGMA foreign_key_check", NULL, 0, no_row, NULL));
 }
 
 /* ---- opening ---- */
@@ -464,225 +365,6 @@ static void several_writers_at_once(void **state)
     store_close(s);
 }
 
-/* ---- resuming and merging ---- */
-
-static void finished_runs_are_found(void **state)
-{
-    const char *path = in_folder(*state, "f.db");
-    struct store *s = open_ok(path, STORE_WRITE);
-    char invocation[37], run[37], id[37];
-    bool found;
-    struct cell c = small_cell("ar", "sim:x");
-    ok(store_find_run(s, &c, true, &found, id));
-    assert_false(found);
-    begin_on(s, "sim:x", invocation);
-    struct run_row failed = {.status = "failed", .message = "out of memory"};
-    ok(store_add_run(s, invocation, &c, &failed, NULL, 0));
-    ok(store_find_run(s, &c, true, &found, id));
-    assert_false(found); /* failed is not finished */
-    ok(add_plan(s, invocation, "sim:x", 2, 1, run));
-    ok(store_find_run(s, &c, false, &found, id));
-    assert_true(found);
-    assert_string_equal(id, run);
-    c.spec.block_length = 4; /* ar does not look at it */
-    ok(store_find_run(s, &c, false, &found, id));
-    assert_true(found);
-    snprintf(c.device, sizeof c.device, "sim:y");
-    ok(store_find_run(s, &c, false, &found, id));
-    assert_false(found);
-
-    /* A plan of a real device is no run of it. */
-    begin_on(s, "cpu", invocation);
-    c = small_cell("ar", "cpu");
-    ok(add_plan(s, invocation, "cpu", 2, 1, run));
-    ok(store_find_run(s, &c, false, &found, id));
-    assert_false(found);
-    struct run_row r = {.status = "ok"};
-    ok(store_add_run(s, invocation, &c, &r, NULL, 0));
-    ok(store_find_run(s, &c, false, &found, id));
-    assert_true(found);
-    store_close(s);
-
-    /* Written by another build; then on another host. */
-    run_sql(path, "PRAGMA foreign_keys = OFF; UPDATE invocation SET build_id = "
-                  "'0000000000000000000000000000000000000000000000000000000000000000'");
-    s = open_ok(path, STORE_READ);
-    ok(store_find_run(s, &c, false, &found, id));
-    assert_false(found);
-    ok(store_find_run(s, &c, true, &found, id));
-    assert_true(found);
-    store_close(s);
-    run_sql(path, "PRAGMA foreign_keys = OFF; UPDATE device SET host_id = "
-                  "'0000000000000000000000000000000000000000000000000000000000000000' "
-                  "WHERE host_id IS NOT NULL");
-    s = open_ok(path, STORE_READ);
-    ok(store_find_run(s, &c, true, &found, id));
-    assert_false(found);
-    store_close(s);
-}
-
-static void merging_is_idempotent(void **state)
-{
-    char a[300], b[300], invocation[37], run[37], run_of_b[37];
-    snprintf(a, sizeof a, "%s", in_folder(*state, "a.db"));
-    snprintf(b, sizeof b, "%s", in_folder(*state, "b.db"));
-    for (int i = 0; i < 2; i++) {
-        struct store *s = open_ok(i ? b : a, STORE_WRITE);
-        begin_on(s, "sim:x", invocation);
-        for (int k = 1; k <= 3; k++) ok(add_plan(s, invocation, "sim:x", k, 1 + k, run));
-        struct ceiling_row c = {.kind = "compute", .name = "fma", .source = "datasheet",
-                                .moment = "alone", .value = 1, .other_cpus = -1};
-        ok(store_add_ceilings(s, invocation, "sim:x", &c, 1));
-        store_close(s);
-    }
-    snprintf(run_of_b, sizeof run_of_b, "%s", run);
-    struct store *s = open_ok(a, STORE_WRITE);
-    int64_t n;
-    for (int i = 0; i < 2; i++) {
-        ok(store_merge(s, b, &n));
-        assert_int_equal(n, i ? 0 : 3);
-        assert_int_equal(count(s, "run"), 6);
-        assert_int_equal(count(s, "cell"), 3); /* the same three in both */
-        assert_int_equal(count(s, "device"), 1);
-        assert_int_equal(count(s, "invocation"), 2);
-        assert_int_equal(count(s, "ceiling"), 2);
-        assert_int_equal(count(s, "forward"), 2 * (2 + 3 + 4));
-        assert_int_equal(count(s, "forward_op"), 4 * (2 + 3 + 4));
-    }
-    assert_int_equal(ask_int(s, "SELECT forwards FROM v_phase WHERE run_id = ?1", run_of_b), 4);
-    assert_int_equal(ask_int(s, "SELECT SUM(flop) FROM v_op WHERE run_id = ?1", run_of_b), 4 * 15);
-    is_sound(s);
-
-    /* A third file, and back into the second: both then hold the same runs. */
-    struct store *t = open_ok(b, STORE_WRITE);
-    ok(store_merge(t, a, &n));
-    assert_int_equal(n, 3);
-    assert_int_equal(count(t, "forward_op"), count(s, "forward_op"));
-    is_sound(t);
-    store_close(t);
-    fails(store_merge(s, a, &n), ERR_USAGE, "into itself");
-    fails(store_merge(s, in_folder(*state, "none.db"), &n), ERR_DB, "No such file");
-    ok(add_plan(s, invocation, "sim:x", 9, 1, run)); /* still usable */
-    store_close(s);
-}
-
-/* ---- reading ---- */
-
-static enum err stop_at_two(void *ctx, const struct store_result_row *row)
-{
-    int *n = ctx;
-    return ++*n == 2 ? err_set(ERR_BUDGET, "enough") : ERR_NONE;
-}
-
-static enum err ask_again(void *ctx, const struct store_result_row *row)
-{
-    struct store *s = ctx;
-    /* The statement whose rows are being read, once more. */
-    if (row->value[0].i == 2)
-        assert_int_equal(ask_int(s, "SELECT SUM(n) FROM (SELECT n FROM rank_bound WHERE n < 8)",
-                                 NULL), 13);
-    return ERR_NONE;
-}
-
-static void queries_only_read(void **state)
-{
-    struct store *s = memory_store();
-    const char *writing[] = {"DELETE FROM run", "CREATE TABLE t (x)", "ATTACH 'x' AS x", "BEGIN",
-                             "PRAGMA user_version = 9", "PRAGMA foreign_keys = OFF", "VACUUM",
-                             "WITH a AS (SELECT 1) DELETE FROM meta", "INSERT INTO meta VALUES ('a', 'b')"};
-    int n = 0;
-    for (size_t i = 0; i < sizeof writing / sizeof writing[0]; i++)
-        fails(store_query(s, writing[i], NULL, 0, stop_at_two, &n), ERR_DB, "may only read");
-    fails(store_query(s, "SELECT 1; DELETE FROM run", NULL, 0, stop_at_two, &n), ERR_DB,
-          "one statement");
-    ok(store_query(s, "PRAGMA table_info(run)", NULL, 0, stop_at_two, &(int){100}));
-    fails(store_query(s, "", NULL, 0, stop_at_two, &n), ERR_DB, "one statement");
-    fails(store_query(s, "SELECT x\n  FROM nowhere", NULL, 0, stop_at_two, &n), ERR_DB,
-          "no such table: nowhere in: SELECT x FROM nowhere");
-    fails(store_query(s, "SELECT ?1", NULL, 0, stop_at_two, &n), ERR_INTERNAL, "0 arguments for 1");
-    n = 0;
-    fails(store_query(s, "SELECT n FROM rank_bound", NULL, 0, stop_at_two, &n), ERR_BUDGET,
-          "enough");
-    assert_int_equal(n, 2);
-
-    /* More different texts than stay prepared, twice. */
-    char sql[64];
-    for (int i = 0; i < 80; i++) {
-        snprintf(sql, sizeof sql, "SELECT %d", i % 40);
-        assert_int_equal(ask_int(s, sql, NULL), i % 40);
-    }
-    ok(store_query(s, "SELECT column1 FROM (VALUES (1), (2), (3))", NULL, 0, ask_again, s));
-    char text[256];
-    assert_string_equal(ask_text(s, "SELECT ?1", "a ' quoted ; text", text), "a ' quoted ; text");
-    store_close(s);
-}
-
-/* ---- schema ---- */
-
-static void network_file_systems(void **state)
-{
-    assert_true(schema_is_network(0x6969));             /* NFS */
-    assert_true(schema_is_network(0x0BD00BD0));         /* Lustre */
-    assert_true(schema_is_network((int32_t)0xFF534D42)); /* CIFS, sign-extended */
-    assert_false(schema_is_network(0xEF53));            /* ext4 */
-    assert_false(schema_is_network(0x01021994));        /* tmpfs */
-    assert_false(schema_is_network(0x58465342));        /* XFS */
-}
-
-static void steps_lead_to_the_newest_version(void **state)
-{
-    static const struct schema_step steps[] = {
-        {1, "ALTER TABLE meta ADD COLUMN note TEXT"},
-        {2, "CREATE TABLE extra (x INTEGER) STRICT; INSERT INTO extra VALUES (42)"}};
-    const char *path = in_folder(*state, "old.db");
-    store_close(open_ok(path, STORE_WRITE));
-    sqlite3 *db;
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    fails(schema_migrate(db, path, steps, 1, 1, 3), ERR_INTERNAL, "from schema version 2 to 3");
-    sqlite3_close(db);
-    run_sql(path, "ALTER TABLE meta DROP COLUMN note");
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    ok(schema_migrate(db, path, steps, 2, 1, 3));
-    sqlite3_close(db);
-    run_sql(path, "SELECT note FROM meta; SELECT x FROM extra; SELECT * FROM v_pair; "
-                  "SELECT 1 / (SELECT COUNT(*) FROM pragma_user_version WHERE user_version = 3)");
-    refused(path, "newer regime (schema version 3");
-}
-
-/* Ten thousand planned cells of three forwards and ten operations each. */
-static void plans_are_fast(void **state)
-{
-    struct store *s = memory_store();
-    char invocation[37];
-    begin_on(s, "sim:x", invocation);
-    struct ledger l = {0};
-    for (int op = 0; op < 10; op++) l.op[op] = (struct ledger_entry){.calls = 1};
-    struct forward_row f[3];
-    for (int i = 0; i < 3; i++)
-        f[i] = (struct forward_row){.kind = FORWARD_PLAN, .phase = (enum phase)i, .n_forwards = 1,
-                                    .time_ns = -1, .other_cpus = -1, .ledger = &l};
-    int64_t start = clock_ns();
-    ok(store_begin(s));
-    for (int32_t i = 1; i <= 10000; i++) {
-        struct cell c = small_cell("ar", "sim:x");
-        c.spec.batch = i;
-        struct run_row r = {.status = "ok"};
-        ok(store_add_run(s, invocation, &c, &r, f, 3));
-    }
-    ok(store_commit(s));
-    assert_int_equal(ask_int(s, "SELECT COUNT(*) FROM v_phase", NULL), 30000);
-    double seconds = (double)(clock_ns() - start) / 1e9;
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    print_message("10000 cells stored and read in %.2f s, %ld MiB\n", seconds,
-                  usage.ru_maxrss / 1024);
-    /* The limit is for this program's own builds on an idle machine; anything in the way of it
-     * (sanitizers, other work) is allowed a factor of ten. */
-    assert_true(seconds < 10);
-    assert_int_equal(count(s, "forward_op"), 300000);
-    store_close(s);
-}
-
 int main(void)
 {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
@@ -698,12 +380,6 @@ int main(void)
         IN_FOLDER(an_uncommitted_plan_is_gone_after_close),
         IN_FOLDER(killed_at_any_moment),
         IN_FOLDER(several_writers_at_once),
-        IN_FOLDER(finished_runs_are_found),
-        IN_FOLDER(merging_is_idempotent),
-        cmocka_unit_test(queries_only_read),
-        cmocka_unit_test(network_file_systems),
-        IN_FOLDER(steps_lead_to_the_newest_version),
-        cmocka_unit_test(plans_are_fast),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

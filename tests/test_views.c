@@ -11,7 +11,6 @@
 
 #include <cmocka.h>
 
-#include "harness/base/stats.h"
 #include "tests/store_fixture.h"
 
 enum { MAX_ROWS = 64 };
@@ -568,79 +567,6 @@ static void ceilings_newest_with_their_change(void **state)
     store_close(s);
 }
 
-/* ---- the data dictionary ---- */
-
-struct dictionary {
-    char text[65536];
-    char object[64], column[64];
-    int missing;
-};
-
-/* Whether the section "### `name`" (or the text of a heading) mentions `column`. */
-static bool section_has(const char *text, const char *heading, const char *column)
-{
-    char word[80];
-    snprintf(word, sizeof word, "\n### %s\n", heading);
-    const char *at = strstr(text, word);
-    if (!at) return false;
-    const char *end = strstr(at + 5, "\n#");
-    snprintf(word, sizeof word, "`%s`", column);
-    const char *found = strstr(at, word);
-    return found && (!end || found < end);
-}
-
-static enum err look_up(void *ctx, const struct store_result_row *row)
-{
-    struct dictionary *d = ctx;
-    const char *object = row->value[0].text, *column = row->value[1].text;
-    char heading[80];
-    snprintf(heading, sizeof heading, "`%s`", object);
-    if (section_has(d->text, heading, column)) return ERR_NONE;
-    bool costs = strcmp(object, "forward") == 0 || strcmp(object, "forward_op") == 0 ||
-                 strcmp(object, "v_phase") == 0 || strcmp(object, "v_op") == 0;
-    if (costs && section_has(d->text, "Cost columns", column)) return ERR_NONE;
-    print_message("results/README.md does not describe %s.%s\n", object, column);
-    d->missing++;
-    return ERR_NONE;
-}
-
-static void every_column_is_described(void **state)
-{
-    static struct dictionary d;
-    FILE *f = fopen("results/README.md", "r");
-    assert_non_null(f);
-    size_t n = fread(d.text, 1, sizeof d.text - 1, f);
-    assert_true(n < sizeof d.text - 1);
-    fclose(f);
-    struct store *s = memory_store();
-    ok(store_query(s,
-                   "SELECT m.name, c.name FROM sqlite_schema m JOIN pragma_table_xinfo(m.name) c "
-                   "WHERE m.type IN ('table', 'view')", NULL, 0, look_up, &d));
-    assert_int_equal(d.missing, 0);
-    store_close(s);
-}
-
-/* SQL's recursion against the exact binomial sums of harness/base. */
-static enum err compare_rank(void *ctx, const struct store_result_row *row)
-{
-    int32_t lo, hi, *n = ctx;
-    double coverage;
-    assert_true(stats_median_ranks((int32_t)row->value[0].i, 0.95, &lo, &hi, &coverage));
-    assert_int_equal(row->value[1].i, lo);
-    assert_int_equal(row->value[0].i + 1 - row->value[1].i, hi);
-    ++*n;
-    return ERR_NONE;
-}
-
-static void rank_bounds_are_binomial(void **state)
-{
-    struct store *s = memory_store();
-    int32_t n = 0;
-    ok(store_query(s, "SELECT n, lo FROM rank_bound ORDER BY n", NULL, 0, compare_rank, &n));
-    assert_int_equal(n, 2000 - 5);
-    store_close(s);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -658,8 +584,6 @@ int main(void)
         cmocka_unit_test(plans_are_analytic),
         cmocka_unit_test(runs_with_their_cell),
         cmocka_unit_test(ceilings_newest_with_their_change),
-        cmocka_unit_test(every_column_is_described),
-        cmocka_unit_test(rank_bounds_are_binomial),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,129 @@
+/* The schema as such: migrations, its dictionary, and the table of ranks it computes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "harness/base/stats.h"
+#include "results/schema.h"
+#include "tests/store_fixture.h"
+
+static void network_file_systems(void **state)
+{
+    assert_true(schema_is_network(0x6969));             /* NFS */
+    assert_true(schema_is_network(0x0BD00BD0));         /* Lustre */
+    assert_true(schema_is_network((int32_t)0xFF534D42)); /* CIFS, sign-extended */
+    assert_false(schema_is_network(0xEF53));            /* ext4 */
+    assert_false(schema_is_network(0x01021994));        /* tmpfs */
+    assert_false(schema_is_network(0x58465342));        /* XFS */
+}
+
+static void steps_lead_to_the_newest_version(void **state)
+{
+    static const struct schema_step steps[] = {
+        {1, "ALTER TABLE meta ADD COLUMN note TEXT"},
+        {2, "CREATE TABLE extra (x INTEGER) STRICT; INSERT INTO extra VALUES (42)"}};
+    const char *path = in_folder(*state, "old.db");
+    store_close(open_ok(path, STORE_WRITE));
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    fails(schema_migrate(db, path, steps, 1, 1, 3), ERR_INTERNAL, "from schema version 2 to 3");
+    sqlite3_close(db);
+    run_sql(path, "ALTER TABLE meta DROP COLUMN note");
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    ok(schema_migrate(db, path, steps, 2, 1, 3));
+    sqlite3_close(db);
+    run_sql(path, "SELECT note FROM meta; SELECT x FROM extra; SELECT * FROM v_pair; "
+                  "SELECT 1 / (SELECT COUNT(*) FROM pragma_user_version WHERE user_version = 3)");
+    struct store *s;
+    fails(store_open(path, STORE_WRITE, &s), ERR_DB, "newer regime (schema version 3");
+}
+
+/* ---- the data dictionary ---- */
+
+struct dictionary {
+    char text[65536];
+    char object[64], column[64];
+    int missing;
+};
+
+/* Whether the section "### `name`" (or the text of a heading) mentions `column`. */
+static bool section_has(const char *text, const char *heading, const char *column)
+{
+    char word[80];
+    snprintf(word, sizeof word, "\n### %s\n", heading);
+    const char *at = strstr(text, word);
+    if (!at) return false;
+    const char *end = strstr(at + 5, "\n#");
+    snprintf(word, sizeof word, "`%s`", column);
+    const char *found = strstr(at, word);
+    return found && (!end || found < end);
+}
+
+static enum err look_up(void *ctx, const struct store_result_row *row)
+{
+    struct dictionary *d = ctx;
+    const char *object = row->value[0].text, *column = row->value[1].text;
+    char heading[80];
+    snprintf(heading, sizeof heading, "`%s`", object);
+    if (section_has(d->text, heading, column)) return ERR_NONE;
+    bool costs = strcmp(object, "forward") == 0 || strcmp(object, "forward_op") == 0 ||
+                 strcmp(object, "v_phase") == 0 || strcmp(object, "v_op") == 0;
+    if (costs && section_has(d->text, "Cost columns", column)) return ERR_NONE;
+    print_message("results/README.md does not describe %s.%s\n", object, column);
+    d->missing++;
+    return ERR_NONE;
+}
+
+static void every_column_is_described(void **state)
+{
+    static struct dictionary d;
+    FILE *f = fopen("results/README.md", "r");
+    assert_non_null(f);
+    size_t n = fread(d.text, 1, sizeof d.text - 1, f);
+    assert_true(n < sizeof d.text - 1);
+    fclose(f);
+    struct store *s = memory_store();
+    ok(store_query(s,
+                   "SELECT m.name, c.name FROM sqlite_schema m JOIN pragma_table_xinfo(m.name) c "
+                   "WHERE m.type IN ('table', 'view')", NULL, 0, look_up, &d));
+    assert_int_equal(d.missing, 0);
+    store_close(s);
+}
+
+/* SQL's recursion against the exact binomial sums of harness/base. */
+static enum err compare_rank(void *ctx, const struct store_result_row *row)
+{
+    int32_t lo, hi, *n = ctx;
+    double coverage;
+    assert_true(stats_median_ranks((int32_t)row->value[0].i, 0.95, &lo, &hi, &coverage));
+    assert_int_equal(row->value[1].i, lo);
+    assert_int_equal(row->value[0].i + 1 - row->value[1].i, hi);
+    ++*n;
+    return ERR_NONE;
+}
+
+static void rank_bounds_are_binomial(void **state)
+{
+    struct store *s = memory_store();
+    int32_t n = 0;
+    ok(store_query(s, "SELECT n, lo FROM rank_bound ORDER BY n", NULL, 0, compare_rank, &n));
+    assert_int_equal(n, 2000 - 5);
+    store_close(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(network_file_systems),
+        cmocka_unit_test_setup_teardown(steps_lead_to_the_newest_version, make_folder,
+                                        remove_folder),
+        cmocka_unit_test(every_column_is_described),
+        cmocka_unit_test(rank_bounds_are_binomial),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
