@@ -3,6 +3,11 @@
 
 #include <string.h>
 
+/* A cell that was run again counts once, with its newest run. */
+#define NEWEST                                                                                     \
+    "(SELECT run_id FROM (SELECT run_id, ROW_NUMBER() OVER (PARTITION BY cell_id, device_id "      \
+    "ORDER BY recorded_utc DESC) AS age FROM v_run WHERE status = 'ok') WHERE age = 1) "
+
 struct answer {
     struct store *store;
     FILE *out;
@@ -89,6 +94,7 @@ static enum err device_lines(void *ctx, const struct store_result_row *row)
         "LEFT JOIN v_step s ON s.run_id = f.run_id AND s.phase = f.phase "
         "JOIN v_throughput t ON t.run_id = f.run_id "
         "WHERE r.device = ?1 AND f.work = 'algorithmic' AND f.phase IN ('decode', 'denoise') "
+        "AND f.run_id IN " NEWEST
         "ORDER BY f.batch_seqs, f.decoder, f.block_tokens, f.denoise_steps",
         &device, 1, point_line, a));
     return store_query(
@@ -97,6 +103,7 @@ static enum err device_lines(void *ctx, const struct store_result_row *row)
         "b.tokens_per_forward_needed_per_seq, b.tokens_per_forward_per_seq, p.decode_ratio, "
         "p.decode_ratio_lo, p.decode_ratio_hi "
         "FROM v_break_even b JOIN v_pair p ON p.run_id = b.run_id WHERE b.device = ?1 "
+        "AND b.run_id IN " NEWEST
         "ORDER BY b.batch_seqs, b.decoder, b.block_tokens, b.denoise_steps",
         &device, 1, pair_line, a);
 }
@@ -133,6 +140,7 @@ enum err answer_print(struct store *s, FILE *out)
         "SELECT f.side = 'compute' AS c, b.side = 'memory' AS m, p.decode_ratio AS ratio "
         "FROM v_pair p JOIN v_roofline f ON f.run_id = p.run_id AND f.work = 'algorithmic' "
         "AND f.phase = 'denoise' JOIN v_roofline b ON b.run_id = p.baseline_run_id "
-        "AND b.work = 'algorithmic' AND b.phase = 'decode' WHERE p.device_kind <> 'sim')",
+        "AND b.work = 'algorithmic' AND b.phase = 'decode' WHERE p.device_kind <> 'sim' "
+        "AND p.run_id IN " NEWEST ")",
         NULL, 0, verdict, &a);
 }

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "harness/app/answer.h"
+#include "harness/app/claims.h"
 #include "harness/app/execute.h"
 #include "harness/app/verbs.h"
 #include "plots/plot.h"
@@ -83,19 +84,34 @@ static enum err draw(struct store *s, const struct options *o, const char *dir)
     return e;
 }
 
-/* The answer on the screen and, with the claims, in files. */
-static enum err tell(struct store *s, const char *dir)
+static enum err write_answer(struct store *s, const struct options *o, FILE *f)
+{
+    return answer_print(s, f);
+}
+
+static enum err write_claims(struct store *s, const struct options *o, FILE *f)
+{
+    struct options claims = {.verb = verb_find("claims"), .log = o->log};
+    TRY(options_load_sweep(&claims, "a100-claims"));
+    enum err e = claims_report(&claims.cells, s, "regime claims", OUTPUT_MD, f);
+    options_free(&claims);
+    return e;
+}
+
+/* One file of the folder. */
+static enum err write_file(struct store *s, const struct options *o, const char *dir,
+                           const char *name,
+                           enum err (*write)(struct store *, const struct options *, FILE *))
 {
     struct strbuf path = {0};
     enum err e = ERR_NONE;
-    strbuf_addf(&path, "%s/answer.txt", dir);
+    strbuf_addf(&path, "%s/%s", dir, name);
     TRY_OUT(strbuf_check(&path));
     FILE *f = fopen(strbuf_text(&path), "w");
     if (!f) TRY_OUT(err_set(ERR_IO, "%s: %s", strbuf_text(&path), strerror(errno)));
-    e = answer_print(s, f);
+    e = write(s, o, f);
     if (fclose(f) != 0 && e == ERR_NONE)
         e = err_set(ERR_IO, "%s: %s", strbuf_text(&path), strerror(errno));
-    if (e == ERR_NONE) e = answer_print(s, stdout);
 out:
     strbuf_free(&path);
     return e;
@@ -115,8 +131,11 @@ enum err verb_quickstart(const struct options *o)
     TRY_OUT(options_load_sweep(&mine, o->tiny ? "quickstart-tiny" : "quickstart"));
     TRY_OUT(store_open(strbuf_text(&db), STORE_WRITE, &s));
     TRY_OUT(measure_and_predict(s, &mine, &n_failed));
-    TRY_OUT(tell(s, dir)); /* first: figures need gnuplot */
-    TRY_OUT(draw(s, o, dir));
+    TRY_OUT(write_file(s, o, dir, "claims.md", write_claims));
+    TRY_OUT(write_file(s, o, dir, "answer.txt", write_answer));
+    TRY_OUT(answer_print(s, stdout));
+    fflush(stdout);
+    TRY_OUT(draw(s, o, dir)); /* last: it needs gnuplot */
     printf("\nIn %s: quickstart.db (every number), roofline-*.pdf, .svg, .png and the other figures with "
            "their captions,\nclaims.md (the popular claims, one by one), answer.txt (the above).\n", dir);
     if (n_failed) e = err_set(ERR_SOME_FAILED, "%d cells failed", n_failed);
