@@ -136,7 +136,8 @@ static void queries_only_read(void **state)
     struct store *s = memory_store();
     const char *writing[] = {"DELETE FROM run", "CREATE TABLE t (x)", "ATTACH 'x' AS x", "BEGIN",
                              "PRAGMA user_version = 9", "PRAGMA foreign_keys = OFF", "VACUUM",
-                             "WITH a AS (SELECT 1) DELETE FROM meta", "INSERT INTO meta VALUES ('a', 'b')"};
+                             "WITH a AS (SELECT 1) DELETE FROM meta",
+                             "INSERT INTO meta VALUES ('a', 'b')"};
     int n = 0;
     for (size_t i = 0; i < sizeof writing / sizeof writing[0]; i++)
         fails(store_query(s, writing[i], NULL, 0, stop_at_two, &n), ERR_DB, "may only read");
