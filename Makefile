@@ -124,6 +124,25 @@ runnable   = $(patsubst %.c,$(B)/%,$(1))
 headers   := $(foreach d,$(DIRS) tests,$(wildcard $(d)/*.h))
 header_obj:= $(patsubst %,$(B)/%.o,$(headers))
 
+# --- The CUDA kernels on a CPU, for tests --------------------------------------------------
+# The same .cu files as C++, every access of theirs checked by tests/cusim; needs no toolkit.
+
+cusim_tests := $(patsubst %.c,$(B)/%,$(wildcard tests/test_cuda_*.c tests/test_cusim.c))
+cusim_why   := $(strip $(if $(san),a sanitizer build: the emulator checks every access itself, \
+                 $(if $(filter x86_64,$(shell uname -m)),$(if $(shell command -v $(CXX)),, \
+                     no C++ compiler ($(CXX)) for the emulated kernels), \
+                   the emulator switches stacks on x86-64 only)))
+cusim_c     := $(filter-out %/cuda_library.c,$(filter %.c,$(cuda_src))) \
+               $(filter-out %/cusim_absent.c,$(wildcard tests/cusim/*.c))
+cusim_cu    := $(filter %.cu,$(cuda_src)) $(wildcard tests/cusim/*.cu)
+cusim_obj   := $(patsubst %,$(B)/cusim/%.o,$(if $(cusim_why),tests/cusim/cusim_absent.c, \
+                 $(cusim_c) $(cusim_cu)))
+cusim_cflags := -Itests/cusim/include $(cflags) $(if $(san),,-O2) -DCUSIM_WHY='"$(cusim_why)"'
+cusim_nvflags := -x c++ -std=c++17 -g -O1 -Itests/cusim/shadow -Itests/cusim/include -I. \
+                 -Wall -Wextra -Wno-unknown-pragmas $(if $(filter 1,$(WERROR)),-Werror) -ffp-contract=off \
+                 -fsanitize=thread --param tsan-instrument-func-entry-exit=0 \
+                 -fsanitize=bounds -fsanitize-undefined-trap-on-error
+
 # --- Targets -----------------------------------------------------------------------------
 
 quiet := $(if $(filter 1,$(V)),,@)
@@ -233,6 +252,21 @@ $(B)/tests/%: $(B)/tests/%.c.o $(shared_test_obj) $(B)/libregime.a
 	$(call say,LINK,$@)
 	$(quiet)$(CC) $(ldflags) -o $@ $^ $(libs) -lcmocka
 
+# Before the library, so that the emulated backend is taken and not the one in it.
+$(cusim_tests): $(B)/tests/%: $(B)/cusim/tests/%.c.o $(shared_test_obj) $(cusim_obj) $(B)/libregime.a
+	$(call say,LINK,$@)
+	$(quiet)$(CC) $(ldflags) -o $@ $^ $(libs) -lcmocka $(if $(cusim_why),,-lstdc++)
+
+$(B)/cusim/%.c.o: %.c $(B)/flags | need-libs
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(quiet)$(CC) $(cusim_cflags) -MMD -MP -c -o $@ $<
+
+$(B)/cusim/%.cu.o: %.cu $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CXX,$<)
+	$(quiet)$(CXX) $(cusim_nvflags) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+
 $(B)/%.c.o: %.c $(B)/flags | need-libs
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
@@ -273,4 +307,5 @@ $(B)/sources: FORCE
 	$(call keep,$(src) $(embedded))
 
 .SECONDARY:
--include $(wildcard $(lib_obj:.o=.d) $(main_obj:.o=.d) $(header_obj:.o=.d) $(B)/tests/*.d)
+-include $(wildcard $(lib_obj:.o=.d) $(main_obj:.o=.d) $(header_obj:.o=.d) $(cusim_obj:.o=.d) \
+                    $(B)/tests/*.d $(B)/cusim/tests/*.d)

@@ -8,7 +8,7 @@
 
 /* Unit roundoff of f32 and of bf16. */
 #define U_F32 0x1p-24
-#define U_BF16 0x1p-9
+#define U_BF16 0x1p-8
 
 /* A 2-D to 4-D buffer on the backend, between two guards. */
 struct guarded {

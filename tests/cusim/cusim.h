@@ -1,0 +1,73 @@
+/* cusim.h - run CUDA kernels on a CPU, for tests: what kernels, backend and tests see.
+ *
+ * A .cu file is compiled as C++ with the headers in shadow/ and include/.  Each CUDA thread is
+ * a fiber; barriers and shuffles are rendezvous.  The compiler's thread sanitizer pass puts a
+ * call before every load and store; those calls lead here, not to its library, and are held
+ * against CUDA's rules: races between barriers, bounds of the buffer or shared array, reads of
+ * what nobody wrote, alignment of wide accesses.  The first broken rule makes the device fail:
+ * every later call returns cudaErrorLaunchFailure and cudaGetErrorString tells the story.
+ *
+ * Work on a stream is kept until somebody waits for it, so host code that reads results early,
+ * or overwrites a pinned buffer that a copy still needs, gets wrong numbers here too.  Device
+ * memory is unreadable for the host outside of copies.
+ *
+ * Not shown: speed, memory ordering between blocks, the rounding of the GPU's own functions,
+ * anything about real cuBLAS.  One device, one host thread, x86-64. */
+#ifndef CUSIM_CUSIM_H
+#define CUSIM_CUSIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cuda_runtime_api.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct cusim_dim {
+    unsigned x, y, z;
+};
+
+/* ---- for kernels, through the dialect ---- */
+struct cusim_dim cusim_thread_index(void);
+struct cusim_dim cusim_block_index(void);
+struct cusim_dim cusim_block_size(void);
+struct cusim_dim cusim_grid_size(void);
+void cusim_barrier(const char *file, int line);
+uint64_t cusim_shuffle_xor(uint32_t lanes, uint64_t bits, int lane_xor, const char *file, int line);
+void *cusim_shared(const void *key, const char *name, size_t size);
+
+struct cusim_kernel {
+    const char *name;
+    struct cusim_dim grid, block;
+    void *call; /* owned once launched */
+    void (*run)(void *call);
+    void (*free)(void *call);
+};
+void cusim_launch(cudaStream_t s, const struct cusim_kernel *k);
+
+/* ---- for tests ---- */
+enum cusim_order { CUSIM_IN_TURN, CUSIM_BACKWARDS, CUSIM_RANDOM, CUSIM_ORDERS };
+
+/* NULL, or why this program has no emulator. */
+const char *cusim_absent(void);
+/* In which order threads and blocks run from now on. */
+void cusim_set_order(enum cusim_order order);
+/* Work is done when it is queued instead of when it is waited for. */
+void cusim_set_eager(bool eager);
+/* The nth call of the runtime from now on fails; 0: none does. */
+void cusim_fail_call(int64_t nth);
+/* NULL, or what went wrong first; clearing makes the device usable again. */
+const char *cusim_report(void);
+void cusim_clear(void);
+/* Buffers, streams and events that exist. */
+int64_t cusim_live_objects(void);
+/* Kernels run since the start. */
+int64_t cusim_launches(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

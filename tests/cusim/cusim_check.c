@@ -1,0 +1,181 @@
+/* cusim_check.c - every load and store of a kernel: the calls that gcc's thread sanitizer pass
+ * puts before each, held against CUDA's rules.
+ *
+ * Two accesses of a block's memory by different threads, one of them a write, need a barrier
+ * between them; between blocks of one launch nothing makes them legal.  That holds whatever
+ * order the fibers happened to run in, so a race is found without having to happen. */
+#include "tests/cusim/cusim_state.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+extern char __executable_start, end; /* the linker's */
+
+static uint32_t code_offset(const void *pc)
+{
+    return (uint32_t)((const char *)pc - &__executable_start);
+}
+
+/* "file:line", inlined callers after it; "?" without debug information. */
+static const char *where(uint32_t offset, char *buf, size_t size)
+{
+    char command[200], line[300];
+    size_t n = 0;
+    snprintf(command, sizeof command, "addr2line -s -i -e /proc/%d/exe 0x%x 2>/dev/null",
+             (int)getpid(), offset - 1);
+    FILE *f = popen(command, "r");
+    snprintf(buf, size, "?");
+    while (f && fgets(line, sizeof line, f) && n < size) {
+        line[strcspn(line, " \n")] = '\0';
+        n += (size_t)snprintf(buf + n, size - n, "%s%s", n ? " < " : "", line);
+    }
+    if (f) pclose(f);
+    return buf;
+}
+
+static const char *kind_of(const struct region *r)
+{
+    return r->key ? "shared array" : "device";
+}
+
+static void fail_outside(const char *p, size_t n, bool writes, const void *pc)
+{
+    char at[400];
+    const struct region *r = region_near(p);
+    const char *what = writes ? "write" : "read";
+    where(code_offset(pc), at, sizeof at);
+    if (!r) {
+        cusim_fail("out of bounds", "%s at %s of no buffer", what, at);
+        return;
+    }
+    if (p < r->base)
+        cusim_fail("out of bounds", "%s of %zu bytes at %s, %zd before %s %s of %zu bytes", what, n,
+                   at, r->base - p, kind_of(r), r->name, r->size);
+    else
+        cusim_fail("out of bounds", "%s of %zu bytes at %s, %zd past the end of %s %s of %zu bytes",
+                   what, n, at, p + (ptrdiff_t)n - r->base - (ptrdiff_t)r->size, kind_of(r),
+                   r->name, r->size);
+}
+
+static void fail_race(const struct region *r, size_t at, const char *order, const void *pc,
+                      uint32_t other_pc, unsigned other, bool blocks)
+{
+    char here[400], there[400];
+    cusim_fail(blocks ? "race of blocks" : "race",
+               "%s of %s %s, byte %zu, at %s; before it at %s by %s %u%s", order, kind_of(r),
+               r->name, at, where(code_offset(pc), here, sizeof here),
+               where(other_pc, there, sizeof there), "thread", other,
+               blocks ? " of another block" : ", no barrier between");
+}
+
+/* One cell under one access by thread `me`. */
+static void check_cell(const struct region *r, struct cell *c, bool writes, unsigned me,
+                       const void *pc)
+{
+    size_t at = (size_t)(c - r->cells) * 2;
+    const char *order = writes ? "write after write" : "read after write";
+    if (!writes && c->write_epoch == 0 && !r->written) {
+        char here[400];
+        cusim_fail("uninitialised", "read of %s %s, byte %zu, at %s", kind_of(r), r->name, at,
+                   where(code_offset(pc), here, sizeof here));
+    }
+    if (c->write_epoch == cusim.epoch && c->writer != me)
+        fail_race(r, at, order, pc, c->write_at, c->writer, false);
+    if (writes && c->read_epoch == cusim.epoch && c->reader != me)
+        fail_race(r, at, "write after read", pc, c->read_at, c->reader, false);
+    bool other_block = c->write_epoch >= cusim.launch_epoch && c->write_epoch < cusim.block_epoch;
+    if (!r->key && other_block) fail_race(r, at, order, pc, c->write_at, c->writer, true);
+    other_block = c->read_epoch >= cusim.launch_epoch && c->read_epoch < cusim.block_epoch;
+    if (!r->key && writes && other_block)
+        fail_race(r, at, "write after read", pc, c->read_at, c->reader, true);
+
+    if (writes) {
+        c->write_epoch = cusim.epoch;
+        c->writer = (uint16_t)me;
+        c->write_at = code_offset(pc);
+    } else {
+        bool shared = c->read_epoch == cusim.epoch && c->reader != me;
+        c->read_epoch = cusim.epoch;
+        c->reader = shared ? SEVERAL : (uint16_t)me;
+        c->read_at = code_offset(pc);
+    }
+}
+
+static void check_access(const void *address, size_t n, bool writes, bool aligned, const void *pc)
+{
+    const char *p = address;
+    struct thread *t = cusim.now;
+    if (!t) return; /* launchers, on the host */
+    ptrdiff_t on_stacks = p - cusim.stacks;
+    if (on_stacks >= 0 && on_stacks < (ptrdiff_t)MAX_THREADS * STACK_BYTES) {
+        if (on_stacks / STACK_BYTES != (ptrdiff_t)t->number)
+            cusim_fail("foreign local", "access to a local variable of another thread");
+        return;
+    }
+    if (p >= &__executable_start && p < &end) {
+        if (writes) cusim_fail("static write", "a kernel writes to a static variable");
+        return;
+    }
+    struct region *r = cusim.last;
+    if (!r || p < r->base || p >= r->base + r->size) r = region_find(p);
+    if (!r || p + n > r->base + r->size) {
+        fail_outside(p, n, writes, pc);
+        return;
+    }
+    cusim.last = r;
+    if (!r->open) region_open(r);
+    if (aligned && (uintptr_t)p % n != 0) {
+        char here[400];
+        cusim_fail("misaligned", "access of %zu bytes to %s %s, byte %zd, at %s", n, kind_of(r),
+                   r->name, p - r->base, where(code_offset(pc), here, sizeof here));
+    }
+    size_t first = (size_t)(p - r->base) / 2, last = ((size_t)(p - r->base) + n - 1) / 2;
+    for (size_t i = first; i <= last; i++) check_cell(r, &r->cells[i], writes, t->number, pc);
+}
+
+/* ---- what the compiler calls ---- */
+
+#define CALL_BACKS(n)                                                                              \
+    void __tsan_read##n(const void *p);                                                            \
+    void __tsan_read##n(const void *p)                                                             \
+    {                                                                                              \
+        check_access(p, n, false, true, __builtin_return_address(0));                              \
+    }                                                                                              \
+    void __tsan_write##n(const void *p);                                                           \
+    void __tsan_write##n(const void *p)                                                            \
+    {                                                                                              \
+        check_access(p, n, true, true, __builtin_return_address(0));                               \
+    }                                                                                              \
+    void __tsan_unaligned_read##n(const void *p);                                                  \
+    void __tsan_unaligned_read##n(const void *p)                                                   \
+    {                                                                                              \
+        check_access(p, n, false, false, __builtin_return_address(0));                             \
+    }                                                                                              \
+    void __tsan_unaligned_write##n(const void *p);                                                 \
+    void __tsan_unaligned_write##n(const void *p)                                                  \
+    {                                                                                              \
+        check_access(p, n, true, false, __builtin_return_address(0));                              \
+    }
+CALL_BACKS(1)
+CALL_BACKS(2)
+CALL_BACKS(4)
+CALL_BACKS(8)
+CALL_BACKS(16)
+
+void __tsan_read_range(const void *p, size_t n);
+void __tsan_read_range(const void *p, size_t n)
+{
+    check_access(p, n, false, false, __builtin_return_address(0));
+}
+
+void __tsan_write_range(const void *p, size_t n);
+void __tsan_write_range(const void *p, size_t n)
+{
+    check_access(p, n, true, false, __builtin_return_address(0));
+}
+
+void __tsan_init(void);
+void __tsan_init(void)
+{
+}

@@ -1,0 +1,418 @@
+/* cusim_stream.c - the runtime's calls.  What is queued on a stream runs when somebody waits for
+ * it: that is as late as CUDA may run it, and shows whoever does not wait. */
+#include "tests/cusim/cusim_state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct op {
+    void (*run)(void *arg);
+    void (*done)(void *arg);
+    void *arg;
+    struct op *next;
+};
+
+struct CUstream_st {
+    struct op *first, **end;
+    uint64_t queued, finished; /* operations since the start */
+    struct CUstream_st *next;
+};
+
+struct CUevent_st {
+    struct CUstream_st *stream;
+    uint64_t after; /* that many operations of it */
+};
+
+/* Memory the device may read and write whenever it gets there. */
+struct pinned {
+    char *base;
+    size_t size;
+    struct pinned *next;
+};
+
+/* Lists of what exists; part of the one state. */
+static struct {
+    struct CUstream_st *streams;
+    struct pinned *pinned;
+    cudaError_t last;
+} host;
+
+/* ---- failures ---- */
+
+static cudaError_t result(cudaError_t e)
+{
+    if (e != cudaSuccess) host.last = e;
+    return e;
+}
+
+/* Whether the call goes on: not after a report, nor when it is the one that is to fail. */
+static bool begin(cudaError_t *e)
+{
+    *e = cudaSuccess;
+    if (cusim.calls_until_failure > 0 && --cusim.calls_until_failure == 0)
+        *e = cudaErrorMemoryAllocation;
+    if (cusim.report[0]) *e = cudaErrorLaunchFailure;
+    return result(*e) == cudaSuccess;
+}
+#define BEGIN()                                                                                    \
+    do {                                                                                           \
+        cudaError_t e_;                                                                            \
+        if (!begin(&e_)) return e_;                                                                \
+    } while (0)
+
+const char *cudaGetErrorString(cudaError_t e)
+{
+    if (e == cudaErrorLaunchFailure) return cusim.report;
+    return e == cudaErrorMemoryAllocation ? "out of memory" : "invalid argument";
+}
+
+const char *cudaGetErrorName(cudaError_t e)
+{
+    if (e == cudaErrorLaunchFailure) return "cudaErrorLaunchFailure";
+    return e == cudaErrorMemoryAllocation ? "cudaErrorMemoryAllocation" : "cudaErrorInvalidValue";
+}
+
+cudaError_t cudaGetLastError(void)
+{
+    cudaError_t e = cusim.report[0] ? cudaErrorLaunchFailure : host.last;
+    host.last = cudaSuccess;
+    return e;
+}
+
+/* ---- streams ---- */
+
+static void run_until(struct CUstream_st *s, uint64_t n)
+{
+    if (s->finished >= n) return;
+    while (s->finished < n) {
+        struct op *op = s->first;
+        s->first = op->next;
+        if (!s->first) s->end = &s->first;
+        if (!cusim.report[0]) op->run(op->arg);
+        op->done(op->arg);
+        free(op);
+        s->finished++;
+    }
+    memory_close();
+}
+
+static void run_all(void)
+{
+    for (struct CUstream_st *s = host.streams; s; s = s->next) run_until(s, s->queued);
+}
+
+void stream_queue(cudaStream_t s, void (*run)(void *arg), void (*done)(void *arg), void *arg)
+{
+    struct op *op = calloc(1, sizeof *op);
+    *op = (struct op){.run = run, .done = done, .arg = arg};
+    *s->end = op;
+    s->end = &op->next;
+    s->queued++;
+    if (cusim.eager) run_until(s, s->queued);
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned flags)
+{
+    BEGIN();
+    if (flags != cudaStreamNonBlocking) return result(cudaErrorInvalidValue);
+    *s = calloc(1, sizeof **s);
+    (*s)->end = &(*s)->first;
+    (*s)->next = host.streams;
+    host.streams = *s;
+    cusim.live_objects++;
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t s)
+{
+    BEGIN();
+    run_until(s, s->queued);
+    return result(cusim.report[0] ? cudaErrorLaunchFailure : cudaSuccess);
+}
+
+cudaError_t cudaStreamDestroy(cudaStream_t s)
+{
+    struct CUstream_st **p = &host.streams;
+    run_until(s, s->queued);
+    while (*p != s) p = &(*p)->next;
+    *p = s->next;
+    free(s);
+    cusim.live_objects--;
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags)
+{
+    BEGIN();
+    if (flags != cudaEventDisableTiming) return result(cudaErrorInvalidValue);
+    *e = calloc(1, sizeof **e);
+    cusim.live_objects++;
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s)
+{
+    BEGIN();
+    *e = (struct CUevent_st){.stream = s, .after = s->queued};
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventSynchronize(cudaEvent_t e)
+{
+    BEGIN();
+    if (e->stream) run_until(e->stream, e->after);
+    return result(cusim.report[0] ? cudaErrorLaunchFailure : cudaSuccess);
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t e)
+{
+    free(e);
+    cusim.live_objects--;
+    return cudaSuccess;
+}
+
+/* ---- kernels ---- */
+
+static void kernel_run(void *arg)
+{
+    run_kernel(arg);
+}
+
+static void kernel_done(void *arg)
+{
+    struct cusim_kernel *k = arg;
+    k->free(k->call);
+    free(k);
+}
+
+void cusim_launch(cudaStream_t s, const struct cusim_kernel *k)
+{
+    cudaError_t e;
+    uint64_t n = (uint64_t)k->block.x * k->block.y * k->block.z;
+    bool valid = n >= 1 && n <= MAX_THREADS && n % WARP_LANES == 0 && k->grid.x >= 1 &&
+                 k->grid.x <= INT32_MAX && k->grid.y >= 1 && k->grid.y <= 65535 && k->grid.z >= 1 &&
+                 k->grid.z <= 65535;
+    if (!begin(&e) || !valid) {
+        if (!valid) result(cudaErrorInvalidConfiguration);
+        k->free(k->call);
+        return;
+    }
+    struct cusim_kernel *keep = malloc(sizeof *keep);
+    *keep = *k;
+    stream_queue(s, kernel_run, kernel_done, keep);
+}
+
+cudaError_t cudaFuncGetAttributes(struct cudaFuncAttributes *a, const void *fn)
+{
+    BEGIN();
+    a->numRegs = fn ? 1 : 0;
+    return cudaSuccess;
+}
+
+/* ---- memory ---- */
+
+cudaError_t cudaMalloc(void **p, size_t n)
+{
+    BEGIN();
+    *p = region_new(n, "buffer", NULL)->base;
+    cusim.live_objects++;
+    return cudaSuccess;
+}
+
+cudaError_t cudaFree(void *p)
+{
+    if (!p) return cudaSuccess;
+    run_all();
+    struct region *r = region_find(p);
+    if (!r || r->base != p) return result(cudaErrorInvalidValue);
+    region_free(r);
+    cusim.live_objects--;
+    return cudaSuccess;
+}
+
+cudaError_t cudaMallocHost(void **p, size_t n)
+{
+    BEGIN();
+    struct pinned *k = malloc(sizeof *k);
+    *k = (struct pinned){.base = malloc(n + 1), .size = n, .next = host.pinned};
+    memset(k->base, 0xff, n);
+    host.pinned = k;
+    *p = k->base;
+    cusim.live_objects++;
+    return cudaSuccess;
+}
+
+cudaError_t cudaFreeHost(void *p)
+{
+    struct pinned **k = &host.pinned;
+    if (!p) return cudaSuccess;
+    run_all();
+    while (*k && (*k)->base != p) k = &(*k)->next;
+    if (!*k) return result(cudaErrorInvalidValue);
+    struct pinned *gone = *k;
+    *k = gone->next;
+    free(gone->base);
+    free(gone);
+    cusim.live_objects--;
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes)
+{
+    *free_bytes = *total_bytes = (size_t)1 << 30;
+    return cudaSuccess;
+}
+
+/* ---- copies ---- */
+
+struct copy {
+    char *to;
+    const char *from;
+    size_t to_pitch, from_pitch, width, height;
+    enum cudaMemcpyKind kind;
+    char *taken; /* owned: what an unpinned source held when the call was made */
+};
+
+static void copy_run(void *arg)
+{
+    const struct copy *c = arg;
+    for (size_t i = 0; i < c->height; i++) {
+        char *to = c->to + i * c->to_pitch;
+        const char *from = c->from + i * c->from_pitch;
+        if (!device_range(c->kind == cudaMemcpyHostToDevice ? to : from, c->width, "copy")) return;
+        memcpy(to, from, c->width);
+        struct region *r = region_find(to);
+        if (r && c->width) region_host_wrote(r, (size_t)(to - r->base), c->width);
+    }
+}
+
+static void copy_done(void *arg)
+{
+    struct copy *c = arg;
+    free(c->taken);
+    free(c);
+}
+
+static bool is_pinned(const void *p)
+{
+    for (const struct pinned *k = host.pinned; k; k = k->next)
+        if ((const char *)p >= k->base && (const char *)p < k->base + k->size) return true;
+    return false;
+}
+
+cudaError_t cudaMemcpy2DAsync(void *to, size_t to_pitch, const void *from, size_t from_pitch,
+                              size_t width, size_t height, enum cudaMemcpyKind kind, cudaStream_t s)
+{
+    BEGIN();
+    bool up = kind == cudaMemcpyHostToDevice;
+    if (width > to_pitch || width > from_pitch || region_find(up ? from : to))
+        return result(cudaErrorInvalidValue);
+    struct copy *c = malloc(sizeof *c);
+    *c = (struct copy){to, from, to_pitch, from_pitch, width, height, kind, NULL};
+    if (up && !is_pinned(from) && height > 0) {
+        size_t n = (height - 1) * from_pitch + width;
+        c->taken = malloc(n + 1);
+        memcpy(c->taken, from, n);
+        c->from = c->taken;
+    }
+    stream_queue(s, copy_run, copy_done, c);
+    if (!up && !is_pinned(to)) run_until(s, s->queued);
+    return result(cusim.report[0] ? cudaErrorLaunchFailure : cudaSuccess);
+}
+
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t n, enum cudaMemcpyKind kind,
+                            cudaStream_t s)
+{
+    return cudaMemcpy2DAsync(to, n, from, n, n, 1, kind, s);
+}
+
+struct set {
+    char *to;
+    int value;
+    size_t n;
+};
+
+static void set_run(void *arg)
+{
+    const struct set *m = arg;
+    if (!m->n || !device_range(m->to, m->n, "memset")) return;
+    struct region *r = region_find(m->to);
+    memset(m->to, m->value, m->n);
+    region_host_wrote(r, (size_t)(m->to - r->base), m->n);
+}
+
+cudaError_t cudaMemsetAsync(void *p, int value, size_t n, cudaStream_t s)
+{
+    BEGIN();
+    struct set *m = malloc(sizeof *m);
+    *m = (struct set){p, value, n};
+    stream_queue(s, set_run, free, m);
+    return cudaSuccess;
+}
+
+/* ---- the device, and what tests ask ---- */
+
+cudaError_t cudaGetDeviceCount(int *n)
+{
+    BEGIN();
+    *n = 1;
+    return cudaSuccess;
+}
+
+cudaError_t cudaSetDevice(int device)
+{
+    BEGIN();
+    return result(device == 0 ? cudaSuccess : cudaErrorInvalidValue);
+}
+
+cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device)
+{
+    BEGIN();
+    (void)device;
+    *p = (struct cudaDeviceProp){.name = "emulated GPU", .major = 8, .l2CacheSize = 1 << 20};
+    return cudaSuccess;
+}
+
+const char *cusim_absent(void)
+{
+    return NULL;
+}
+
+void cusim_set_order(enum cusim_order order)
+{
+    cusim.order = order;
+}
+
+void cusim_set_eager(bool eager)
+{
+    cusim.eager = eager;
+}
+
+void cusim_fail_call(int64_t nth)
+{
+    cusim.calls_until_failure = nth;
+}
+
+const char *cusim_report(void)
+{
+    return cusim.report[0] ? cusim.report : NULL;
+}
+
+void cusim_clear(void)
+{
+    run_all();
+    cusim.report[0] = '\0';
+    cusim.calls_until_failure = 0;
+    host.last = cudaSuccess;
+}
+
+int64_t cusim_live_objects(void)
+{
+    return cusim.live_objects;
+}
+
+int64_t cusim_launches(void)
+{
+    return cusim.launches;
+}
