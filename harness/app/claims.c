@@ -279,7 +279,9 @@ static int32_t runs_of_device(const struct seen_list *runs, int32_t i, const str
 {
     int32_t n = 0;
     for (int32_t k = 0; k < runs->n; k++) {
-        if (strcmp(runs->run[k].device_id, runs->run[i].device_id) != 0) continue;
+        if (runs->run[k].timed != runs->run[i].timed ||
+            strcmp(runs->run[k].device_id, runs->run[i].device_id) != 0)
+            continue;
         if (k < i) return 0;
         out[n++] = &runs->run[k];
     }

@@ -1,0 +1,505 @@
+/* test_claims.c - that every claim can hold, can fail, and says when it cannot be decided.
+ *
+ * The world of the tests is the built-in sweep on a machine that obeys the closed forms exactly:
+ * there the claims hold.  One number is then doctored for each, so that its inequality is broken
+ * by construction. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "harness/app/claims_trial.h"
+#include "harness/app/sweep.h"
+#include "harness/app/verbs.h"
+#include "tests/store_fixture.h"
+
+/* ---- a machine that obeys the closed forms ---- */
+
+struct world {
+    struct seen *run;
+    const struct seen **of; /* the same, as claims want them */
+    int32_t n;
+};
+
+static struct seen_phase make_phase(const struct seen *s, double forwards, double tokens,
+                                    double rows, double visible, double moved, double logit_rows)
+{
+    const struct closed_model *m = &s->form;
+    double ns = 1e9 * closed_time_additive(m, s->roof, s->batch, rows, visible, moved);
+    double bytes = closed_bytes(m, s->batch, moved, 0, 1);
+    return (struct seen_phase){
+        .forwards = forwards,
+        .tokens = tokens,
+        .logit_rows = logit_rows * s->batch,
+        .flop = closed_flop(m, s->batch, rows, visible, logit_rows),
+        .flop_matmul = 2.0 * s->batch * (rows * m->p_lin + logit_rows * m->p_head),
+        .bytes = bytes,
+        .bytes_lo = bytes,
+        .bytes_hi = bytes,
+        .bytes_weight = m->s * m->p,
+        .ns = {ns, 0.999 * ns, 1.001 * ns},
+        .n_timed = 100,
+    };
+}
+
+static struct seen make_run(const struct cell *c, bool timed)
+{
+    struct seen s = {
+        .batch = c->spec.batch,
+        .n_prompt = c->spec.n_prompt,
+        .n_gen = c->spec.n_gen,
+        .block = c->spec.block_length,
+        .steps = c->spec.steps,
+        .dtype = c->dtype,
+        .kv_dtype = c->kv_dtype,
+        .timed = timed,
+        .plain = true,
+        .roof = {312e12, 2039e9},
+    };
+    struct model_config config;
+    ok(model_preset(c->model, c->layers, &config));
+    s.layers = config.n_layer;
+    s.form = closed_model_of(&config, c->dtype, c->kv_dtype);
+    snprintf(s.model, sizeof s.model, "%s", c->model);
+    snprintf(s.decoder, sizeof s.decoder, "%s", c->decoder);
+    snprintf(s.device, sizeof s.device, "%s", timed ? "cuda:0" : "sim:a100-80gb");
+    double len = s.n_prompt + s.n_gen, tokens = (double)s.batch * s.n_gen;
+    if (strcmp(s.decoder, "ar") == 0) {
+        double at = seen_context(&s);
+        s.block = s.steps = 0;
+        s.phase[PHASE_DECODE] = make_phase(&s, s.n_gen - 1, tokens - s.batch, 1, at, at, 1);
+    } else if (strcmp(s.decoder, "diffusion") == 0) {
+        s.block = 0;
+        s.phase[PHASE_DENOISE] = make_phase(&s, s.steps, tokens, len, len, 2 * len, len);
+    } else {
+        double b = s.block, at = seen_context(&s), blocks = (len - s.n_prompt / s.block * b) / b;
+        s.phase[PHASE_DENOISE] = make_phase(&s, blocks * s.steps, tokens, b, at + b, at + 2 * b, b);
+        s.phase[PHASE_COMMIT] = make_phase(&s, blocks, 0, b, at + b, at + 2 * b, 0);
+    }
+    return s;
+}
+
+static struct world make_world(bool timed)
+{
+    struct sweep sweep;
+    struct cell_list cells;
+    struct world w = {0};
+    ok(sweep_load(CLAIMS_SWEEP, "cpu", &sweep));
+    ok(cells_expand(&sweep.space, &cells));
+    w.run = calloc((size_t)cells.n, sizeof *w.run);
+    w.of = calloc((size_t)cells.n, sizeof *w.of);
+    assert_true(w.run && w.of);
+    for (int32_t i = 0; i < cells.n; i++) {
+        if (cells.cell[i].skip_reason[0]) continue;
+        w.run[w.n] = make_run(&cells.cell[i].cell, timed);
+        snprintf(w.run[w.n].run_id, sizeof w.run[w.n].run_id, "run-%d", i);
+        w.of[w.n] = &w.run[w.n];
+        w.n++;
+    }
+    cell_list_free(&cells);
+    sweep_free(&sweep);
+    return w;
+}
+
+static void world_free(struct world *w)
+{
+    free(w->run);
+    free(w->of);
+}
+
+static const struct claim *find(const char *id)
+{
+    const struct claim *c;
+    for (int32_t i = 0; (c = claim_at(i)); i++)
+        if (strcmp(c->id, id) == 0) return c;
+    fail_msg("no claim %s", id);
+    return NULL;
+}
+
+static struct finding judge(const struct world *w, const char *id)
+{
+    struct finding f;
+    ok(claim_judge(find(id), w->of, w->n, &f));
+    return f;
+}
+
+static void expect(const struct world *w, const char *id, enum verdict v)
+{
+    struct finding f = judge(w, id);
+    if (f.verdict != v) {
+        const struct question *q = f.decisive >= 0 ? &f.question[f.decisive] : NULL;
+        fail_msg("%s: %s, expected %s: %s %g in [%g, %g] %s", id, verdict_name(f.verdict),
+                 verdict_name(v), q ? q->what : "", q ? q->found.value : NAN, q ? q->least : NAN,
+                 q ? q->most : NAN, f.reason);
+    }
+    finding_free(&f);
+}
+
+/* ---- every claim, true and broken ---- */
+
+struct doctoring {
+    const char *id;
+    const char *decoder; /* whose runs are changed */
+    int32_t batch_min, batch_max, len_min, len_max, block_min, block_max;
+    double flop, bytes, ns; /* factors */
+    const char *about;      /* words of the question that fails */
+    const char *model;      /* NULL: any                        */
+};
+
+enum { ANY = 1 << 30 };
+
+/* Each breaks one inequality: the arithmetic is beside it. */
+static const struct doctoring doctored[] = {
+    /* Half an intensity of 1. */
+    {"C01", "ar", 1, 1, 0, ANY, 0, ANY, 1, 2, 1, "FLOP per byte", NULL},
+    /* Half the bandwidth, limit 0.6. */
+    {"C03", "ar", 1, 1, 0, ANY, 0, ANY, 1, 1, 2, "read bandwidth", NULL},
+    /* 10 FLOP per byte, limit 153 / 20 = 7.7; and 10 / 153 = 0.065 of the peak, limit 0.02. */
+    {"C03", "ar", 1, 1, 0, ANY, 0, ANY, 10, 1, 1, "FLOP", NULL},
+    /* 1 / 1.3 of linear growth, limit 0.85. */
+    {"C04", "ar", 16, 16, 0, ANY, 0, ANY, 1, 1.3, 1, "batch 16", NULL},
+    /* 1.5 times the ridge's batch with twice the bytes: 0.75 of the ridge at best. */
+    {"C05", "ar", 2, ANY, 0, 64, 0, ANY, 1, 2, 1, "reaches the ridge", NULL},
+    /* The largest batches at twice the limit of their intensity. */
+    {"C06", "ar", 64, ANY, 0, ANY, 0, ANY, 2, 1, 1, "limit for large batches", NULL},
+    /* Five times an intensity of 1 with 4 query heads per K/V head. */
+    {"C06", "ar", 1, 1, 3840, 4096, 0, ANY, 5, 1, 1, "at batch 1", "llama3-8b"},
+    /* 512 over a ridge of 153 is 3.3; a fifth of it is on the memory side. */
+    {"C07", "diffusion", 1, 1, 512, 512, 0, ANY, 1, 5, 1, "FLOP per byte", NULL},
+    /* A third of the peak, limit 0.4. */
+    {"C07", "diffusion", 1, 1, 512, 512, 0, ANY, 1, 1, 3, "FLOP peak", NULL},
+    {"C08", "diffusion", 1, 1, 64, 64, 0, ANY, 1, 1, 1.5, "time of a forward", NULL},
+    /* 64 times 5 is above 153. */
+    {"C08", "diffusion", 1, 1, 64, 64, 0, ANY, 5, 1, 1, "below the ridge", NULL},
+    {"C09", "diffusion", 1, ANY, 0, ANY, 0, ANY, 1.2, 1, 1, "FLOPs per token", NULL},
+    /* T* is inversely as the time of a forward: 1 / 1.6 is below 0.7. */
+    {"C10", "diffusion", 1, 1, 512, 512, 0, ANY, 1, 1, 1.6, "both are as fast", NULL},
+    /* One model a third slower: still within 0.7 to 1.3, but not independent of the model. */
+    {"C10", "diffusion", 1, 1, 512, 512, 0, ANY, 1, 1, 1.33, "among models", "tinyllama-1.1b"},
+    /* 3.3 / 4: faster than AR. */
+    {"C11", "diffusion", 1, 1, 512, 512, 0, ANY, 1, 1, 0.25, "tokens per second of AR", NULL},
+    /* Twice the throughput at batch 8, limit 1.25. */
+    {"C12", "diffusion", 8, 8, 0, ANY, 0, ANY, 1, 1, 0.5, "diffusion", NULL},
+    /* AR gains 4 times, expected 5.6. */
+    {"C12", "ar", 8, 8, 0, ANY, 0, ANY, 1, 1, 2, "ar batch 1", NULL},
+    /* 256 to 2048 positions cost 8 times and more; 4 times less leaves a half, limit 0.2. */
+    {"C13", "diffusion", 1, 1, 2048, 2048, 0, ANY, 1, 1, 0.25, "diffusion", NULL},
+    {"C13", "ar", 1, 1, 2048, 2048, 0, ANY, 1, 1, 2, "ar batch", NULL},
+    {"C13", "block", 1, 1, 2048, 2048, 0, ANY, 1, 1, 2, "block batch", NULL},
+    {"C14", "block", 1, 1, 4224, 4224, 16, 16, 1, 1.3, 1, "denoise", NULL},
+    /* Growth of 1.09 times 1.1 is above 1.15, each intensity alone within 15 %. */
+    {"C14", "block", 1, 1, 4224, 4224, 16, 16, 1.1, 1, 1, "over that at", NULL},
+    /* Latency 1.3 times that of one row far below the ridge, limit 1.25. */
+    {"C15", "block", 1, 1, 4096, 4096, 4, 64, 1, 1, 1.3, "over that of one", NULL},
+    /* Four ridges of rows in 0.4 x 4 = 1.6 times the time of one, expected 2.5. */
+    {"C15", "block", 1, 1, 4096, 4096, 512, ANY, 1, 1, 0.4, "time of 612", NULL},
+    /* 64 rows at 1.6 times the time of one: a knee below 76. */
+    {"C15", "block", 1, 1, 4096, 4096, 64, ANY, 1, 1, 1.6, "1.5 times as long", NULL},
+    {"C16", "block", 1, 1, 0, ANY, 4, 32, 1, 1, 1.5, "speed over AR's", NULL},
+    /* AR that is slower in proportion to the batch has its best at the smallest. */
+    {"C17", "ar", 8, ANY, 512, 512, 0, ANY, 1, 1, 100, "share of AR's best", NULL},
+    /* The plateau already at batch 1, predicted at 153 / 16 = 9.6. */
+    {"C17", "block", 1, 1, 512, 512, 16, 16, 1, 1, 0.08, "four fifths", NULL},
+    /* Blocks four times as slow are overtaken four times as early, limit 2. */
+    {"C18", "block", 1, ANY, 512, 512, 0, ANY, 1, 1, 4, "AR is faster", NULL},
+    {"C19", "block", 1, ANY, 0, ANY, 0, ANY, 1, 1, 10, "speed over AR's", NULL},
+    {"C20", "ar", 1, ANY, 64, 64, 0, ANY, 1, 1, 2, "tokens per second of AR", NULL},
+};
+
+static void doctor(struct world *w, const struct doctoring *d)
+{
+    for (int32_t i = 0; i < w->n; i++) {
+        struct seen *s = &w->run[i];
+        int32_t len = s->n_prompt + s->n_gen;
+        if (strcmp(s->decoder, d->decoder) != 0 || s->batch < d->batch_min ||
+            s->batch > d->batch_max || len < d->len_min || len > d->len_max ||
+            s->block < d->block_min || s->block > d->block_max ||
+            (d->model && strcmp(s->model, d->model) != 0))
+            continue;
+        for (int p = 0; p < PHASE_COUNT; p++) {
+            struct seen_phase *f = &s->phase[p];
+            f->flop *= d->flop;
+            f->flop_matmul *= d->flop;
+            f->bytes *= d->bytes;
+            f->bytes_lo *= d->bytes;
+            f->bytes_hi *= d->bytes;
+            f->ns = reading_scaled(f->ns, d->ns);
+        }
+    }
+}
+
+static void every_claim_holds_where_the_closed_forms_do(void **state)
+{
+    struct world w = make_world(true);
+    const struct claim *c;
+    for (int32_t i = 0; (c = claim_at(i)); i++)
+        if (c->ask && c->by != EVIDENCE_LITERATURE) expect(&w, c->id, VERDICT_PASS);
+    world_free(&w);
+}
+
+static void every_claim_fails_when_its_number_is_doctored(void **state)
+{
+    for (size_t i = 0; i < sizeof doctored / sizeof doctored[0]; i++) {
+        struct world w = make_world(true);
+        doctor(&w, &doctored[i]);
+        expect(&w, doctored[i].id, VERDICT_FAIL);
+        struct finding f = judge(&w, doctored[i].id);
+        const struct question *q = &f.question[f.decisive];
+        if (!strstr(q->what, doctored[i].about))
+            fail_msg("%s failed at \"%s\", not at \"%s\"", doctored[i].id, q->what,
+                     doctored[i].about);
+        finding_free(&f);
+        world_free(&w);
+    }
+}
+
+static void every_claim_that_asks_is_doctored(void **state)
+{
+    const struct claim *c;
+    for (int32_t i = 0; (c = claim_at(i)); i++) {
+        bool there = !c->ask || c->by == EVIDENCE_LITERATURE || strcmp(c->id, "C02") == 0;
+        for (size_t k = 0; k < sizeof doctored / sizeof doctored[0]; k++)
+            there |= strcmp(doctored[k].id, c->id) == 0;
+        if (!there) fail_msg("nothing shows that %s can fail", c->id);
+    }
+}
+
+/* A GPU of twice the bandwidth has half the ridge, 76.5. */
+static void a_low_ridge_fails(void **state)
+{
+    struct world w = make_world(true);
+    for (int32_t i = 0; i < w.n; i++) w.run[i].roof.bytes_per_s *= 2;
+    expect(&w, "C02", VERDICT_FAIL);
+    world_free(&w);
+    /* A plan for a device that is called an A100 and is not one. */
+    w = make_world(false);
+    for (int32_t i = 0; i < w.n; i++) w.run[i].roof.flop_per_s *= 1.01;
+    expect(&w, "C02", VERDICT_FAIL);
+    world_free(&w);
+}
+
+/* ---- what cannot be decided ---- */
+
+static void what_the_limits_reach_across_is_inconclusive(void **state)
+{
+    struct world w = make_world(true);
+    for (int32_t i = 0; i < w.n; i++) {
+        struct seen_phase *p = &w.run[i].phase[PHASE_DENOISE];
+        /* 1.0 times AR's time, known to be between 0.5 and 2: the limit is 1.3. */
+        if (w.run[i].n_prompt + w.run[i].n_gen == 64)
+            p->ns = (struct reading){p->ns.value, 0.5 * p->ns.value, 2 * p->ns.value};
+    }
+    expect(&w, "C08", VERDICT_INCONCLUSIVE);
+    for (int32_t i = 0; i < w.n; i++) w.run[i].phase[PHASE_DENOISE].ns.lo = NAN;
+    expect(&w, "C08", VERDICT_INCONCLUSIVE);
+    world_free(&w);
+}
+
+/* A side of the ridge needs both ends of the traffic band. */
+static void an_undecided_side_is_inconclusive(void **state)
+{
+    struct world w = make_world(false);
+    for (int32_t i = 0; i < w.n; i++) w.run[i].phase[PHASE_DENOISE].bytes_hi *= 50;
+    expect(&w, "C07", VERDICT_INCONCLUSIVE);
+    world_free(&w);
+}
+
+static void expect_reason(const struct world *w, const char *id, enum verdict v, const char *text)
+{
+    struct finding f = judge(w, id);
+    assert_int_equal(f.verdict, v);
+    if (!strstr(f.reason, text)) fail_msg("%s: \"%s\" says nothing of %s", id, f.reason, text);
+    finding_free(&f);
+}
+
+static void a_time_that_means_nothing_is_not_used(void **state)
+{
+    for (int what = 0; what < 5; what++) {
+        static const char *const reasons[] = {"cache", "forwards were timed", "starting its calls",
+                                              "other processes", "roofs before and after"};
+        struct world w = make_world(true);
+        for (int32_t i = 0; i < w.n; i++) {
+            struct seen *s = &w.run[i];
+            if (what == 0) s->cache_resident = true;
+            for (int p = 0; what == 1 && p < PHASE_COUNT; p++) s->phase[p].n_timed = 19;
+            for (int p = 0; what == 2 && p < PHASE_COUNT; p++) {
+                s->phase[p].calls = 1;
+                s->launch_ns = fmax(s->launch_ns, 0.3 * s->phase[p].ns.value);
+            }
+            if (what == 3) s->crowding = 0.25;
+            if (what == 4) s->roofs_moved = 0.25;
+        }
+        expect_reason(&w, "C03", VERDICT_INCONCLUSIVE, reasons[what]);
+        expect_reason(&w, "C16", VERDICT_INCONCLUSIVE, reasons[what]);
+        /* Counts do not mind. */
+        expect(&w, "C04", VERDICT_PASS);
+        world_free(&w);
+    }
+}
+
+/* Keep runs of one decoder, batch and length; 0: any. */
+static void keep(struct world *w, const char *decoder, int32_t batch, int32_t len)
+{
+    int32_t n = 0;
+    for (int32_t i = 0; i < w->n; i++) {
+        const struct seen *s = &w->run[i];
+        if (decoder && strcmp(s->decoder, decoder) != 0) continue;
+        if ((batch && s->batch != batch) || (len && s->n_prompt + s->n_gen != len)) continue;
+        w->run[n++] = *s;
+    }
+    w->n = n;
+}
+
+static void a_condition_that_is_false_is_inconclusive(void **state)
+{
+    struct world w = make_world(true);
+    keep(&w, NULL, 0, 64); /* 64 positions are not twice the ridge's rows */
+    expect_reason(&w, "C07", VERDICT_INCONCLUSIVE, "the ridge's rows");
+    expect_reason(&w, "C06", VERDICT_INCONCLUSIVE, "L_max");
+    expect_reason(&w, "C12", VERDICT_INCONCLUSIVE, "the ridge's rows");
+    world_free(&w);
+    w = make_world(true);
+    keep(&w, NULL, 0, 512); /* and 512 are not half of them */
+    expect_reason(&w, "C08", VERDICT_INCONCLUSIVE, "more than half");
+    expect_reason(&w, "C20", VERDICT_INCONCLUSIVE, "wants at most 256 cached");
+    world_free(&w);
+    w = make_world(true);
+    keep(&w, "diffusion", 1, 0);
+    expect_reason(&w, "C09", VERDICT_INCONCLUSIVE, "no ar run");
+    world_free(&w);
+    w = make_world(true);
+    for (int32_t i = 0; i < w.n; i++) snprintf(w.run[i].device, sizeof w.run[i].device, "cpu");
+    expect_reason(&w, "C02", VERDICT_INCONCLUSIVE, "none of these GPUs");
+    world_free(&w);
+}
+
+static void without_runs_nothing_is_said(void **state)
+{
+    struct world w = make_world(true);
+    keep(&w, "ar", 1, 0);
+    expect_reason(&w, "C07", VERDICT_NOT_RUN, "no run");
+    expect_reason(&w, "C14", VERDICT_NOT_RUN, "no run");
+    expect_reason(&w, "C21", VERDICT_NOT_RUN, "cache");
+    for (int32_t i = 0; i < w.n; i++) w.run[i].plain = false;
+    expect_reason(&w, "C01", VERDICT_NOT_RUN, "no run");
+    world_free(&w);
+}
+
+/* ---- predictions are not measurements ---- */
+
+static void a_plan_decides_no_claim_about_time_alone(void **state)
+{
+    struct world planned = make_world(false), timed = make_world(true);
+    const struct claim *c;
+    for (int32_t i = 0; (c = claim_at(i)); i++) {
+        struct finding p, t;
+        if (!c->ask || c->by == EVIDENCE_LITERATURE) continue;
+        ok(claim_judge(c, planned.of, planned.n, &p));
+        ok(claim_judge(c, timed.of, timed.n, &t));
+        assert_false(p.timed);
+        assert_int_equal(t.timed, c->clocked);
+        assert_int_equal(p.verdict, c->by == EVIDENCE_TIMING ? VERDICT_NOT_RUN : VERDICT_PASS);
+        assert_int_equal(p.evidence, c->by == EVIDENCE_TIMING ? EVIDENCE_NONE : EVIDENCE_ANALYTIC);
+        assert_int_equal(t.evidence, c->clocked ? EVIDENCE_TIMING : EVIDENCE_ANALYTIC);
+        if (c->by == EVIDENCE_TIMING) assert_non_null(strstr(p.reason, "only a clock"));
+        assert_true(p.sql == NULL && p.command != NULL);
+        assert_true(t.sql != NULL && t.command == NULL);
+        finding_free(&p);
+        finding_free(&t);
+    }
+    world_free(&planned);
+    world_free(&timed);
+}
+
+/* ---- records and sums ---- */
+
+static void records_are_literature(void **state)
+{
+    static const struct {
+        const char *part;
+        enum verdict v;
+    } mmlu[] = {{"base", VERDICT_PASS}, {"instruct", VERDICT_FAIL}, {"serving", VERDICT_NOT_RUN}};
+    const struct claim *c;
+    struct finding f;
+    for (int32_t i = 0; (c = claim_at(i)); i++)
+        for (size_t k = 0; k < sizeof mmlu / sizeof mmlu[0]; k++) {
+            if (!c->part || strcmp(c->part, mmlu[k].part) != 0) continue;
+            ok(claim_judge(c, NULL, 0, &f));
+            assert_int_equal(f.verdict, mmlu[k].v);
+            assert_true(f.sql == NULL && f.command == NULL);
+            finding_free(&f);
+        }
+    ok(claim_judge(find("C24"), NULL, 0, &f));
+    assert_int_equal(f.verdict, VERDICT_PASS);
+    assert_int_equal(f.evidence, EVIDENCE_LITERATURE);
+    /* 28.23 - 22.83 */
+    assert_true(fabs(f.question[f.decisive].found.value - 5.40) < 1e-9);
+    finding_free(&f);
+}
+
+static void a_sum_counts_each_claim_once(void **state)
+{
+    struct finding f[] = {
+        /* C01 + : held on one device, failed on another. */
+        {.claim = find("C01"), .verdict = VERDICT_PASS, .evidence = EVIDENCE_ANALYTIC},
+        {.claim = find("C01"), .verdict = VERDICT_FAIL, .evidence = EVIDENCE_ANALYTIC},
+        /* C04 - : held on two devices. */
+        {.claim = find("C04"), .verdict = VERDICT_PASS, .evidence = EVIDENCE_ANALYTIC},
+        {.claim = find("C04"), .verdict = VERDICT_PASS, .evidence = EVIDENCE_ANALYTIC},
+        /* C07 + : held by plan and by clock. */
+        {.claim = find("C07"), .verdict = VERDICT_PASS, .evidence = EVIDENCE_ANALYTIC},
+        {.claim = find("C07"), .verdict = VERDICT_PASS, .evidence = EVIDENCE_TIMING},
+        {.claim = find("C06"), .verdict = VERDICT_INCONCLUSIVE, .evidence = EVIDENCE_ANALYTIC},
+    };
+    struct finding_list l = {.finding = f, .n = sizeof f / sizeof f[0]};
+    struct claims_summary m;
+    claims_summarize(&l, &m);
+    assert_int_equal(m.by[EVIDENCE_ANALYTIC].supports, 1);
+    assert_int_equal(m.by[EVIDENCE_ANALYTIC].contradicts, 1);
+    assert_int_equal(m.by[EVIDENCE_ANALYTIC].failed_supports, 1);
+    assert_string_equal(m.by[EVIDENCE_ANALYTIC].failed, "C01");
+    assert_int_equal(m.by[EVIDENCE_TIMING].supports, 1);
+    /* 25 claims, one of which has parts that point two ways; three were decided. */
+    assert_int_equal(m.n_claims, 26);
+    assert_int_equal(m.n_undecided, 26 - 3);
+}
+
+static void every_claim_is_there_once(void **state)
+{
+    const struct claim *c;
+    int32_t last = 0;
+    for (int32_t i = 0; (c = claim_at(i)); i++) {
+        int32_t n = atoi(c->id + 1);
+        assert_true(n == last || n == last + 1);
+        last = n;
+        assert_non_null(strchr("+-0", c->direction));
+        assert_true(c->ask ? c->not_run == NULL : c->not_run != NULL);
+    }
+    assert_int_equal(last, 25);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_claim_is_there_once),
+        cmocka_unit_test(every_claim_holds_where_the_closed_forms_do),
+        cmocka_unit_test(every_claim_fails_when_its_number_is_doctored),
+        cmocka_unit_test(every_claim_that_asks_is_doctored),
+        cmocka_unit_test(a_low_ridge_fails),
+        cmocka_unit_test(what_the_limits_reach_across_is_inconclusive),
+        cmocka_unit_test(an_undecided_side_is_inconclusive),
+        cmocka_unit_test(a_time_that_means_nothing_is_not_used),
+        cmocka_unit_test(a_condition_that_is_false_is_inconclusive),
+        cmocka_unit_test(without_runs_nothing_is_said),
+        cmocka_unit_test(a_plan_decides_no_claim_about_time_alone),
+        cmocka_unit_test(records_are_literature),
+        cmocka_unit_test(a_sum_counts_each_claim_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
