@@ -1,6 +1,6 @@
 /* ceilings_cpu_avx2.c - read and peak loops in 256-bit vectors. */
 #define VEC_BYTES 32
-#include "roofline/ceilings_cpu_read.h"
+#include "roofline/ceilings_cpu_read.inc"
 
 #include <immintrin.h>
 

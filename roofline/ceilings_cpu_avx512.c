@@ -1,6 +1,6 @@
 /* ceilings_cpu_avx512.c - read and peak loops in 512-bit vectors. */
 #define VEC_BYTES 64
-#include "roofline/ceilings_cpu_read.h"
+#include "roofline/ceilings_cpu_read.inc"
 
 #include <immintrin.h>
 

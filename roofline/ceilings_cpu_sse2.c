@@ -1,6 +1,6 @@
 /* ceilings_cpu_sse2.c - read and peak loops every x86-64 can run, and the cycle counter. */
 #define VEC_BYTES 16
-#include "roofline/ceilings_cpu_read.h"
+#include "roofline/ceilings_cpu_read.inc"
 
 #include <emmintrin.h>
 
