@@ -41,6 +41,8 @@ static const char *const sql[STMT_COUNT] = {
                  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [STMT_PRICE] = "INSERT INTO price (run_no, tier, matmul_flop_per_s, attention_flop_per_s, "
                    "vector_flop_per_s, bytes_per_s, launch_ns) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    [STMT_PRICE_AFTER] = "INSERT OR REPLACE INTO price_after (run_no, tier, matmul_flop_per_s, "
+                         "bytes_per_s) VALUES ((SELECT run_no FROM run WHERE run_id = ?), ?, ?, ?)",
     [STMT_FORWARD] = "INSERT INTO forward (run_no, kind, phase, sample, step, round, "
                      "warmup, after_switch, seq, forwards, time_ns, other_cpus, rows, logit_rows, "
                      "tokens_committed, flop_useful, " COST_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, "

@@ -18,6 +18,7 @@ enum stmt {
     STMT_CELL,
     STMT_RUN,
     STMT_PRICE,
+    STMT_PRICE_AFTER,
     STMT_FORWARD,
     STMT_FORWARD_OP,
     STMT_CEILING,

@@ -197,3 +197,26 @@ enum err store_add_run(struct store *s, const char *invocation_id, const struct 
     TRY(db_begin(s));
     return db_end(s, add_all(s, c, run, rows, n_rows));
 }
+
+static enum err add_prices_after(struct store *s, const char *run_id,
+                                 const struct price price[TIER_COUNT])
+{
+    for (int t = 0; t < TIER_COUNT; t++) {
+        if (!price[t].known) continue;
+        struct args a = args_of(s, STMT_PRICE_AFTER);
+        arg_text(&a, run_id);
+        arg_text(&a, tier_name((enum tier)t));
+        arg_real_above(&a, price[t].matmul_flop_per_s, 0);
+        arg_real_above(&a, price[t].bytes_per_s, 0);
+        TRY(db_run(s, &a));
+    }
+    return ERR_NONE;
+}
+
+enum err store_add_price_after(struct store *s, const char *run_id,
+                               const struct price price[TIER_COUNT])
+{
+    CHECK(s->mode == STORE_WRITE);
+    TRY(db_begin(s));
+    return db_end(s, add_prices_after(s, run_id, price));
+}

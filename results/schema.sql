@@ -130,6 +130,15 @@ CREATE TABLE price (
     PRIMARY KEY (run_no, tier)
 ) STRICT, WITHOUT ROWID;
 
+-- What measuring those roofs again after the run gave.
+CREATE TABLE price_after (
+    run_no            INTEGER NOT NULL REFERENCES run,
+    tier              TEXT NOT NULL,
+    matmul_flop_per_s REAL CHECK (matmul_flop_per_s > 0),
+    bytes_per_s       REAL CHECK (bytes_per_s > 0),
+    PRIMARY KEY (run_no, tier)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE forward (
     forward_id       INTEGER PRIMARY KEY,  -- local to a file; in order within a run
     run_no           INTEGER NOT NULL REFERENCES run,
@@ -360,23 +369,39 @@ FROM (SELECT r.run_id, r.run_no, f.phase, COUNT(*) AS n, MIN(f.step_ns) AS min_n
       GROUP BY r.run_id, f.phase) g
 LEFT JOIN rank_bound b ON b.n = MIN(g.n, 2000);
 
--- Newest ceiling of each kind on each device, and how it moved within its invocation.
+-- Newest ceiling of each kind on each device, and how it moved: the last two measurements of its
+-- invocation that were made before and after something.
 CREATE VIEW v_ceiling AS
 SELECT d.device, d.kind AS device_kind, c.kind, c.name, c.level, c.dtype, c.source, c.threads,
        c.working_set_bytes, c.value, c.ci_lo, c.ci_hi, c.unit, c.n, c.method, c.flag, c.moment,
-       c.before_value, c.after_value, c.after_value / c.before_value - 1 AS change, c.other_cpus,
+       c.last_before * c.both AS before_value, c.last_after * c.both AS after_value,
+       c.last_after / c.last_before * c.both - 1 AS change, c.other_cpus,
        c.measured_utc, c.invocation_id, c.device_id
 FROM (SELECT *,
              ROW_NUMBER() OVER (PARTITION BY device_id, kind, name, level, dtype, source, threads,
                                              working_set_bytes
                                 ORDER BY measured_utc DESC, ceiling_no DESC) AS age,
-             MAX(iif(moment = 'before', value, NULL)) OVER same AS before_value,
-             MAX(iif(moment = 'after', value, NULL)) OVER same AS after_value
+             FIRST_VALUE(value) OVER (same ORDER BY moment = 'before' DESC, ceiling_no DESC)
+                 AS last_before,
+             FIRST_VALUE(value) OVER (same ORDER BY moment = 'after' DESC, ceiling_no DESC)
+                 AS last_after,
+             iif(MAX(moment = 'before') OVER same AND MAX(moment = 'after') OVER same, 1, NULL)
+                 AS both
       FROM ceiling
       WINDOW same AS (PARTITION BY invocation_id, device_id, kind, name, level, dtype, source,
                                    threads, working_set_bytes)) c
 JOIN device d ON d.device_id = c.device_id
 WHERE c.age = 1;
+
+-- The roof a run is held against: the measured ceilings where there are some, else the data sheet
+-- ('ceilings' sorts first).
+CREATE VIEW v_roof AS
+SELECT r.run_id, p.tier, p.matmul_flop_per_s AS peak_flop_per_s, p.bytes_per_s,
+       p.ridge_flop_per_byte
+FROM run r
+JOIN price p ON p.run_no = r.run_no
+     AND p.tier = (SELECT MIN(tier) FROM price
+                   WHERE run_no = r.run_no AND tier IN ('ceilings', 'datasheet'));
 
 -- What a point on a roofline is made of.  basis 'pinned': one forward at its pinned context
 -- and its median time; 'whole': the sums of v_phase, where nothing was pinned, for plans, and
@@ -406,27 +431,8 @@ WHERE w.work = 'useful'
    OR NOT EXISTS (SELECT 1 FROM run r JOIN forward f ON f.run_no = r.run_no
                   WHERE r.run_id = v.run_id AND f.phase = v.phase AND f.step_ns IS NOT NULL);
 
--- The roof a run is held against: the measured ceilings where there are some, else the data sheet
--- ('ceilings' sorts first).
-CREATE VIEW v_roof AS
-SELECT r.run_id, p.tier, p.matmul_flop_per_s AS peak_flop_per_s, p.bytes_per_s,
-       p.ridge_flop_per_byte
-FROM run r
-JOIN price p ON p.run_no = r.run_no
-     AND p.tier = (SELECT MIN(tier) FROM price
-                   WHERE run_no = r.run_no AND tier IN ('ceilings', 'datasheet'));
-
--- What a ceiling has become by the end of an invocation.
-CREATE VIEW v_after AS
-SELECT b.device_id, b.kind, b.value, a.invocation_id, a.value AS after_value
-FROM ceiling b
-JOIN ceiling a ON a.device_id = b.device_id AND a.kind = b.kind AND a.name = b.name
-     AND a.level IS b.level AND a.dtype IS b.dtype AND a.threads IS b.threads
-     AND a.working_set_bytes IS b.working_set_bytes
-WHERE a.moment = 'after';
-
 -- The same roof, joined where SQLite can look it up run by run.  above_roof takes the larger of
--- the ceilings measured before and after, found by the value the price was taken from.
+-- the roofs measured before and after.
 CREATE VIEW v_roofline AS
 SELECT q.run_id, d.device, d.kind AS device_kind, c.model, c.decoder, q.phase, c.batch_seqs,
        c.block_tokens, q.work,
@@ -441,16 +447,9 @@ SELECT q.run_id, d.device, d.kind AS device_kind, c.model, c.decoder, q.phase, c
             WHEN q.intensity_lo < p.ridge_flop_per_byte THEN 'undecided' END AS side,
        CAST(NULL AS TEXT) AS bound,
        q.evidence, r.cache_resident,
-       CASE WHEN q.flop_per_s_lo IS NULL THEN NULL ELSE q.flop_per_s_lo > 1.05 * MIN(
-           MAX(p.matmul_flop_per_s,
-               COALESCE((SELECT MAX(after_value) FROM v_after
-                         WHERE invocation_id = r.invocation_id AND device_id = r.device_id
-                           AND kind = 'compute' AND value = p.matmul_flop_per_s), 0)),
-           q.intensity_flop_per_byte *
-           MAX(p.bytes_per_s,
-               COALESCE((SELECT MAX(after_value) FROM v_after
-                         WHERE invocation_id = r.invocation_id AND device_id = r.device_id
-                           AND kind = 'bandwidth' AND value = p.bytes_per_s), 0))) END
+       q.flop_per_s_lo > 1.05 *
+           MIN(MAX(p.matmul_flop_per_s, COALESCE(a.matmul_flop_per_s, 0)),
+               q.intensity_flop_per_byte * MAX(p.bytes_per_s, COALESCE(a.bytes_per_s, 0)))
            AS above_roof,
        q.basis, p.tier AS roof_tier, p.matmul_flop_per_s AS peak_flop_per_s,
        p.bytes_per_s AS roof_bytes_per_s, c.dtype, c.denoise_steps, c.prompt_tokens,
@@ -468,7 +467,8 @@ JOIN cell c ON c.cell_id = r.cell_id
 JOIN device d ON d.device_id = r.device_id
 LEFT JOIN price p ON p.run_no = r.run_no
      AND p.tier = (SELECT MIN(tier) FROM price
-                   WHERE run_no = r.run_no AND tier IN ('ceilings', 'datasheet'));
+                   WHERE run_no = r.run_no AND tier IN ('ceilings', 'datasheet'))
+LEFT JOIN price_after a ON a.run_no = p.run_no AND a.tier = p.tier;
 
 -- Rates of whole decodes.  Predicted time for plans (evidence 'analytic').
 CREATE VIEW v_throughput AS

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "results/db.h"
 #include "results/query.h"
@@ -107,15 +106,11 @@ enum err store_open(const char *path, enum store_mode mode, struct store **out)
     }
     s->mode = mode;
     s->path = strdup(path);
-    struct stat st;
-    bool existed = stat(plain, &st) == 0;
     provenance_build_id(s->build_id);
     enum err e = s->path ? set_up(s, plain) : err_set(ERR_NOMEM, "%s: out of memory", path);
     if (e != ERR_NONE) {
+        /* A file just made may stay, empty: another process may be about to fill it. */
         store_close(s);
-        /* Leave no empty file behind where none was. */
-        if (!existed && !in_memory(plain) && stat(plain, &st) == 0 && st.st_size == 0)
-            unlink(plain);
         s = NULL;
     }
     free(plain);

@@ -94,6 +94,11 @@ enum err store_add_run(struct store *s, const char *invocation_id, const struct 
                        struct run_row *run, const struct forward_row *rows,
                        int32_t n_rows) MUST_CHECK;
 
+/* The same roofs measured again after the run: a point is only called above its roof when it is
+ * above both. */
+enum err store_add_price_after(struct store *s, const char *run_id,
+                               const struct price price[TIER_COUNT]) MUST_CHECK;
+
 /* Many runs in one transaction (a plan): the calls between begin and commit.  After a failure
  * within, none of them is there and commit fails, too. */
 enum err store_begin(struct store *s) MUST_CHECK;

@@ -321,25 +321,19 @@ static void a_side_needs_the_whole_band(void **state)
 }
 
 /* Six forwards of 40 ns: 2.5e10 FLOP/s where the roof before was 2e10. */
-static int64_t above_roof(double bandwidth_after)
+static int64_t above_roof(double bandwidth_after, double peak_after)
 {
     struct store *s = memory_store();
     char invocation[37];
     begin_on(s, "cpu", invocation);
-    struct ceiling_row c[] = {
-        {.kind = "bandwidth", .name = "read", .level = "dram", .source = "measured",
-         .moment = "before", .threads = 2, .n = 9, .value = 1e10, .ci_lo = 9e9, .ci_hi = 1.1e10,
-         .other_cpus = -1},
-        {.kind = "bandwidth", .name = "read", .level = "dram", .source = "measured",
-         .moment = "after", .threads = 2, .n = 9, .value = bandwidth_after, .other_cpus = -1},
-        {.kind = "bandwidth", .name = "read", .level = "llc", .source = "measured",
-         .moment = "after", .threads = 2, .n = 9, .value = 9e10, .other_cpus = -1},
-    };
-    ok(store_add_ceilings(s, invocation, "cpu", c, bandwidth_after > 0 ? 3 : 1));
     struct script k = {.ledger = unit_ledger()};
     for (int32_t i = 0; i < 6; i++) add(&k, FORWARD_PINNED, PHASE_DECODE, i, 40);
     struct run_row r = ok_run(NULL, false);
     record(s, invocation, "ar", &r, &k);
+    struct price after[TIER_COUNT] = {[TIER_CEILINGS] = {.known = true,
+                                                         .matmul_flop_per_s = peak_after,
+                                                         .bytes_per_s = bandwidth_after}};
+    if (bandwidth_after > 0) ok(store_add_price_after(s, r.run_id, after));
     int64_t above = ask_int(s, ROOF("above_roof", "decode", "algorithmic"), r.run_id);
     store_close(s);
     return above;
@@ -347,10 +341,11 @@ static int64_t above_roof(double bandwidth_after)
 
 static void above_the_larger_of_two_roofs(void **state)
 {
-    assert_int_equal(above_roof(-1), 1);      /* 2.1e10 is the most that is excused */
-    assert_int_equal(above_roof(0.5e10), 1);  /* a lower roof afterwards does not matter */
-    assert_int_equal(above_roof(1.19e10), 1); /* 2.499e10 */
-    assert_int_equal(above_roof(1.2e10), 0);  /* 2.52e10 */
+    assert_int_equal(above_roof(-1, 0), 1);         /* 2.1e10 is the most that is excused */
+    assert_int_equal(above_roof(0.5e10, 1e11), 1);  /* a lower roof afterwards does not matter */
+    assert_int_equal(above_roof(1.19e10, 1e11), 1); /* 2.499e10 */
+    assert_int_equal(above_roof(1.2e10, 1e11), 0);  /* 2.52e10 */
+    assert_int_equal(above_roof(1.2e10, 1e9), 0);   /* the peak before was 1e11 */
 }
 
 static void throughput_is_a_ratio_of_sums(void **state)
@@ -550,17 +545,26 @@ static void ceilings_newest_with_their_change(void **state)
                             .other_cpus = 0.25};
     begin_on(s, "cpu", invocation);
     ok(store_add_ceilings(s, invocation, "cpu", &c, 1));
+    assert_int_equal(ask_int(s, "SELECT change IS NULL AND before_value IS NULL FROM v_ceiling",
+                             NULL), 1);
     begin_on(s, "cpu", invocation);
     c.moment = "before";
     c.value = 8e9;
     ok(store_add_ceilings(s, invocation, "cpu", &c, 1));
     c.moment = "after";
-    c.value = 6e9;
+    c.value = 9e9;
     ok(store_add_ceilings(s, invocation, "cpu", &c, 1));
-    assert_int_equal(ask_int(s, "SELECT COUNT(*) FROM ceiling", NULL), 3);
+    assert_near(ask_real(s, "SELECT change FROM v_ceiling", NULL), 9.0 / 8 - 1);
+    /* A second group: from 9e9 to 6.75e9. */
+    c.moment = "before";
+    ok(store_add_ceilings(s, invocation, "cpu", &c, 1));
+    c.moment = "after";
+    c.value = 6.75e9;
+    ok(store_add_ceilings(s, invocation, "cpu", &c, 1));
+    assert_int_equal(ask_int(s, "SELECT COUNT(*) FROM ceiling", NULL), 5);
     assert_int_equal(ask_int(s, "SELECT COUNT(*) FROM v_ceiling", NULL), 1);
-    assert_near(ask_real(s, "SELECT value FROM v_ceiling", NULL), 6e9);
-    assert_near(ask_real(s, "SELECT before_value FROM v_ceiling", NULL), 8e9);
+    assert_near(ask_real(s, "SELECT value FROM v_ceiling", NULL), 6.75e9);
+    assert_near(ask_real(s, "SELECT before_value FROM v_ceiling", NULL), 9e9);
     assert_near(ask_real(s, "SELECT change FROM v_ceiling", NULL), -0.25);
     assert_int_equal(ask_int(s, "SELECT ci_lo IS NULL AND level IS NULL AND unit = 'FLOP/s' "
                                 "AND working_set_bytes IS NULL FROM v_ceiling", NULL), 1);

@@ -177,6 +177,16 @@ static enum err measure_roofs(struct job *j, const struct cell *c, const char *m
     return store_roofs(j, threads, moment);
 }
 
+/* What a run is held against, measured again. */
+static enum err store_price_after(struct job *j, const struct cell *c,
+                                  const struct measured_run *run)
+{
+    struct price price[TIER_COUNT];
+    bool resident;
+    engine_price(j->engine, c, run->weight_bytes, price, &resident);
+    return store_add_price_after(j->store, run->run_id, price);
+}
+
 static void show_progress(struct job *j, const struct cell *c, int32_t n)
 {
     char left[CLOCK_DURATION_SIZE] = "?";
@@ -221,6 +231,7 @@ static enum err measure_from(struct job *j, int32_t first, const struct planned_
     for (int32_t i = 0; i < n; i++) {
         memcpy(j->out->run[j->place[index[i]]].run_id, runs[i].run_id, sizeof runs[i].run_id);
         if (runs[i].status == ERR_NONE) {
+            TRY(store_price_after(j, &group[i]->cell, &runs[i]));
             j->out->n_ran++;
             j->out->run[j->place[index[i]]].predicted = true;
             j->out->run[j->place[index[i]]].prediction = runs[i].prediction;

@@ -194,8 +194,9 @@ static enum err store_group(struct group *g, struct store *s, const char *invoca
         TRY(store_arm(s, invocation_id, &g->arm[i], cells[i], pair_id, runs[i].run_id));
         runs[i].status = g->arm[i].status;
         memcpy(runs[i].message, g->arm[i].message, sizeof runs[i].message);
-        if (runs[i].status == ERR_NONE)
-            plan_predict(g->arm[i].cell, g->arm[i].plan, &runs[i].prediction);
+        if (runs[i].status != ERR_NONE) continue;
+        runs[i].weight_bytes = g->arm[i].plan->weight_bytes;
+        plan_predict(g->arm[i].cell, g->arm[i].plan, &runs[i].prediction);
     }
     return store_commit(s);
 }

@@ -24,6 +24,7 @@ struct measured_run {
     enum err status; /* ERR_NONE, or why this cell failed */
     char message[512];
     char run_id[37];
+    int64_t weight_bytes;         /* that one forward streams      */
     struct prediction prediction; /* of a cell that did not fail */
 };
 
