@@ -1,8 +1,9 @@
 /* cpu_attention.c - softmax(q . keys^T / sqrt(d)) . values in one pass over the keys.
  *
  * A work item is a block of one sequence's rows with all query heads of one key/value head, so
- * that each key and value is read once per item.  Keys are taken SCORE_KEYS at a time: keys to
- * panels, scores by the tiles of matmul, running softmax, values to panels, tiles again.
+ * that each key and value is read once per item.  Keys are taken SCORE_KEYS at a time: scores,
+ * running softmax, weighted values; of many queries both products go through panels and the
+ * tiles of matmul, of few straight from the cache, adding in the same order.
  *
  * Every PIECE_KEYS keys a fresh maximum and sum begin, and pieces are merged in rising order.
  * That is the same arithmetic whether one member goes through all pieces of an item or, when
@@ -63,14 +64,19 @@ static int64_t partial_floats(const struct attention *a)
     return round_up(2 * a->max_queries, 16) + a->max_queries * a->d_padded;
 }
 
+static int64_t n_queries(const struct attention *a, const struct item *it)
+{
+    return it->n_rows * a->group;
+}
+
 /* queries in tile order, [tile][d][rows of the tile], with the scale of the scores */
 static void pack_queries(const struct attention *a, const struct item *it, float *out)
 {
     const struct span *s = &a->spans[it->span];
-    int64_t n = it->n_rows * a->group, max_rows = a->cpu->isa.tiles->max_rows;
+    int64_t n = n_queries(a, it), per_tile = n <= FEW_QUERIES ? n : a->cpu->isa.tiles->max_rows;
     float scale = 1.0f / sqrtf((float)a->d);
-    for (int64_t begin = 0; begin < n; begin += max_rows) {
-        int64_t rows = min_i64(max_rows, n - begin);
+    for (int64_t begin = 0; begin < n; begin += per_tile) {
+        int64_t rows = min_i64(per_tile, n - begin);
         for (int64_t r = 0; r < rows; r++) {
             int64_t row = s->row0 + it->row0 + (begin + r) / a->group;
             int64_t head = it->kv_head * a->group + (begin + r) % a->group;
@@ -80,51 +86,78 @@ static void pack_queries(const struct attention *a, const struct item *it, float
     }
 }
 
-/* Rows of positions [key0, ...) of the item's key/value head. */
-static const void *cache_rows(const struct attention *a, struct tensor cache, const struct item *it,
-                              int64_t key0)
+/* Positions key0 .. key0 + n - 1 of the item's key/value head. */
+static struct cache_rows rows_at(const struct attention *a, struct tensor cache,
+                                 const struct item *it, int64_t key0, int64_t n)
 {
     int64_t at =
         a->spans[it->span].slot * cache.row_stride + (it->kv_head * cache.dim[2] + key0) * a->d;
-    return (const char *)cache.data + at * dtype_bytes(cache.dtype);
+    const char *data = (const char *)cache.data + at * dtype_bytes(cache.dtype);
+    return (struct cache_rows){data, cache.dtype, n, a->d, data};
+}
+
+/* The two products, scores[queries][SCORE_KEYS] = queries . keys and
+ * sum_v += weights . values, through panels. */
+static void many_scores(const struct attention *a, int64_t n, const struct cache_rows *keys,
+                        const float *queries, float *scores, float *panels)
+{
+    const struct cpu_tiles *t = a->cpu->isa.tiles;
+    const struct tile_next none = {NULL, 0};
+    a->cpu->isa.attention->pack_keys(panels, keys);
+    for (int64_t begin = 0; begin < n; begin += t->max_rows) {
+        int64_t rows = min_i64(t->max_rows, n - begin);
+        for (int64_t key = 0; key < keys->n; key += PANEL)
+            t->f32[rows](panels + key * a->d, queries + begin * a->d, a->d,
+                         scores + begin * SCORE_KEYS + key, SCORE_KEYS, true, NULL, none);
+    }
+}
+
+static void many_values(const struct attention *a, int64_t n, const struct cache_rows *values,
+                        const float *weights, float *sum_v, float *panels)
+{
+    const struct cpu_tiles *t = a->cpu->isa.tiles;
+    const struct tile_next none = {NULL, 0};
+    a->cpu->isa.attention->pack_values(panels, values);
+    for (int64_t begin = 0; begin < n; begin += t->max_rows) {
+        int64_t rows = min_i64(t->max_rows, n - begin);
+        for (int64_t i = 0; i < a->d; i += PANEL)
+            t->scores[rows](panels + i * values->n, weights + begin * SCORE_KEYS, values->n,
+                            sum_v + begin * a->d_padded + i, a->d_padded, false, NULL, none);
+    }
 }
 
 /* One tile of n_keys keys from key0; `work` as laid out by cpu_attention. */
 static void attend_tile(const struct attention *a, const struct item *it, int64_t key0,
                         int64_t n_keys, struct partial part, float *work)
 {
-    const struct cpu_tiles *t = a->cpu->isa.tiles;
     const struct cpu_attention *ops = a->cpu->isa.attention;
-    const struct tile_next none = {NULL, 0};
-    int64_t n = it->n_rows * a->group;
+    int64_t n = n_queries(a, it);
     float *queries = work, *scores = queries + a->max_queries * a->d_padded;
-    float *keys = scores + a->max_queries * SCORE_KEYS, *values = keys + SCORE_KEYS * a->d_padded;
-    ops->pack_keys(keys, cache_rows(a, a->k_cache, it, key0), a->k_cache.dtype, a->d, n_keys, a->d);
-    for (int64_t begin = 0; begin < n; begin += t->max_rows) {
-        int64_t rows = min_i64(t->max_rows, n - begin);
-        for (int64_t key = 0; key < n_keys; key += PANEL)
-            t->f32[rows](keys + key * a->d, queries + begin * a->d, a->d,
-                         scores + begin * SCORE_KEYS + key, SCORE_KEYS, true, NULL, none);
-    }
+    float *panels = scores + a->max_queries * SCORE_KEYS;
+    struct cache_rows keys = rows_at(a, a->k_cache, it, key0, n_keys);
+    struct cache_rows values = rows_at(a, a->v_cache, it, key0, n_keys);
+    /* Each product asks for what the next one reads. */
+    keys.ahead = values.data;
+    values.ahead = (const char *)keys.data + n_keys * a->d * dtype_bytes(keys.dtype);
+    if (n <= FEW_QUERIES)
+        ops->few_scores(scores, &keys, queries, n);
+    else
+        many_scores(a, n, &keys, queries, scores, panels);
     for (int64_t r = 0; r < n; r++) {
         int64_t seen = span_visible(&a->spans[it->span], it->row0 + r / a->group) - key0;
         ops->softmax_step(scores + r * SCORE_KEYS, n_keys, seen, &part.max[r], &part.sum[r],
                           part.sum_v + r * a->d_padded, a->d_padded);
     }
-    ops->pack_values(values, cache_rows(a, a->v_cache, it, key0), a->v_cache.dtype, a->d, n_keys,
-                     a->d);
-    for (int64_t begin = 0; begin < n; begin += t->max_rows) {
-        int64_t rows = min_i64(t->max_rows, n - begin);
-        for (int64_t i = 0; i < a->d; i += PANEL)
-            t->scores[rows](values + i * n_keys, scores + begin * SCORE_KEYS, n_keys,
-                            part.sum_v + begin * a->d_padded + i, a->d_padded, false, NULL, none);
-    }
+    if (n <= FEW_QUERIES)
+        ops->few_values(part.sum_v, a->d_padded, scores, &values, n);
+    else
+        many_values(a, n, &values, scores, part.sum_v, panels);
 }
 
 static void attend_piece(const struct attention *a, const struct item *it, int32_t piece,
                          struct partial part, float *work)
 {
-    int64_t n = it->n_rows * a->group, begin = (int64_t)piece * PIECE_KEYS;
+    int64_t n = n_queries(a, it), begin = (int64_t)piece * PIECE_KEYS;
     int64_t end = min_i64(begin + PIECE_KEYS, it->n_keys);
     for (int64_t r = 0; r < n; r++) part.max[r] = -INFINITY;
     memset(part.sum, 0, (size_t)n * sizeof(float));
@@ -136,7 +169,7 @@ static void attend_piece(const struct attention *a, const struct item *it, int32
 static void merge_piece(const struct attention *a, const struct item *it, struct partial into,
                         struct partial from)
 {
-    for (int64_t r = 0; r < it->n_rows * a->group; r++)
+    for (int64_t r = 0; r < n_queries(a, it); r++)
         a->cpu->isa.attention->merge(&into.max[r], &into.sum[r], into.sum_v + r * a->d_padded,
                                      from.max[r], from.sum[r], from.sum_v + r * a->d_padded,
                                      a->d_padded);
@@ -144,7 +177,7 @@ static void merge_piece(const struct attention *a, const struct item *it, struct
 
 static void write_item(const struct attention *a, const struct item *it, struct partial p)
 {
-    for (int64_t r = 0; r < it->n_rows * a->group; r++) {
+    for (int64_t r = 0; r < n_queries(a, it); r++) {
         int64_t row = a->spans[it->span].row0 + it->row0 + r / a->group;
         int64_t head = it->kv_head * a->group + r % a->group;
         a->cpu->isa.attention->finish((float *)a->out.data + row * a->out.row_stride + head * a->d,
@@ -262,7 +295,7 @@ enum err cpu_attention(void *state, struct tensor out, struct tensor q, struct t
     a.items = items;
     a.part_floats = round_up(partial_floats(&a), 16);
     a.member_floats =
-        a.max_queries * (a.d_padded + SCORE_KEYS) + 2 * SCORE_KEYS * a.d_padded + 2 * a.part_floats;
+        a.max_queries * (a.d_padded + SCORE_KEYS) + SCORE_KEYS * a.d_padded + 2 * a.part_floats;
     a.member_floats = round_up(a.member_floats, 1024);
     TRY(cpu_scratch(c, SCRATCH_MEMBERS, (size_t)(team * a.member_floats) * sizeof(float),
                     &members));

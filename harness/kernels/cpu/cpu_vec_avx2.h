@@ -8,7 +8,8 @@
 
 #define VEC_FN static inline __attribute__((always_inline, unused))
 
-enum { VEC_LANES = 16 };
+/* VEC_SUMS: vectors that fit the registers as sums, with room for what is added. */
+enum { VEC_LANES = 16, VEC_SUMS = 6 };
 
 typedef struct {
     __m256 lo, hi;
@@ -220,6 +221,37 @@ VEC_FN void vecu_mul_wide(vecu a, uint32_t b, vecu *high, vecu *low)
     __m256i m = _mm256_set1_epi32((int32_t)b);
     vecu_mul_half(a.lo, m, &high->lo, &low->lo);
     vecu_mul_half(a.hi, m, &high->hi, &low->hi);
+}
+
+/* Of 32 bf16 in 16 words: the even ones, the odd ones. */
+VEC_FN vec vecu_even_bf16(vecu a)
+{
+    return (vec){_mm256_castsi256_ps(_mm256_slli_epi32(a.lo, 16)),
+                 _mm256_castsi256_ps(_mm256_slli_epi32(a.hi, 16))};
+}
+
+VEC_FN vec vecu_odd_bf16(vecu a)
+{
+    const __m256i upper = _mm256_set1_epi32((int32_t)0xffff0000);
+    return (vec){_mm256_castsi256_ps(_mm256_and_si256(a.lo, upper)),
+                 _mm256_castsi256_ps(_mm256_and_si256(a.hi, upper))};
+}
+
+/* Lanes i and i + 8, then + 4, + 2, + 1. */
+VEC_FN float vec_sum(vec a)
+{
+    __m256 b = _mm256_add_ps(a.lo, a.hi);
+    __m128 c = _mm_add_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));
+    c = _mm_add_ps(c, _mm_movehl_ps(c, c));
+    return _mm_cvtss_f32(_mm_add_ss(c, _mm_movehdup_ps(c)));
+}
+
+VEC_FN float vec_largest(vec a)
+{
+    __m256 b = _mm256_max_ps(a.lo, a.hi);
+    __m128 c = _mm_max_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));
+    c = _mm_max_ps(c, _mm_movehl_ps(c, c));
+    return _mm_cvtss_f32(_mm_max_ss(c, _mm_movehdup_ps(c)));
 }
 
 #endif

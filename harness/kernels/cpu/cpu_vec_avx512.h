@@ -7,7 +7,8 @@
 
 #define VEC_FN static inline __attribute__((always_inline, unused))
 
-enum { VEC_LANES = 16 };
+/* VEC_SUMS: vectors that fit the registers as sums, with room for what is added. */
+enum { VEC_LANES = 16, VEC_SUMS = 24 };
 
 typedef __m512 vec;      /* 16 f32            */
 typedef __m512i vecu;    /* 16 32-bit words   */
@@ -193,6 +194,34 @@ VEC_FN void vecu_mul_wide(vecu a, uint32_t b, vecu *high, vecu *low)
     __m512i even = _mm512_mul_epu32(a, m), odd = _mm512_mul_epu32(_mm512_srli_epi64(a, 32), m);
     *low = _mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32));
     *high = _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);
+}
+
+/* Of 32 bf16 in 16 words: the even ones, the odd ones. */
+VEC_FN vec vecu_even_bf16(vecu a)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(a, 16));
+}
+
+VEC_FN vec vecu_odd_bf16(vecu a)
+{
+    return _mm512_castsi512_ps(_mm512_and_si512(a, _mm512_set1_epi32((int32_t)0xffff0000)));
+}
+
+/* Lanes i and i + 8, then + 4, + 2, + 1. */
+VEC_FN float vec_sum(vec a)
+{
+    __m256 b = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+    __m128 c = _mm_add_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));
+    c = _mm_add_ps(c, _mm_movehl_ps(c, c));
+    return _mm_cvtss_f32(_mm_add_ss(c, _mm_movehdup_ps(c)));
+}
+
+VEC_FN float vec_largest(vec a)
+{
+    __m256 b = _mm256_max_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+    __m128 c = _mm_max_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));
+    c = _mm_max_ps(c, _mm_movehl_ps(c, c));
+    return _mm_cvtss_f32(_mm_max_ss(c, _mm_movehdup_ps(c)));
 }
 
 #endif

@@ -7,7 +7,8 @@
 
 #define VEC_FN static inline __attribute__((unused))
 
-enum { VEC_LANES = 16 };
+/* VEC_SUMS: vectors that fit the registers as sums, with room for what is added. */
+enum { VEC_LANES = 16, VEC_SUMS = 8 };
 
 typedef struct {
     float v[VEC_LANES];
@@ -226,6 +227,34 @@ VEC_FN void vecu_mul_wide(vecu a, uint32_t b, vecu *high, vecu *low)
         high->v[i] = (uint32_t)(product >> 32);
         low->v[i] = (uint32_t)product;
     }
+}
+
+/* Of 32 bf16 in 16 words: the even ones, the odd ones. */
+VEC_FN vec vecu_even_bf16(vecu a)
+{
+    VEC_EACH a.v[i] <<= 16;
+    return vecu_as_vec(a);
+}
+
+VEC_FN vec vecu_odd_bf16(vecu a)
+{
+    VEC_EACH a.v[i] &= 0xffff0000u;
+    return vecu_as_vec(a);
+}
+
+/* Lanes i and i + 8, then + 4, + 2, + 1. */
+VEC_FN float vec_sum(vec a)
+{
+    for (int width = VEC_LANES / 2; width > 0; width /= 2)
+        for (int i = 0; i < width; i++) a.v[i] += a.v[i + width];
+    return a.v[0];
+}
+
+VEC_FN float vec_largest(vec a)
+{
+    for (int width = VEC_LANES / 2; width > 0; width /= 2)
+        for (int i = 0; i < width; i++) a.v[i] = a.v[i + width] > a.v[i] ? a.v[i + width] : a.v[i];
+    return a.v[0];
 }
 
 #endif
