@@ -54,7 +54,7 @@ struct dictionary {
 /* Whether the section "### `name`" (or the text of a heading) mentions `column`. */
 static bool section_has(const char *text, const char *heading, const char *column)
 {
-    char word[80];
+    char word[96];
     snprintf(word, sizeof word, "\n### %s\n", heading);
     const char *at = strstr(text, word);
     if (!at) return false;
