@@ -90,10 +90,13 @@ void ask_ar_memory(struct trial *t)
         }
         if (!trial_can_time(t, s)) continue;
         const struct seen_phase *p = seen_step(s);
-        double ridge = seen_ridge(s);
+        double ridge = seen_ridge(s), predicted = closed_ar_intensity(&s->form, 1, seen_context(s));
+        if (predicted >= ridge / 20 && predicted < ridge)
+            trial_note(t, "below this machine's ridge of %.3g FLOP per byte, but not 20 times",
+                       ridge);
         trial_ask(t,
                   &(struct asking){.of = s,
-                                   .predicted = ridge / 20,
+                                   .predicted = predicted,
                                    .found = seen_intensity(s),
                                    .least = 0,
                                    .most = ridge / 20},
@@ -109,7 +112,7 @@ void ask_ar_memory(struct trial *t)
         trial_ask(
             t,
             &(struct asking){.of = s,
-                             .predicted = 0.02,
+                             .predicted = predicted / ridge,
                              .found = reading_scaled(seen_flop_per_s(s), 1 / s->roof.flop_per_s),
                              .least = 0,
                              .most = 0.02},

@@ -1,5 +1,6 @@
 /* claims_diffusion.c - full-sequence diffusion against the ridge and against AR. */
 #include <math.h>
+#include <string.h>
 
 #include "harness/app/claims_ask.h"
 
@@ -165,51 +166,68 @@ static bool nearest_steps(const struct trial *t, const struct seen *s, double pr
     return true;
 }
 
+/* The AR run that makes s one of C10's: at batch 1, long, its steps the nearest to those
+ * predicted, and both of them timed well. */
+static const struct seen *equal_steps_partner(struct trial *t, const struct seen *s)
+{
+    if (s->batch != 1 || !long_enough(t, s, 1.5)) return NULL;
+    if (!nearest_steps(t, s, seen_ridge_rows(s) * s->n_gen / seen_context(s))) return NULL;
+    const struct seen *ar = trial_ar(t, s, 1);
+    return ar && trial_can_time(t, s) && trial_can_time(t, ar) ? ar : NULL;
+}
+
+/* Other models, later in the list, on the same request: the same number of steps. */
+static int32_t ask_spread(struct trial *t, const struct seen *s, struct reading steps, int32_t from)
+{
+    int32_t n = 0;
+    const struct seen *other;
+    while ((other = trial_next(t, "diffusion", &from))) {
+        if (other->n_prompt != s->n_prompt || other->n_gen != s->n_gen ||
+            strcmp(other->model, s->model) == 0)
+            continue;
+        const struct seen *ar = equal_steps_partner(t, other);
+        if (!ar) continue;
+        struct reading theirs = equal_steps(other, ar);
+        bool more = theirs.value > steps.value;
+        trial_ask(t,
+                  &(struct asking){.of = s,
+                                   .and_of = other,
+                                   .predicted = 1,
+                                   .found = more ? reading_ratio(theirs, steps)
+                                                 : reading_ratio(steps, theirs),
+                                   .least = 0,
+                                   .most = 1.25},
+                  "larger over smaller such number, %s and %s, %d + %d tokens", s->model,
+                  other->model, s->n_prompt, s->n_gen);
+        n++;
+    }
+    return n;
+}
+
 /* "C10": the number of steps at which both are as fast. */
 void ask_full_equal_steps(struct trial *t)
 {
-    int32_t i = 0;
-    const struct seen *s, *least_of = NULL, *most_of = NULL;
-    struct reading least = {NAN, NAN, NAN}, most = {NAN, NAN, NAN};
-    const struct seen *first = NULL;
+    int32_t i = 0, n_pairs = 0;
+    const struct seen *s;
     char text[RUN_TEXT_SIZE];
     while ((s = trial_next(t, "diffusion", &i))) {
-        if (s->batch != 1 || !long_enough(t, s, 1.5)) continue;
-        double predicted = seen_ridge_rows(s) * s->n_gen / seen_context(s);
-        if (!nearest_steps(t, s, predicted)) continue;
-        const struct seen *ar = trial_ar(t, s, 1);
-        if (!ar || !trial_can_time(t, s) || !trial_can_time(t, ar)) continue;
+        const struct seen *ar = equal_steps_partner(t, s);
+        if (!ar) continue;
         struct reading found = equal_steps(s, ar);
-        trial_ask_ratio(t,
-                        &(struct asking){.of = s,
-                                         .and_of = ar,
-                                         .predicted = predicted,
-                                         .found = found,
-                                         .least = 0.7,
-                                         .most = 1.3},
-                        "steps at which both are as fast, from %s", seen_text(s, text));
-        /* The spread is over models on one request: the one met first. */
-        if (!first) first = s;
-        if (s->n_prompt != first->n_prompt || s->n_gen != first->n_gen) continue;
-        if (!least_of || found.value < least.value) least = found, least_of = s;
-        if (!most_of || found.value > most.value) most = found, most_of = s;
+        trial_ask_ratio(
+            t,
+            &(struct asking){.of = s,
+                             .and_of = ar,
+                             .predicted = seen_ridge_rows(s) * s->n_gen / seen_context(s),
+                             .found = found,
+                             .least = 0.7,
+                             .most = 1.3},
+            "steps at which both are as fast, from %s", seen_text(s, text));
+        n_pairs += ask_spread(t, s, found, i);
     }
-    if (!first) return;
-    if (least_of == most_of || seen_same_machine(least_of, most_of)) {
-        t->n_questions = 0;
-        trial_rule_out(t, RANK_QUALITY,
-                       "runs of one model only; independence of its size wants two");
-        return;
-    }
-    trial_ask(t,
-              &(struct asking){.of = least_of,
-                               .and_of = most_of,
-                               .predicted = 1,
-                               .found = reading_ratio(most, least),
-                               .least = 0,
-                               .most = 1.25},
-              "largest over smallest such number among models, %s to %s", least_of->model,
-              most_of->model);
+    if (t->n_questions == 0 || n_pairs > 0) return;
+    t->n_questions = 0;
+    trial_rule_out(t, RANK_QUALITY, "runs of one model only; independence of its size wants two");
 }
 
 /* "C11": slower at one token per step. */

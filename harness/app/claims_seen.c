@@ -279,12 +279,30 @@ static void drop_older(struct seen_list *l)
     l->n = n;
 }
 
+static int by_cell(const void *left, const void *right)
+{
+    const struct seen *a = left, *b = right;
+    const int32_t numbers[][2] = {
+        {a->layers, b->layers},   {a->n_prompt, b->n_prompt}, {a->n_gen, b->n_gen},
+        {a->block, b->block},     {a->steps, b->steps},       {a->batch, b->batch},
+        {a->threads, b->threads}, {a->dtype, b->dtype},       {a->plain, b->plain},
+    };
+    int order = strcmp(a->device_id, b->device_id);
+    if (order == 0) order = strcmp(a->model, b->model);
+    if (order == 0) order = strcmp(a->decoder, b->decoder);
+    for (size_t i = 0; order == 0 && i < sizeof numbers / sizeof numbers[0]; i++)
+        order = (numbers[i][0] > numbers[i][1]) - (numbers[i][0] < numbers[i][1]);
+    return order != 0 ? order : strcmp(a->run_id, b->run_id);
+}
+
 enum err seen_load(struct store *s, struct seen_list *out)
 {
     *out = (struct seen_list){0};
     enum err e = store_query(s, load_sql, NULL, 0, load_row, out);
     if (e != ERR_NONE) seen_list_free(out);
     drop_older(out);
+    /* The order in which runs were stored must not show in what is said of them. */
+    if (out->n > 0) qsort(out->run, (size_t)out->n, sizeof *out->run, by_cell);
     return e;
 }
 
