@@ -7,8 +7,8 @@
 #include "harness/base/strbuf.h"
 
 struct axis_range {
-    double lo, hi;   /* both > 0                                             */
-    bool any;        /* something was included                               */
+    double lo, hi; /* both > 0                                             */
+    bool any;      /* something was included                               */
 };
 
 /* Widen the range to take in a value; NaN, infinite and non-positive ones have no place on a

@@ -60,7 +60,8 @@ void caption_resident(struct sheet *s, const struct chart *c)
     if (n)
         strbuf_addf(&s->caption,
                     "Ringed: the weights of %d of %d points stay in the last-level cache; their "
-                    "bytes come from there, not from DRAM.\n", n, c->n);
+                    "bytes come from there, not from DRAM.\n",
+                    n, c->n);
 }
 
 void caption_unplaced(struct sheet *s, int n)

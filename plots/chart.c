@@ -13,8 +13,7 @@ static double column_value(const struct plot_row *r, const struct plot_run *run,
 enum err chart_open(const struct plot_rows *rows, const struct sheet *s, struct panel *panel,
                     const struct chart_columns *columns, struct chart *out)
 {
-    *out = (struct chart){.panel = panel,
-                          .marks = calloc((size_t)rows->n + 1, sizeof *out->marks)};
+    *out = (struct chart){.panel = panel, .marks = calloc((size_t)rows->n + 1, sizeof *out->marks)};
     if (!out->marks) return err_set(ERR_NOMEM, "figure of %d points: out of memory", rows->n);
     for (int i = 0; i < rows->n; i++) {
         const struct plot_row *r = &rows->row[i];
@@ -87,8 +86,8 @@ enum err chart_obstacles(struct chart *c, const struct sheet *s)
             TRY(scene_add_soft(scene,
                                box_segment(x, panel_y(p, m->y_lo), x, panel_y(p, m->y_hi), 2)));
         if (i > 0 && m[-1].series == m->series)
-            TRY(scene_add_soft(
-                scene, box_segment(panel_x(p, m[-1].x), panel_y(p, m[-1].y), x, y, 0.8)));
+            TRY(scene_add_soft(scene,
+                               box_segment(panel_x(p, m[-1].x), panel_y(p, m[-1].y), x, y, 0.8)));
     }
     return ERR_NONE;
 }
@@ -151,8 +150,8 @@ enum err chart_label(struct chart *c, const struct sheet *s, enum chart_labels k
         label_text(c, s, kind, n_main > ALL_UP_TO, i, text, sizeof text);
         if (!*text) continue;
         TRY(write_label(out, s, &c->panel->scene, panel_x(c->panel, c->marks[i].x),
-                        panel_y(c->panel, c->marks[i].y), radius(c, s, i), text,
-                        of->style->colour, &placed));
+                        panel_y(c->panel, c->marks[i].y), radius(c, s, i), text, of->style->colour,
+                        &placed));
         c->unplaced += !placed;
     }
     return ERR_NONE;

@@ -17,6 +17,6 @@ set grid xtics ytics lc rgb '#e4e4e4' lw 0.4 dt 1, lc rgb '#e4e4e4' lw 0.4 dt 1
 set bars 0.3
 unset key
 
-# Lists of words, one for each series.
+# Lists of words: the i-th as a number, and a colour made lighter.
 nth(list, i) = word(list, i) + 0
 faint(list, i) = '#90'.word(list, i)[2:7]

@@ -93,7 +93,9 @@ static enum err add_run(void *ctx, const struct store_result_row *row)
     r->cache_resident = v[14].i != 0;
     word(r->recorded_utc, sizeof r->recorded_utc, &v[15]);
     snprintf(r->git, sizeof r->git, "%.12s%s", v[16].text,
-             v[17].type == VALUE_NULL ? "" : v[17].i ? " with changes" : "");
+             v[17].type == VALUE_NULL ? ""
+             : v[17].i                ? " with changes"
+                                      : "");
     for (int f = 0; f < FIELD_COUNT; f++) word(r->field[f], WORD_SIZE, &v[FIRST_FIELD + f]);
     r->block = number(&v[FIRST_FIELD + FIELD_BLOCK]);
     r->steps = number(&v[FIRST_FIELD + FIELD_STEPS]);
@@ -130,8 +132,7 @@ static bool is_alike(const struct subject *a, const struct subject *b, unsigned 
 }
 
 /* Letters, digits, dots and dashes only. */
-static void append_slug(struct subject *s, const char *prefix, const char *text,
-                        const char *suffix)
+static void append_slug(struct subject *s, const char *prefix, const char *text, const char *suffix)
 {
     size_t used = strlen(s->slug);
     snprintf(s->slug + used, sizeof s->slug - used, "%s%s%s", prefix, *text ? text : "default",
@@ -147,9 +148,8 @@ static void append_slug(struct subject *s, const char *prefix, const char *text,
 static void name_subject(struct plot_data *d, struct subject *s)
 {
     static const char *const suffix[SUBJECT_COUNT] = {
-        [SUBJECT_MODEL] = "",         [SUBJECT_LAYERS] = "-layers",
-        [SUBJECT_DTYPE] = "",         [SUBJECT_KV] = "-kv",
-        [SUBJECT_THREADS] = "-threads", [SUBJECT_LAUNCH] = "-ns-launch",
+        [SUBJECT_MODEL] = "", [SUBJECT_LAYERS] = "-layers",   [SUBJECT_DTYPE] = "",
+        [SUBJECT_KV] = "-kv", [SUBJECT_THREADS] = "-threads", [SUBJECT_LAUNCH] = "-ns-launch",
     };
     bool sim = strncmp(s->device, "sim:", 4) == 0;
     append_slug(s, "", sim ? s->device + 4 : s->device, "");

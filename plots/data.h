@@ -33,7 +33,7 @@ struct plot_run {
     bool cache_resident;
     struct roof ceilings, datasheet; /* NaN: unknown */
     char recorded_utc[WORD_SIZE];
-    char git[56];                    /* commit, and whether the sources differed from it */
+    char git[56]; /* commit, and whether the sources differed from it */
 };
 
 /* What tells subjects of one device apart, in the order a file name gives it. */
@@ -52,10 +52,10 @@ struct subject {
     char description[200];
     char field[SUBJECT_COUNT][48];
     bool predicted;
-    char slug[160];       /* for file names: "cpu", "a100-80gb", "cpu-tiny-25m" */
-    int newest;           /* its latest run */
+    char slug[160]; /* for file names: "cpu", "a100-80gb", "cpu-tiny-25m" */
+    int newest;     /* its latest run */
     int n_runs;
-    int number;           /* its place before the subjects were sorted */
+    int number; /* its place before the subjects were sorted */
 };
 
 struct plot_data {

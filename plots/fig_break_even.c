@@ -91,16 +91,26 @@ static enum err dash_obstacles(struct chart *c)
     return ERR_NONE;
 }
 
-/* What a schedule commits does not depend on the batch: its name stands along its dashes. */
+/* What a schedule commits does not depend on the batch: its name stands along its dashes, or
+ * beside the only one. */
 static enum err name_schedules(struct sheet *s, struct chart *c, struct strbuf *out)
 {
     const struct panel *p = c->panel;
     for (int i = 0; i < c->series.n; i++) {
         const struct series *of = &c->series.series[i];
-        double y = panel_y(p, c->marks[of->first].y);
-        const struct line_label l = {
-            .x0 = p->left, .y0 = y, .x1 = p->right, .y1 = y, .both_sides = true};
-        if (*of->variant) TRY(chart_line_name(c, s, l, of->variant, of->style->colour, out));
+        const struct mark *m = &c->marks[of->first];
+        double y = panel_y(p, m->y), x0 = panel_x(p, m->x) - DASH;
+        double x1 = panel_x(p, m[of->n - 1].x) + DASH;
+        bool placed;
+        if (!*of->variant) continue;
+        if (x1 - x0 > text_width(of->variant, FONT_SMALL) + 2) {
+            const struct line_label l = {.x0 = x0, .y0 = y, .x1 = x1, .y1 = y, .both_sides = true};
+            TRY(chart_line_name(c, s, l, of->variant, of->style->colour, out));
+            continue;
+        }
+        TRY(write_label(out, s, &c->panel->scene, x1, y, 1.2, of->variant, of->style->colour,
+                        &placed));
+        c->unplaced += !placed;
     }
     return ERR_NONE;
 }
@@ -135,8 +145,8 @@ static enum err lay_out(const struct plot_rows *rows, struct sheet *s, struct bo
     TRY(chart_label(&b->needed, s, LABEL_LAST, out));
     TRY(name_schedules(s, &b->committed, out));
 
-    series_write(&b->needed.series, s->subject, s, "");
-    series_write(&b->committed.series, s->subject, s, "_DASH");
+    series_write(&b->needed.series, b->needed.marks, s, "");
+    series_write(&b->committed.series, b->committed.marks, s, "_DASH");
     range_binary_tics(&p->x, sheet_slot(s, "XTICS"));
     range_binary_tics(&p->y, sheet_slot(s, "YTICS"));
     write_data(s, b, rows);
@@ -146,9 +156,14 @@ static enum err lay_out(const struct plot_rows *rows, struct sheet *s, struct bo
 
 static enum err draw(const struct plot_rows *rows, struct sheet *s, bool *empty)
 {
-    struct chart_columns columns = {.x = BATCH_X, .x_lo = -1, .x_hi = -1,
-                                    .y = NEEDED, .y_lo = NEEDED_LO, .y_hi = NEEDED_HI,
-                                    .phase_word = -1, .ignore = 1u << FIELD_STEPS};
+    struct chart_columns columns = {.x = BATCH_X,
+                                    .x_lo = -1,
+                                    .x_hi = -1,
+                                    .y = NEEDED,
+                                    .y_lo = NEEDED_LO,
+                                    .y_hi = NEEDED_HI,
+                                    .phase_word = -1,
+                                    .ignore = 1u << FIELD_STEPS};
     struct panel panel = {0};
     struct both b = {0};
     enum err e = chart_open(&rows[0], s, &panel, &columns, &b.needed);

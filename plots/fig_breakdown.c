@@ -165,8 +165,8 @@ static void write_texts(struct sheet *s, const struct bars *b, const struct pane
 
 static void write_data(struct sheet *s, const struct bars *b)
 {
-    strbuf_add(&s->tsv, "bar\tclass\tclass_name\t" DATA_RUN_COLUMNS
-                        "repeats\ttime_ns\tshare\tfrom\tto\n");
+    strbuf_add(&s->tsv,
+               "bar\tclass\tclass_name\t" DATA_RUN_COLUMNS "repeats\ttime_ns\tshare\tfrom\tto\n");
     for (int i = 0; i < b->n; i++) {
         const struct bar *bar = &b->bar[i];
         double from = 0;
@@ -211,8 +211,7 @@ static void write_caption(struct sheet *s, const struct bars *b)
     if (resident)
         strbuf_addf(c, "In %d of %d bars the weights stay in the last-level cache.\n", resident,
                     b->n);
-    if (b->dropped)
-        strbuf_addf(c, "%d more bars found no room.\n", b->dropped);
+    if (b->dropped) strbuf_addf(c, "%d more bars found no room.\n", b->dropped);
     caption_end(s);
 }
 

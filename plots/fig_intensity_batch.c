@@ -60,7 +60,7 @@ static enum err lay_out(const struct plot_rows *rows, struct sheet *s, struct ch
     TRY(chart_obstacles(c, s));
     for (int i = 0; i < roofs.n; i++) TRY(draw_ridge(s, c, &roofs.roof[i]));
     TRY(chart_label(c, s, LABEL_LAST, sheet_slot(s, "LABELS")));
-    series_write(&c->series, s->subject, s, "");
+    series_write(&c->series, c->marks, s, "");
     range_binary_tics(&c->panel->x, sheet_slot(s, "XTICS"));
     range_tics(&c->panel->y, sheet_slot(s, "YTICS"));
     write_data(s, c, rows);
@@ -82,12 +82,15 @@ static enum err lay_out(const struct plot_rows *rows, struct sheet *s, struct ch
 
 static enum err draw(const struct plot_rows *rows, struct sheet *s, bool *empty)
 {
-    const struct chart_columns columns = {
-        .x = BATCH_X, .x_lo = -1, .x_hi = -1,
-        .y = INTENSITY, .y_lo = INTENSITY_LO, .y_hi = INTENSITY_HI,
-        .phase_word = PHASE,
-        .main_only = true,
-        .ignore = 1u << FIELD_STEPS};
+    const struct chart_columns columns = {.x = BATCH_X,
+                                          .x_lo = -1,
+                                          .x_hi = -1,
+                                          .y = INTENSITY,
+                                          .y_lo = INTENSITY_LO,
+                                          .y_hi = INTENSITY_HI,
+                                          .phase_word = PHASE,
+                                          .main_only = true,
+                                          .ignore = 1u << FIELD_STEPS};
     struct panel panel = {0};
     struct chart chart;
     enum err e = chart_open(&rows[0], s, &panel, &columns, &chart);

@@ -7,13 +7,13 @@
 #include "plots/figures.h"
 #include "roofline/closed_form.h"
 
-enum { INTENSITY, ROWS, RIDGE };
-enum { PHASE, SIDE };
+enum { INTENSITY, INTENSITY_LO, INTENSITY_HI, ROWS };
+enum { PHASE };
 
 /* Rows per sequence: 1 for ar, the block for block, the whole sequence for diffusion. */
 static const char sql[] =
-    "SELECT f.run_id, f.phase, f.side, f.intensity_flop_per_byte,"
-    " p.rows * 1.0 / p.forwards / f.batch_seqs, f.ridge_flop_per_byte"
+    "SELECT f.run_id, f.phase, f.intensity_flop_per_byte, f.intensity_lo, f.intensity_hi,"
+    " p.rows * 1.0 / p.forwards / f.batch_seqs"
     " FROM v_roofline f JOIN v_phase p ON p.run_id = f.run_id AND p.phase = f.phase"
     " WHERE f.work = 'algorithmic'";
 
@@ -23,16 +23,17 @@ static const struct {
     double upto; /* times the ridge */
     const char *colour, *text;
 } bands[] = {
-    {1.0 / 16, "#f2f6fa", "to 1/16"}, {1.0 / 4, "#e3ecf4", "to 1/4"}, {1, "#d0deeb", "to 1"},
-    {4, "#f3d9bb", "to 4"},           {16, "#ebc292", "to 16"},       {INFINITY, "#dfa766", "above"},
+    {1.0 / 16, "#f2f6fa", "to 1/16"}, {1.0 / 4, "#e3ecf4", "to 1/4"},
+    {1, "#d0deeb", "to 1"},           {4, "#f3d9bb", "to 4"},
+    {16, "#ebc292", "to 16"},         {INFINITY, "#dfa766", "above"},
 };
 enum { N_BANDS = sizeof bands / sizeof bands[0], CURVE_POINTS = 97 };
 
 struct map {
     struct closed_model model;
     struct roof roof;
-    double cached;       /* positions a block sees before it */
-    double prompt, gen;  /* of the runs shown */
+    double cached;      /* positions a block sees before it */
+    double prompt, gen; /* of the runs shown */
     int agree, differ, undecided;
 };
 
@@ -113,17 +114,22 @@ static enum side map_side(const struct map *m, const struct mark *k, const struc
     return roof_side(m->roof, i, i);
 }
 
+/* What its counts say, with the band of their traffic, held against the map's roof. */
+static enum side counted_side(const struct map *m, const struct plot_row *r)
+{
+    return roof_side(m->roof, r->v[INTENSITY_LO], r->v[INTENSITY_HI]);
+}
+
 static void write_points(struct sheet *s, struct map *m, const struct chart *c,
                          const struct plot_rows *rows)
 {
     for (int i = 0; i < c->n; i++) {
         const struct mark *k = &c->marks[i];
         const struct plot_row *r = &rows->row[k->row];
-        const char *own = *r->word[SIDE] ? r->word[SIDE] : "NA";
-        const char *map = side_name(map_side(m, k, &s->data->run[k->run]));
-        if (strcmp(own, map) == 0)
+        enum side own = counted_side(m, r), map = map_side(m, k, &s->data->run[k->run]);
+        if (own == map)
             m->agree++;
-        else if (strcmp(own, "undecided") == 0)
+        else if (own == SIDE_UNDECIDED)
             m->undecided++;
         else
             m->differ++;
@@ -132,33 +138,48 @@ static void write_points(struct sheet *s, struct map *m, const struct chart *c,
         text_number(&s->tsv, k->y);
         strbuf_add(&s->tsv, "\tNA\t");
         text_number(&s->tsv, r->v[INTENSITY]);
-        strbuf_addf(&s->tsv, "\t%s\t%s\n", own, map);
+        strbuf_addf(&s->tsv, "\t%s\t%s\n", side_name(own), side_name(map));
     }
 }
 
-/* The name of a side, as near to its corner of the panel as points and the ridge allow. */
-static enum err name_side(struct sheet *s, const struct map *m, struct chart *c, enum side side,
-                          const char *text, struct strbuf *out)
+/* Write text as near to its side's corner of the panel as points and the ridge allow. */
+static enum err try_side(struct sheet *s, const struct map *m, struct chart *c, enum side side,
+                         const char *text, double size, struct strbuf *out, bool *placed)
 {
-    enum { STEP = 3 };
+    enum { STEP = 3, REACH = 60 };
     const struct panel *p = c->panel;
     int up = side == SIDE_MEMORY ? 1 : -1; /* away from the corner, in both directions */
-    double w = text_width(text, FONT_AXIS) + 6, h = text_height(FONT_AXIS) + 4;
+    double w = text_width(text, size) + 6, h = text_height(size) + 3;
     double x0 = up > 0 ? p->left + w / 2 : p->right - w / 2;
     double y0 = up > 0 ? p->bottom + h / 2 : p->top - h / 2;
-    for (int away = 0; away < 60; away++) {
-        for (int k = 0; k <= away; k++) {
-            struct box b = {x0 + up * k * STEP, y0 + up * (away - k) * STEP, w, h, 0};
-            /* The corner of the box that is nearest to the ridge. */
-            double fx = (b.x + up * w / 2 - p->left) / (p->right - p->left);
-            double fy = (b.y + up * h / 2 - p->bottom) / (p->top - p->bottom);
-            double i = closed_block_intensity(&m->model, range_value(&p->x, fx), m->cached,
-                                              range_value(&p->y, fy));
-            if (roof_side(m->roof, i, i) != side || !scene_is_free(&p->scene, &b)) continue;
-            write_text(out, s, &b, text, FONT_AXIS, "#333333");
-            return scene_add_hard(&c->panel->scene, b);
-        }
+    for (int k = 0; k < REACH * REACH && !*placed; k++) {
+        int away = k / REACH, across = k % REACH;
+        struct box b = {x0 + up * across * STEP, y0 + up * (away - across) * STEP, w, h, 0};
+        /* The corner of the box that is nearest to the ridge. */
+        double fx = (b.x + up * w / 2 - p->left) / (p->right - p->left);
+        double fy = (b.y + up * h / 2 - p->bottom) / (p->top - p->bottom);
+        if (across > away || !scene_is_free(&p->scene, &b)) continue;
+        double i = closed_block_intensity(&m->model, range_value(&p->x, fx), m->cached,
+                                          range_value(&p->y, fy));
+        if (roof_side(m->roof, i, i) != side) continue;
+        write_text(out, s, &b, text, size, "#333333");
+        TRY(scene_add_hard(&c->panel->scene, b));
+        *placed = true;
     }
+    return ERR_NONE;
+}
+
+/* Smaller and shorter where there is little room. */
+static enum err name_side(struct sheet *s, const struct map *m, struct chart *c, enum side side,
+                          struct strbuf *out)
+{
+    char text[24];
+    bool placed = false;
+    snprintf(text, sizeof text, "%s side", side_name(side));
+    TRY(try_side(s, m, c, side, text, FONT_AXIS, out, &placed));
+    if (!placed) TRY(try_side(s, m, c, side, text, FONT_SMALL, out, &placed));
+    if (!placed) TRY(try_side(s, m, c, side, side_name(side), FONT_SMALL, out, &placed));
+    c->unplaced += !placed;
     return ERR_NONE;
 }
 
@@ -198,13 +219,11 @@ static enum err mark_differences(struct sheet *s, const struct map *m, struct ch
 {
     for (int i = 0; i < c->n; i++) {
         const struct mark *k = &c->marks[i];
-        const char *own = rows->row[k->row].word[SIDE];
+        enum side own = counted_side(m, &rows->row[k->row]);
         bool placed, repeated = i > 0 && k[-1].series == k->series && k[-1].x == k->x;
-        if (repeated || strcmp(own, side_name(map_side(m, k, &s->data->run[k->run]))) == 0)
-            continue;
-        TRY(write_label(out, s, &c->panel->scene, panel_x(c->panel, k->x),
-                        panel_y(c->panel, k->y), point_radius(0.6),
-                        strcmp(own, "undecided") == 0 ? "?" : "!", "black", &placed));
+        if (repeated || own == map_side(m, k, &s->data->run[k->run])) continue;
+        TRY(write_label(out, s, &c->panel->scene, panel_x(c->panel, k->x), panel_y(c->panel, k->y),
+                        point_radius(0.6), own == SIDE_UNDECIDED ? "?" : "!", "black", &placed));
         c->unplaced += !placed;
     }
     return ERR_NONE;
@@ -217,18 +236,20 @@ static void write_caption(struct sheet *s, const struct map *m, const struct cha
     char value[24];
     text_quantity(value, sizeof value, roof_ridge(m->roof), "");
     caption_begin(s, "Side of the ridge by batch and block length");
-    strbuf_addf(t, "Colours: arithmetic intensity of a block forward with %g cached positions over "
-                   "the ridge (%s FLOP/byte: %s over %s), from closed forms that count linear maps, "
-                   "attention, weights, keys and values only. Black line: the ridge; above it lies "
-                   "the compute side of the roofline model.\n",
+    strbuf_addf(t,
+                "Colours: arithmetic intensity of a block forward with %g cached positions over "
+                "the ridge (%s FLOP/byte: %s over %s), from closed forms that count linear maps, "
+                "attention, weights, keys and values only. Black line: the ridge; above it lies "
+                "the compute side of the roofline model.\n",
                 m->cached, value, roof->peak, roof->bandwidth);
-    strbuf_addf(t, "Points: runs with %g prompt and %g generated tokens, at the rows per sequence "
-                   "that a forward of their main phase computes: 1 for ar, the block for block, "
-                   "the whole sequence for diffusion, which sees no cached positions. Their side is "
-                   "counted by the ledger, with the band of the traffic estimate. %d of %d lie on "
-                   "the side that the closed forms give; %d are undecided because the band crosses "
-                   "the ridge (?), %d are counted on the other side (!). What really bounds a "
-                   "forward is found by intervention, not from this figure.\n",
+    strbuf_addf(t,
+                "Points: runs with %g prompt and %g generated tokens, at the rows per sequence "
+                "that a forward of their main phase computes: 1 for ar, the block for block, "
+                "the whole sequence for diffusion, which sees no cached positions. Their side is "
+                "counted by the ledger, with the band of the traffic estimate. %d of %d lie on "
+                "the side that the closed forms give; %d are undecided because the band crosses "
+                "the ridge (?), %d are counted on the other side (!). What really bounds a "
+                "forward is found by intervention, not from this figure.\n",
                 m->prompt, m->gen, m->agree, c->n, m->undecided, m->differ);
     if (c->left_out)
         strbuf_addf(t, "%d points of other prompt or generation lengths are left out.\n",
@@ -243,8 +264,8 @@ static void write_caption(struct sheet *s, const struct map *m, const struct cha
 static enum err lay_out(const struct plot_rows *rows, struct sheet *s, struct map *m,
                         struct chart *c, const struct drawn_roof *roof)
 {
-    static const struct axis_titles titles = {
-        "batch (sequences)", {"block length", "(rows per sequence in a forward)"}};
+    static const struct axis_titles titles = {"batch (sequences)",
+                                              {"block length", "(rows per sequence in a forward)"}};
     struct strbuf *out = sheet_slot(s, "LABELS");
     struct key_item items[N_BANDS + 1] = {{.kind = KEY_TEXT, .text = "intensity / ridge:"}};
     for (int i = 0; i < N_BANDS; i++) {
@@ -256,10 +277,10 @@ static enum err lay_out(const struct plot_rows *rows, struct sheet *s, struct ma
     chart_page(c, s, &titles, items, N_BANDS + 1);
     TRY(chart_obstacles(c, s));
     TRY(name_ridge(s, m, c, out));
-    TRY(name_side(s, m, c, SIDE_MEMORY, "memory side", out));
-    TRY(name_side(s, m, c, SIDE_COMPUTE, "compute side", out));
+    TRY(name_side(s, m, c, SIDE_MEMORY, out));
+    TRY(name_side(s, m, c, SIDE_COMPUTE, out));
     TRY(mark_differences(s, m, c, rows, out));
-    series_write(&c->series, s->subject, s, "");
+    series_write(&c->series, c->marks, s, "");
     range_binary_tics(&c->panel->x, sheet_slot(s, "XTICS"));
     range_binary_tics(&c->panel->y, sheet_slot(s, "YTICS"));
     strbuf_addf(sheet_slot(s, "BOTTOM"), "%.8g", c->panel->y.lo);
@@ -273,8 +294,13 @@ static enum err lay_out(const struct plot_rows *rows, struct sheet *s, struct ma
 
 static enum err draw(const struct plot_rows *rows, struct sheet *s, bool *empty)
 {
-    const struct chart_columns columns = {.x = BATCH_X, .x_lo = -1, .x_hi = -1, .y = ROWS,
-                                          .y_lo = -1, .y_hi = -1, .phase_word = PHASE,
+    const struct chart_columns columns = {.x = BATCH_X,
+                                          .x_lo = -1,
+                                          .x_hi = -1,
+                                          .y = ROWS,
+                                          .y_lo = -1,
+                                          .y_hi = -1,
+                                          .phase_word = PHASE,
                                           .main_only = true,
                                           .ignore = ~0u,
                                           .like = &s->data->run[s->subject->newest]};
@@ -296,6 +322,6 @@ const struct figure figure_regime = {
     .name = "regime",
     .help = "map of batch against block length: the side of the ridge",
     .needs = "the database has no finished run with a roof",
-    .query = {{sql, 2}},
+    .query = {{sql, 1}},
     .draw = draw,
 };

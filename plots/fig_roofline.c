@@ -7,8 +7,18 @@
 #include "plots/figures.h"
 
 /* Numbers of both queries. */
-enum { INTENSITY, INTENSITY_LO, INTENSITY_HI, FLOP_S, FLOP_S_LO, FLOP_S_HI, SAMPLES, ROOF,
-       FRACTION, ABOVE };
+enum {
+    INTENSITY,
+    INTENSITY_LO,
+    INTENSITY_HI,
+    FLOP_S,
+    FLOP_S_LO,
+    FLOP_S_HI,
+    SAMPLES,
+    ROOF,
+    FRACTION,
+    ABOVE
+};
 /* Words of both queries. */
 enum { PHASE, BASIS, SIDE };
 
@@ -49,6 +59,9 @@ static void set_ranges(struct half half[2], const struct roofs *roofs)
         range_include(&y, half[p].panel.y.hi);
     }
     for (int i = 0; i < roofs->n; i++) {
+        /* Enough of the slope to write its name along. */
+        range_include(&x, roof_ridge(roofs->roof[i].roof) / 20);
+        range_include(&y, roofs->roof[i].roof.flop_per_s / 20);
         range_include(&x, roof_ridge(roofs->roof[i].roof) * 3);
         range_include(&y, roofs->roof[i].roof.flop_per_s * 1.4);
     }
@@ -92,8 +105,7 @@ static enum err draw_roof(const struct sheet *s, struct half *h, struct strbuf *
     /* Above the roof nothing is drawn, so its name may reach beyond it to the left. */
     const struct line_label peak = {
         .x0 = p->left, .y0 = y, .x1 = p->right, .y1 = y, .from_end = true};
-    const struct line_label bandwidth = {
-        .x0 = foot[0], .y0 = foot[1], .x1 = corner[0], .y1 = y};
+    const struct line_label bandwidth = {.x0 = foot[0], .y0 = foot[1], .x1 = corner[0], .y1 = y};
     const struct line_label at_ridge = {
         .x0 = corner[0], .y0 = p->bottom + 2, .x1 = corner[0], .y1 = y, .both_sides = true};
     if (name_peak) TRY(chart_line_name(&h->chart, s, peak, r->peak, colour, out));
@@ -107,8 +119,8 @@ static void write_data(struct sheet *s, const struct chart *c, const struct plot
     for (int i = 0; i < c->n; i++) {
         const struct mark *m = &c->marks[i];
         const struct plot_row *r = &rows->row[m->row];
-        const double numbers[] = {m->x, m->x_lo, m->x_hi, m->y, m->y_lo, m->y_hi, r->v[SAMPLES],
-                                  r->v[ROOF], r->v[FRACTION], r->v[ABOVE]};
+        const double numbers[] = {m->x,    m->x_lo,       m->x_hi,    m->y,           m->y_lo,
+                                  m->y_hi, r->v[SAMPLES], r->v[ROOF], r->v[FRACTION], r->v[ABOVE]};
         strbuf_addf(&s->tsv, "%d\t%s\t", panel, panel == 1 ? "algorithmic" : "useful");
         data_run(s, m);
         for (size_t k = 0; k < sizeof numbers / sizeof numbers[0]; k++) {
@@ -119,8 +131,8 @@ static void write_data(struct sheet *s, const struct chart *c, const struct plot
     }
 }
 
-static void write_caption(struct sheet *s, const struct half half[2],
-                          const struct plot_rows *rows, const struct roofs *roofs)
+static void write_caption(struct sheet *s, const struct half half[2], const struct plot_rows *rows,
+                          const struct roofs *roofs)
 {
     struct strbuf *c = &s->caption;
     double lo, hi;
@@ -152,8 +164,10 @@ static void write_caption(struct sheet *s, const struct half half[2],
     roofs_describe(roofs, c);
     caption_resident(s, &half[0].chart);
     if (above)
-        strbuf_addf(c, "%d of %d points on the left lie above their roof: their lower confidence "
-                       "limit is more than 5 %% over it.\n", above, half[0].chart.n);
+        strbuf_addf(c,
+                    "%d of %d points on the left lie above their roof: their lower confidence "
+                    "limit is more than 5 %% over it.\n",
+                    above, half[0].chart.n);
     caption_unplaced(s, half[0].chart.unplaced + half[1].chart.unplaced);
     caption_end(s);
 }
@@ -183,7 +197,7 @@ static enum err draw_half(struct sheet *s, struct half *h, const struct roofs *r
     panel_write(p, s, sheet_slot(s, slot[0]));
     panel_titles(p, s, &titles, sheet_slot(s, slot[0]));
     write_text_from(out, s, p->left, p->top + 6, headings[number - 1], FONT_AXIS, "black");
-    series_write(&h->chart.series, s->subject, s, number == 1 ? "_1" : "_2");
+    series_write(&h->chart.series, h->chart.marks, s, number == 1 ? "_1" : "_2");
     return ERR_NONE;
 }
 
@@ -219,8 +233,12 @@ static enum err draw(const struct plot_rows *rows, struct sheet *s, bool *empty)
     enum err e = ERR_NONE;
     for (int p = 0; p < 2 && e == ERR_NONE; p++) {
         const struct chart_columns columns = {
-            .x = INTENSITY, .x_lo = INTENSITY_LO, .x_hi = INTENSITY_HI,
-            .y = FLOP_S, .y_lo = FLOP_S_LO, .y_hi = FLOP_S_HI,
+            .x = INTENSITY,
+            .x_lo = INTENSITY_LO,
+            .x_hi = INTENSITY_HI,
+            .y = FLOP_S,
+            .y_lo = FLOP_S_LO,
+            .y_hi = FLOP_S_HI,
             .phase_word = PHASE,
             /* The number of steps changes what a decode achieves, not what a forward does. */
             .ignore = p == 0 ? 1u << FIELD_STEPS : 0};

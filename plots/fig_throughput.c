@@ -47,8 +47,8 @@ static void write_data(struct sheet *s, const struct chart *c, const struct plot
     for (int i = 0; i < c->n; i++) {
         const struct mark *m = &c->marks[i];
         const struct plot_row *r = &rows->row[m->row];
-        const double numbers[] = {m->y, m->y_lo, m->y_hi, r->v[DECODE_TOKENS_S], r->v[TOKENS],
-                                  r->v[SAMPLES]};
+        const double numbers[] = {m->y,         m->y_lo,      m->y_hi, r->v[DECODE_TOKENS_S],
+                                  r->v[TOKENS], r->v[SAMPLES]};
         data_run(s, m);
         for (int k = 0; k < 6; k++) {
             text_number(&s->tsv, numbers[k]);
@@ -93,7 +93,7 @@ static enum err lay_out(const struct plot_rows *rows, struct sheet *s, struct ch
     chart_page(c, s, &titles, NULL, 0);
     TRY(chart_obstacles(c, s));
     TRY(chart_label(c, s, LABEL_LAST, sheet_slot(s, "LABELS")));
-    series_write(&c->series, s->subject, s, "");
+    series_write(&c->series, c->marks, s, "");
     range_binary_tics(&c->panel->x, sheet_slot(s, "XTICS"));
     range_tics(&c->panel->y, sheet_slot(s, "YTICS"));
     write_data(s, c, rows);
@@ -103,8 +103,13 @@ static enum err lay_out(const struct plot_rows *rows, struct sheet *s, struct ch
 
 static enum err draw(const struct plot_rows *rows, struct sheet *s, bool *empty)
 {
-    const struct chart_columns columns = {.x = BATCH_X, .x_lo = -1, .x_hi = -1, .y = TOKENS_S,
-                                          .y_lo = -1, .y_hi = -1, .phase_word = -1};
+    const struct chart_columns columns = {.x = BATCH_X,
+                                          .x_lo = -1,
+                                          .x_hi = -1,
+                                          .y = TOKENS_S,
+                                          .y_lo = -1,
+                                          .y_hi = -1,
+                                          .phase_word = -1};
     struct panel panel = {0};
     struct chart chart;
     enum err e = chart_open(&rows[0], s, &panel, &columns, &chart);

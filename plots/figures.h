@@ -12,7 +12,7 @@ extern const struct figure figure_roofline, figure_intensity_batch, figure_throu
 /* ---- data files ---- */
 /* What a row says of the run it is about, ending with a tab, and the columns' names. */
 #define DATA_RUN_COLUMNS                                                                           \
-    "series\tdecoder\tphase\tbatch_seqs\tblock_tokens\tdenoise_steps\tprompt_tokens\t"            \
+    "series\tdecoder\tphase\tbatch_seqs\tblock_tokens\tdenoise_steps\tprompt_tokens\t"             \
     "gen_tokens\tcache_resident\trun_id\t"
 void data_run(struct sheet *s, const struct mark *m);
 

@@ -22,7 +22,7 @@ bool box_inside(const struct box *inner, const struct box *outer);
 
 /* What is on a page, or on a panel of it. */
 struct scene {
-    struct box area; /* labels stay inside it                                    */
+    struct box area;  /* labels stay inside it                                    */
     struct box *hard; /* owned; nothing may cover these: points, placed labels    */
     struct box *soft; /* owned; avoided where possible: lines                     */
     int n_hard, n_soft, hard_room, soft_room;
@@ -34,14 +34,14 @@ bool scene_is_free(const struct scene *s, const struct box *b);
 void scene_free(struct scene *s);
 
 struct label {
-    double x, y;   /* the point it belongs to                                     */
-    double w, h;   /* its size                                                    */
-    double gap;    /* radius of the point's symbol                                */
+    double x, y; /* the point it belongs to                                     */
+    double w, h; /* its size                                                    */
+    double gap;  /* radius of the point's symbol                                */
 
     /* results */
-    bool placed;   /* false: there is no free place near enough                   */
+    bool placed; /* false: there is no free place near enough                   */
     struct box box;
-    bool leader;   /* far enough away to need a line from the point               */
+    bool leader;           /* far enough away to need a line from the point               */
     double x0, y0, x1, y1; /* that line                                           */
 };
 
@@ -54,8 +54,8 @@ enum err label_place(struct scene *s, struct label *l) MUST_CHECK;
  * points and labels leave no room; nothing is added then. */
 struct line_label {
     double x0, y0, x1, y1;
-    double w, h;    /* of the text */
-    bool from_end;  /* start at the second point */
+    double w, h;     /* of the text */
+    bool from_end;   /* start at the second point */
     bool both_sides; /* also to the right of the line, else to its left only */
 
     /* results */

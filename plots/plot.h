@@ -11,8 +11,8 @@
 enum { FIGURE_QUERIES = 2 };
 
 struct figure {
-    const char *name; /* of the template plots/NAME.gp and of the files */
-    const char *help; /* one line */
+    const char *name;  /* of the template plots/NAME.gp and of the files */
+    const char *help;  /* one line */
     const char *needs; /* what a database lacks when there is nothing to draw */
     struct {
         const char *sql; /* run_id, words, numbers; NULL: no such query */

@@ -8,6 +8,7 @@ struct drawn_roof {
     struct roof roof;
     bool dashed;        /* from the data sheet; measured ones are solid */
     bool cache;         /* bandwidth of the cache, not of DRAM          */
+    struct roof least;  /* the smallest that some run was held against  */
     char bandwidth[64]; /* "DRAM 12.3 GB/s, measured"                   */
     char peak[80];      /* "f32 peak 214 GFLOP/s, measured"             */
 };
@@ -16,8 +17,9 @@ struct roofs {
     int n;
 };
 
-/* The newest run's roofs stand for all of the subject; runs whose weights stay in the cache
- * have their own.  The first one is what most runs are held against. */
+/* The largest roofs of the subject's runs, because a ceiling that was measured lower at another
+ * time was disturbed; runs whose weights stay in the cache have their own.  The first one is
+ * what runs are held against in figures that show one. */
 void roofs_find(const struct sheet *s, struct roofs *out);
 /* For a caption: each roof, and how they are drawn. */
 void roofs_describe(const struct roofs *r, struct strbuf *out);

@@ -7,11 +7,8 @@
 #include <string.h>
 
 static const struct style styles[] = {
-    {"ar", "#0072B2", 7, 6},
-    {"block", "#D55E00", 5, 4},
-    {"diffusion", "#009E73", 9, 8},
-    {"other", "#E69F00", 11, 10},
-    {"prefill", "#CC79A7", 13, 12},
+    {"ar", "#0072B2", 7, 6},      {"block", "#D55E00", 5, 4},     {"diffusion", "#009E73", 9, 8},
+    {"other", "#E69F00", 11, 10}, {"prefill", "#CC79A7", 13, 12},
 };
 enum { OTHER = 3, PREFILL = 4 };
 
@@ -87,8 +84,7 @@ static int compare(const void *pa, const void *pb)
 }
 
 /* Some two runs of this one's decoder and with its variant so far differ in the field. */
-static bool field_varies(const struct sortable *all, int n, const struct sortable *of,
-                         enum field f)
+static bool field_varies(const struct sortable *all, int n, const struct sortable *of, enum field f)
 {
     const char *own = of->run->field[f];
     for (int i = 0; i < n; i++)
@@ -191,20 +187,38 @@ int series_key(const struct series_list *l, const struct subject *u, struct key_
     return n;
 }
 
-void series_write(const struct series_list *l, const struct subject *u, struct sheet *s,
+enum list { COLOURS, POINTS, SIZES, RINGS, XBARS, YBARS, N_LISTS };
+
+/* Whether some mark of the series has it, so that gnuplot is not asked to draw nothing. */
+static bool has_any(const struct series *of, const struct mark *marks, const struct sheet *s,
+                    enum list what)
+{
+    for (int i = of->first; i < of->first + of->n; i++) {
+        const struct mark *m = &marks[i];
+        if (what == RINGS && s->data->run[m->run].cache_resident) return true;
+        if (what == XBARS && isfinite(m->x_lo) && isfinite(m->x_hi)) return true;
+        if (what == YBARS && isfinite(m->y_lo) && isfinite(m->y_hi)) return true;
+    }
+    return false;
+}
+
+void series_write(const struct series_list *l, const struct mark *marks, struct sheet *s,
                   const char *suffix)
 {
-    static const char *const names[] = {"COLOURS", "POINTS", "SIZES"};
-    for (int k = 0; k < 3; k++) {
+    static const char *const names[N_LISTS] = {"COLOURS", "POINTS", "SIZES",
+                                               "RINGS",   "XBARS",  "YBARS"};
+    for (enum list k = 0; k < N_LISTS; k++) {
         char name[24];
         snprintf(name, sizeof name, "%s%s", names[k], suffix);
         struct strbuf *out = sheet_slot(s, name);
         for (int i = 0; i < l->n; i++) {
             const struct series *of = &l->series[i];
-            if (i) strbuf_add_char(out, ' ');
-            if (k == 0) strbuf_add(out, of->style->colour);
-            if (k == 1) strbuf_addf(out, "%d", series_point(of, u));
-            if (k == 2) strbuf_addf(out, "%g", series_size(of));
+            if (k >= RINGS && !has_any(of, marks, s, k)) continue;
+            if (out->len) strbuf_add_char(out, ' ');
+            if (k == COLOURS) strbuf_add(out, of->style->colour);
+            if (k == POINTS) strbuf_addf(out, "%d", series_point(of, s->subject));
+            if (k == SIZES) strbuf_addf(out, "%g", series_size(of));
+            if (k >= RINGS) strbuf_addf(out, "%d", i + 1);
         }
     }
 }
@@ -231,9 +245,13 @@ void series_describe(const struct plot_data *d, const struct subject *u, struct 
         enum field f;
         const char *words;
     } shown[] = {
-        {FIELD_PROMPT, "prompt tokens"}, {FIELD_GEN, "generated tokens"},
-        {FIELD_BLOCK, "tokens per block"}, {FIELD_STEPS, "denoise steps per block"},
-        {FIELD_STRATEGY, NULL}, {FIELD_CACHE, "cache"}, {FIELD_LOGITS, "logits"},
+        {FIELD_PROMPT, "prompt tokens"},
+        {FIELD_GEN, "generated tokens"},
+        {FIELD_BLOCK, "tokens per block"},
+        {FIELD_STEPS, "denoise steps per block"},
+        {FIELD_STRATEGY, NULL},
+        {FIELD_CACHE, "cache"},
+        {FIELD_LOGITS, "logits"},
         {FIELD_POLICY, NULL},
     };
     const char *sep = "";

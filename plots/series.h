@@ -23,7 +23,7 @@ struct mark {
     int run;
     char phase[WORD_SIZE];
     double x, x_lo, x_hi, y, y_lo, y_hi;
-    int row;    /* the caller's: index of the row it came from */
+    int row; /* the caller's: index of the row it came from */
     int series;
 };
 
@@ -32,7 +32,7 @@ struct series {
     char name[72];    /* for the key: "ar", "block commit", "block L=32, S=8"  */
     char variant[64]; /* what tells it from its decoder's other series, or ""  */
     bool main;
-    int first, n;     /* its marks, by ascending batch                         */
+    int first, n; /* its marks, by ascending batch                         */
 };
 
 struct series_list {
@@ -54,8 +54,9 @@ int series_point(const struct series *s, const struct subject *u);
 int series_key(const struct series_list *l, const struct subject *u, struct key_item *items,
                int room);
 
-/* Lists for the template: colours, point types and sizes, each one word per series. */
-void series_write(const struct series_list *l, const struct subject *u, struct sheet *s,
+/* Lists for the template, one word per series: colours, point types and sizes; and the series
+ * that have rings, bars along x and bars along y. */
+void series_write(const struct series_list *l, const struct mark *marks, struct sheet *s,
                   const char *suffix);
 
 /* The fields all runs of a subject have in common, as "prompt 64, gen 32, ..."; and what the

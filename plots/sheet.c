@@ -53,8 +53,8 @@ void panel_titles(const struct panel *p, const struct sheet *s, const struct axi
 {
     const double line = FONT_AXIS * 1.15, tics = 25;
     double x = (p->left + p->right) / 2, y = (p->bottom + p->top) / 2;
-    struct box place = {fmin(x, s->width - text_width(t->x, FONT_AXIS) / 2 - 2), p->bottom - 20,
-                        0, 0, 0};
+    struct box place = {fmin(x, s->width - text_width(t->x, FONT_AXIS) / 2 - 2), p->bottom - 20, 0,
+                        0, 0};
     write_text(out, s, &place, t->x, FONT_AXIS, "black");
     for (int i = 0; i < 2 && t->y[i]; i++) {
         bool outer = i == 0 && t->y[1];
@@ -106,8 +106,8 @@ void write_line(struct strbuf *out, const struct sheet *s, double x0, double y0,
                 style->colour, style->back ? "back" : "front");
 }
 
-void write_point(struct strbuf *out, const struct sheet *s, double x, double y, int pt,
-                 double size, const char *colour)
+void write_point(struct strbuf *out, const struct sheet *s, double x, double y, int pt, double size,
+                 const char *colour)
 {
     strbuf_add(out, "    set label '' at ");
     write_place(out, s, x, y);

@@ -71,8 +71,8 @@ struct line_style {
 void write_line(struct strbuf *out, const struct sheet *s, double x0, double y0, double x1,
                 double y1, const struct line_style *style);
 /* pt: gnuplot's point type. */
-void write_point(struct strbuf *out, const struct sheet *s, double x, double y, int pt,
-                 double size, const char *colour);
+void write_point(struct strbuf *out, const struct sheet *s, double x, double y, int pt, double size,
+                 const char *colour);
 
 /* Radius in points of a point type drawn at a gnuplot pointsize. */
 double point_radius(double pointsize);
@@ -90,8 +90,8 @@ enum key_kind { KEY_POINT, KEY_LINE, KEY_RING, KEY_SWATCH, KEY_TEXT };
 struct key_item {
     enum key_kind kind;
     const char *colour;
-    int pt;         /* point type; line: dashtype                */
-    double size;    /* pointsize or line width                   */
+    int pt;      /* point type; line: dashtype                */
+    double size; /* pointsize or line width                   */
     char text[72];
 };
 /* Header and key into slot KEY; returns the height they take. */

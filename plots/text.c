@@ -10,12 +10,12 @@
 /* Advance widths of Helvetica in thousandths of the font size, from its AFM file, for the
  * characters 32 to 126. */
 static const int16_t widths[] = {
-    278, 278, 355, 556, 556, 889, 667, 191, 333, 333, 389, 584, 278, 333, 278, 278, /* sp ..  / */
-    556, 556, 556, 556, 556, 556, 556, 556, 556, 556, 278, 278, 584, 584, 584, 556, /* 0 ..   ? */
+    278,  278, 355, 556, 556, 889, 667, 191, 333, 333, 389, 584, 278, 333, 278, 278, /* sp ..  / */
+    556,  556, 556, 556, 556, 556, 556, 556, 556, 556, 278, 278, 584, 584, 584, 556, /* 0 ..   ? */
     1015, 667, 667, 722, 722, 667, 611, 778, 722, 278, 500, 667, 556, 833, 722, 778, /* @ ..  O */
-    667, 778, 722, 667, 611, 722, 667, 944, 667, 667, 611, 278, 278, 278, 469, 556, /* P ..   _ */
-    333, 556, 556, 500, 556, 556, 278, 556, 556, 222, 222, 500, 222, 833, 556, 556, /* ` ..   o */
-    556, 556, 333, 500, 278, 556, 500, 722, 500, 500, 500, 334, 260, 334, 584,      /* p ..   ~ */
+    667,  778, 722, 667, 611, 722, 667, 944, 667, 667, 611, 278, 278, 278, 469, 556, /* P ..   _ */
+    333,  556, 556, 500, 556, 556, 278, 556, 556, 222, 222, 500, 222, 833, 556, 556, /* ` ..   o */
+    556,  556, 333, 500, 278, 556, 500, 722, 500, 500, 500, 334, 260, 334, 584,      /* p ..   ~ */
 };
 
 /* Other characters we print (multiplication sign, dashes, ridge of a Greek letter) are no
@@ -99,18 +99,37 @@ static const char *find(const struct template_pair *pairs, int n, const char *na
     return NULL;
 }
 
+/* One line, its line break included. */
+static void fill_line(struct strbuf *out, const char *line, const char *line_end,
+                      const struct template_pair *pairs, int n_pairs)
+{
+    size_t before = out->len;
+    const char *p = line, *at;
+    while ((at = memchr(p, '@', (size_t)(line_end - p)))) {
+        bool condition = at[1] == '?';
+        const char *name = at + 1 + condition;
+        const char *end = memchr(name, '@', (size_t)(line_end - name));
+        CHECK(end);
+        const char *text = find(pairs, n_pairs, name, (size_t)(end - name));
+        CHECK(text);
+        if (condition && !*text) {
+            if (!out->failed && out->text) out->text[out->len = before] = '\0';
+            return;
+        }
+        strbuf_add_bytes(out, p, (size_t)(at - p));
+        if (!condition) strbuf_add(out, text);
+        p = end + 1;
+    }
+    strbuf_add_bytes(out, p, (size_t)(line_end - p));
+}
+
 void template_fill(struct strbuf *out, const char *template, const struct template_pair *pairs,
                    int n_pairs)
 {
-    const char *p = template, *at;
-    while ((at = strchr(p, '@'))) {
-        const char *end = strchr(at + 1, '@');
-        CHECK(end);
-        const char *text = find(pairs, n_pairs, at + 1, (size_t)(end - at - 1));
-        CHECK(text);
-        strbuf_add_bytes(out, p, (size_t)(at - p));
-        strbuf_add(out, text);
-        p = end + 1;
+    for (const char *line = template; *line;) {
+        const char *end = strchrnul(line, '\n');
+        end += *end == '\n';
+        fill_line(out, line, end, pairs, n_pairs);
+        line = end;
     }
-    strbuf_add(out, p);
 }

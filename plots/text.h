@@ -30,8 +30,9 @@ struct template_pair {
     const char *name;
     const char *text; /* borrowed */
 };
-/* Copy a template, replacing every @NAME@ by its pair's text.  CHECKs that a pair exists for
- * each: templates are part of the program. */
+/* Copy a template, replacing every @NAME@ by its pair's text.  @?NAME@ prints nothing, but a
+ * line with it is left out when that pair's text is empty.  CHECKs that a pair exists for each:
+ * templates are part of the program. */
 void template_fill(struct strbuf *out, const char *template, const struct template_pair *pairs,
                    int n_pairs);
 

@@ -5,6 +5,8 @@ data = '@FILE@.tsv'
 colours = "@COLOURS@"
 points = "@POINTS@"
 sizes = "@SIZES@"
+rings = "@RINGS@" # series with each of these
+ybars = "@YBARS@"
 
 set logscale x 2
 set logscale y 10
@@ -23,9 +25,9 @@ do for [page in "pdf svg png"] {
     eval value("terminal_".page)
     set output '@FILE@.'.page
     plot for [s=1:words(colours)] data using (x(s)):(column(y)) with lines lc rgb word(colours, s) lw 0.6, \
-        for [s=1:words(colours)] data using (x(s)):(column(y)):(column(lo)):(column(hi)) with yerrorbars pt 0 lc rgb faint(colours, s) lw 0.5, \
+@?YBARS@        for [i=1:words(ybars)] data using (x(nth(ybars, i))):(column(y)):(column(lo)):(column(hi)) with yerrorbars pt 0 lc rgb faint(colours, nth(ybars, i)) lw 0.5, \
         for [s=1:words(colours)] data using (x(s)):(column(y)) with points pt 7 ps 0.9 * nth(sizes, s) lc rgb 'white' lw 0.1, \
-        for [s=1:words(colours)] data using (x(s)):(column(y)) with points pt nth(points, s) ps nth(sizes, s) lc rgb word(colours, s) lw 0.8, \
-        for [s=1:words(colours)] data using (column('cache_resident') == 1 ? x(s) : NaN):(column(y)) with points pt 6 ps 1.7 * nth(sizes, s) lc rgb '#555555' lw 0.6
+@?RINGS@        for [i=1:words(rings)] data using (column('cache_resident') == 1 ? x(nth(rings, i)) : NaN):(column(y)) with points pt 6 ps 1.7 * nth(sizes, nth(rings, i)) lc rgb '#555555' lw 0.6, \
+        for [s=1:words(colours)] data using (x(s)):(column(y)) with points pt nth(points, s) ps nth(sizes, s) lc rgb word(colours, s) lw 0.8
     unset output
 }

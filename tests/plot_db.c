@@ -14,11 +14,8 @@ static const struct {
     int32_t block, steps;
     double slower; /* than the roofs say */
 } arms[] = {
-    {"ar", 0, 0, 1.25},
-    {"block", 8, 2, 1.3},
-    {"block", 32, 8, 1.4},
-    {"diffusion", 0, 8, 1.6},
-    {"diffusion", 0, 32, 1.6},
+    {"ar", 0, 0, 1.25},       {"block", 8, 2, 1.3},      {"block", 32, 8, 1.4},
+    {"diffusion", 0, 8, 1.6}, {"diffusion", 0, 32, 1.6},
 };
 enum { N_ARMS = sizeof arms / sizeof arms[0], DECODES = 2 };
 
@@ -32,7 +29,9 @@ static double noise(uint64_t *state)
 static void cpu_target(bool resident, struct plan_target *t)
 {
     *t = (struct plan_target){.traffic = {.llc_bytes = resident ? 1 << 30 : 32 << 20,
-                                          .row_tile = 1, .block_rows = 64, .block_cols = 64},
+                                          .row_tile = 1,
+                                          .block_rows = 64,
+                                          .block_cols = 64},
                               .activation_dtype = DTYPE_F32};
     t->price[TIER_CEILINGS] = (struct price){.known = true,
                                              .matmul_flop_per_s = 214e9,
@@ -128,8 +127,9 @@ static enum err store_cell(struct store *s, const char *invocation, const struct
         return store_add_run(s, invocation, c, run, plan, n);
     }
     for (int ph = 0; ph < PHASE_COUNT; ph++) forwards += p->phase[ph].forwards;
-    struct rows rows = {.row = calloc((size_t)(DECODES * forwards + PHASE_COUNT *
-                                               (what->n_pinned + 1)), sizeof *rows.row)};
+    struct rows rows = {
+        .row = calloc((size_t)(DECODES * forwards + PHASE_COUNT * (what->n_pinned + 1)),
+                      sizeof *rows.row)};
     if (!rows.row) return err_set(ERR_NOMEM, "no memory for rows");
     for (int ph = 0; ph < PHASE_COUNT; ph++)
         if (p->phase[ph].forwards)
@@ -154,8 +154,12 @@ enum err plot_db_fill(struct store *s, const struct plot_db *what)
     for (const int32_t *b = what->batch; *b; b++) {
         for (int a = 0; a < N_ARMS; a++) {
             struct cell c = {.layers = what->layers, .dtype = DTYPE_BF16, .kv_dtype = DTYPE_BF16};
-            c.spec = (struct decode_spec){.batch = *b, .n_prompt = 64, .n_gen = 32, .seed = 1,
-                                          .block_length = arms[a].block, .steps = arms[a].steps};
+            c.spec = (struct decode_spec){.batch = *b,
+                                          .n_prompt = 64,
+                                          .n_gen = 32,
+                                          .seed = 1,
+                                          .block_length = arms[a].block,
+                                          .steps = arms[a].steps};
             snprintf(c.model, sizeof c.model, "%s", what->model);
             snprintf(c.decoder, sizeof c.decoder, "%s", arms[a].decoder);
             snprintf(c.device, sizeof c.device, "%s", what->device);
@@ -167,8 +171,8 @@ enum err plot_db_fill(struct store *s, const struct plot_db *what)
             struct plan *p = malloc(sizeof *p);
             if (!p) return err_set(ERR_NOMEM, "no memory for a plan");
             enum err e = plan_cell(&c, &target, p);
-            struct run_row run = {.status = "ok", .pair_id = pair, .pair_baseline = a == 0,
-                                  .threads = sim ? 0 : 2};
+            struct run_row run = {
+                .status = "ok", .pair_id = pair, .pair_baseline = a == 0, .threads = sim ? 0 : 2};
             snprintf(pair, sizeof pair, "%s-%s-%d", what->device, what->model, *b);
             if (e == ERR_NONE) {
                 run.cache_resident = p->cache_resident;

@@ -6,7 +6,7 @@
 
 /* What is added to a database. */
 struct plot_db {
-    const char *device;  /* "cpu": forwards with times; "sim:...": plans */
+    const char *device; /* "cpu": forwards with times; "sim:...": plans */
     const char *model;
     int32_t layers;
     const int32_t *batch; /* 0 ends the list */

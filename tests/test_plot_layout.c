@@ -53,10 +53,18 @@ static void quantities_have_three_digits_and_a_prefix(void **state)
         double value;
         const char *unit, *text;
     } cases[] = {
-        {12.3e9, "B/s", "12.3 GB/s"}, {2.039e12, "B/s", "2.04 TB/s"}, {312e12, "FLOP/s", "312 TFLOP/s"},
-        {153.01, "", "153"},          {5.219, "", "5.22"},            {999.4, "", "999"},
-        {999.6, "", "1 k"},           {1000, "", "1 k"},              {2, "", "2"},
-        {0.5, "", "0.5"},             {0, "B", "0 B"},                {99.96, "", "100"},
+        {12.3e9, "B/s", "12.3 GB/s"},
+        {2.039e12, "B/s", "2.04 TB/s"},
+        {312e12, "FLOP/s", "312 TFLOP/s"},
+        {153.01, "", "153"},
+        {5.219, "", "5.22"},
+        {999.4, "", "999"},
+        {999.6, "", "1 k"},
+        {1000, "", "1 k"},
+        {2, "", "2"},
+        {0.5, "", "0.5"},
+        {0, "B", "0 B"},
+        {99.96, "", "100"},
         {9.996, "", "10"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -69,10 +77,13 @@ static void quantities_have_three_digits_and_a_prefix(void **state)
 static void templates_are_filled(void **state)
 {
     (void)state;
-    const struct template_pair pairs[] = {{"A", "one"}, {"BB", "@A@"}};
+    const struct template_pair pairs[] = {{"A", "one"}, {"BB", "@A@"}, {"NONE", ""}};
     struct strbuf s = {0};
-    template_fill(&s, "x @A@, @BB@@A@.", pairs, 2);
+    template_fill(&s, "x @A@, @BB@@A@.", pairs, 3);
     assert_string_equal(strbuf_text(&s), "x one, @A@one."); /* values are not filled again */
+    strbuf_clear(&s);
+    template_fill(&s, "1\n@?A@2 @BB@\n  @?NONE@3 @A@\n4@?NONE@\n5", pairs, 3);
+    assert_string_equal(strbuf_text(&s), "1\n2 @A@\n5");
     strbuf_free(&s);
 }
 
@@ -242,7 +253,8 @@ static void labels_never_overlap(void **state)
         double wide = trial % 3 ? 220 : 70, high = trial % 3 ? 160 : 50;
         for (int i = 0; i < n; i++) {
             double x = uniform(&random, 10, 10 + wide), y = uniform(&random, 10, 10 + high);
-            label[i] = (struct label){.x = x, .y = y, .w = uniform(&random, 4, 45), .h = 7, .gap = 2};
+            label[i] =
+                (struct label){.x = x, .y = y, .w = uniform(&random, 4, 45), .h = 7, .gap = 2};
             point[i] = (struct box){x, y, 4, 4, 0};
             assert_int_equal(scene_add_hard(&s, point[i]), ERR_NONE);
             assert_int_equal(scene_add_soft(&s, box_segment(x, y, 120, 90, 1)), ERR_NONE);
@@ -262,7 +274,8 @@ static void labels_never_overlap(void **state)
                 if (common_area(&l->box, &point[k]) > 1e-9) fail_msg("label %d on point %d", i, k);
                 if (k == i || !label[k].placed) continue;
                 if (common_area(&l->box, &label[k].box) > 1e-9) fail_msg("labels %d, %d", i, k);
-                struct box line = box_segment(label[k].x0, label[k].y0, label[k].x1, label[k].y1, 0.3);
+                struct box line =
+                    box_segment(label[k].x0, label[k].y0, label[k].x1, label[k].y1, 0.3);
                 if (label[k].leader && common_area(&line, &l->box) > 1e-9)
                     fail_msg("leader of %d over label %d", k, i);
             }
@@ -310,9 +323,14 @@ static void names_along_lines_cover_nothing(void **state)
             point[i] = (struct box){uniform(&random, 0, 200), uniform(&random, 0, 140), 5, 5, 0};
             assert_int_equal(scene_add_hard(&s, point[i]), ERR_NONE);
         }
-        struct line_label l = {.x0 = 0, .y0 = uniform(&random, 0, 140), .x1 = 200,
-                               .y1 = uniform(&random, 0, 140), .w = 50, .h = 7,
-                               .both_sides = trial % 2, .from_end = trial % 3 == 0};
+        struct line_label l = {.x0 = 0,
+                               .y0 = uniform(&random, 0, 140),
+                               .x1 = 200,
+                               .y1 = uniform(&random, 0, 140),
+                               .w = 50,
+                               .h = 7,
+                               .both_sides = trial % 2,
+                               .from_end = trial % 3 == 0};
         assert_int_equal(label_along(&s, &l), ERR_NONE);
         if (l.placed) {
             n_placed++;

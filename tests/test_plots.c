@@ -19,9 +19,9 @@
 /* Folders and databases all tests share. */
 struct all {
     char root[64];
-    char figures[80];      /* every figure of two devices, drawn by gnuplot */
+    char figures[80]; /* every figure of two devices, drawn by gnuplot */
     bool has_gnuplot;
-    struct store *two;     /* cpu and sim:a100-80gb */
+    struct store *two; /* cpu and sim:a100-80gb */
     struct store *empty;
 };
 
@@ -241,9 +241,15 @@ static void picture_has_every_symbol_once(void **state)
         {"under them", "color='rgb(255, 255, 255)'", 20 + 10},
     };
     static const char *const words[] = {
-        "cpu: qwen2.5-0.5b, 4 layers, bf16, 2 threads", "algorithmic work", "goodput: token-useful work",
-        "DRAM 12.3 GB/s, measured", "f32 peak 214 GFLOP/s, measured", "ridge 17.4", "block commit",
-        "FLOP/s (timed)", "token-useful FLOP/s (timed)",
+        "cpu: qwen2.5-0.5b, 4 layers, bf16, 2 threads",
+        "algorithmic work",
+        "goodput: token-useful work",
+        "DRAM 12.3 GB/s, measured",
+        "f32 peak 214 GFLOP/s, measured",
+        "ridge 17.4",
+        "block commit",
+        "FLOP/s (timed)",
+        "token-useful FLOP/s (timed)",
     };
     if (!a->has_gnuplot) skip();
     char *svg = read_file(a->figures, "roofline-cpu.svg");
@@ -307,8 +313,8 @@ static void fonts_are_embedded(void **state)
         }
         /* Two header lines, then one font: TrueType passes the checks for Type 3. */
         char *line = strchr(strchr(t, '\n') + 1, '\n') + 1;
-        assert_int_equal(sscanf(line, "%39s %39s %39s %7s %7s", name, type, encoding, embedded,
-                                subset), 5);
+        assert_int_equal(
+            sscanf(line, "%39s %39s %39s %7s %7s", name, type, encoding, embedded, subset), 5);
         expect(name, "LiberationSans");
         assert_string_equal(type, "TrueType");
         assert_string_equal(embedded, "yes");
@@ -361,7 +367,8 @@ static void printed_words_do_not_collide(void **state)
                 skip();
             }
             const char *page = strstr(t, "<page ");
-            assert_int_equal(sscanf(page, "<page width=\"%lf\" height=\"%lf\"", &width, &height), 2);
+            assert_int_equal(sscanf(page, "<page width=\"%lf\" height=\"%lf\"", &width, &height),
+                             2);
             /* 3.5 or 7.1 in, in whole points */
             assert_in_range((int)width, i == 0 ? 510 : 252, i == 0 ? 512 : 253);
             int n = level_words(t, w, ROOM, width, height);
@@ -491,7 +498,9 @@ static void gnuplot_missing_or_failing_leaves_the_data(void **state)
     const struct all *a = *state;
     with_gnuplot(a, NULL, ERR_UNSUPPORTED, "gnuplot not found");
     expect(err_msg(), "install gnuplot-nox");
-    with_gnuplot(a, "echo '\"throughput-cpu.gp\" line 3: bad thing' >&2; echo half > throughput-cpu.svg; exit 1",
+    with_gnuplot(a,
+                 "echo '\"throughput-cpu.gp\" line 3: bad thing' >&2; echo half > "
+                 "throughput-cpu.svg; exit 1",
                  ERR_UNSUPPORTED, "bad thing");
     with_gnuplot(a, "kill -9 $$", ERR_UNSUPPORTED, "gnuplot was killed by signal 9");
 }
