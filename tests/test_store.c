@@ -81,8 +81,12 @@ static void newer_and_damaged_files(void **state)
 {
     const char *path = in_folder(*state, "new.db");
     store_close(open_ok(path, STORE_WRITE));
-    run_sql(path, "PRAGMA user_version = 7");
-    refused(path, "written by a newer regime (schema version 7, this program knows up to 1)");
+    run_sql(path, "PRAGMA user_version = 99");
+    char sentence[96];
+    snprintf(sentence, sizeof sentence,
+             "written by a newer regime (schema version 99, this program knows up to %d)",
+             SCHEMA_VERSION);
+    refused(path, sentence);
     run_sql(path, "PRAGMA user_version = 0");
     refused(path, "no valid schema version");
 
