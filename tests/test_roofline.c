@@ -103,8 +103,8 @@ static void the_price_of_a_device(void **state)
     device_traffic(d, &t);
     assert_int_equal(t.llc_bytes, 40 * 1024 * 1024);
     assert_int_equal(t.row_tile, 16);
-    assert_int_equal(t.block_rows, 128);
-    assert_int_equal(t.block_cols, 128);
+    assert_int_equal(t.block_rows, 1024);
+    assert_int_equal(t.block_cols, 1024);
 }
 
 static void a_mistyped_device_gets_a_suggestion(void **state)
