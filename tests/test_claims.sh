@@ -3,6 +3,7 @@
 # decides, that doctored rows fail and disturbed ones decide nothing.  $REGIME is the program.
 set -u
 regime=${REGIME:-./regime}
+doc=$(realpath "$(dirname "$0")/../docs/CLAIMS.md")
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
@@ -45,6 +46,13 @@ is 'decided without numbers' "$(claim plan.json 'COUNT(*)' \
     "v->>'verdict' IN ('PASS', 'FAIL') AND json_array_length(v->'questions') = 0")" 0
 is 'the sentence' "$(sqlite3 :memory: "SELECT readfile('plan.json')->>'\$.summary.analytic.contradict'")" \
     "$(claim plan.json "COUNT(DISTINCT v->>'id')" "v->>'direction' = '-' AND v->>'verdict' = 'PASS' AND v->>'evidence' = 'analytic'")"
+
+# Every claim of the program is told, with its direction.
+claim plan.json "v->>'id' || ' ' || v->>'direction'" "COALESCE(v->>'part', '') <> 'b'" | sort -u |
+    while read -r id direction; do
+        grep -q "^| $id | $direction" "$doc" || echo "$id ($direction)"
+    done > untold
+[ ! -s untold ] || fail "docs/CLAIMS.md does not tell $(cat untold)"
 
 # The command given as evidence plans the numbers again: FLOPs over bytes of the first question.
 $regime $(claim plan.json "v->>'evidence_command'" "v->>'id' = 'C01'" | head -n 1 | cut -d ' ' -f 2-) \
