@@ -134,6 +134,7 @@ static void attend_tile(const struct attention *a, const struct item *it, int64_
     int64_t n = n_queries(a, it);
     float *queries = work, *scores = queries + a->max_queries * a->d_padded;
     float *panels = scores + a->max_queries * SCORE_KEYS;
+    int32_t *seen = (int32_t *)(panels + SCORE_KEYS * a->d_padded);
     struct cache_rows keys = rows_at(a, a->k_cache, it, key0, n_keys);
     struct cache_rows values = rows_at(a, a->v_cache, it, key0, n_keys);
     /* Each product asks for what the next one reads. */
@@ -143,11 +144,11 @@ static void attend_tile(const struct attention *a, const struct item *it, int64_
         ops->few_scores(scores, &keys, queries, n);
     else
         many_scores(a, n, &keys, queries, scores, panels);
-    for (int64_t r = 0; r < n; r++) {
-        int64_t seen = span_visible(&a->spans[it->span], it->row0 + r / a->group) - key0;
-        ops->softmax_step(scores + r * SCORE_KEYS, n_keys, seen, &part.max[r], &part.sum[r],
-                          part.sum_v + r * a->d_padded, a->d_padded);
-    }
+    for (int64_t row = 0; row < it->n_rows; row++)
+        for (int64_t g = 0; g < a->group; g++)
+            seen[row * a->group + g] =
+                (int32_t)(span_visible(&a->spans[it->span], it->row0 + row) - key0);
+    ops->softmax_step(scores, n, n_keys, seen, part.max, part.sum, part.sum_v, a->d_padded);
     if (n <= FEW_QUERIES)
         ops->few_values(part.sum_v, a->d_padded, scores, &values, n);
     else
@@ -295,7 +296,7 @@ enum err cpu_attention(void *state, struct tensor out, struct tensor q, struct t
     a.items = items;
     a.part_floats = round_up(partial_floats(&a), 16);
     a.member_floats =
-        a.max_queries * (a.d_padded + SCORE_KEYS) + SCORE_KEYS * a.d_padded + 2 * a.part_floats;
+        a.max_queries * (a.d_padded + SCORE_KEYS + 1) + SCORE_KEYS * a.d_padded + 2 * a.part_floats;
     a.member_floats = round_up(a.member_floats, 1024);
     TRY(cpu_scratch(c, SCRATCH_MEMBERS, (size_t)(team * a.member_floats) * sizeof(float),
                     &members));

@@ -32,12 +32,12 @@ struct cpu_attention {
     void (*pack_keys)(float *out, const struct cache_rows *keys);
     /* Values become f32 panels out[d rounded up / PANEL][n][PANEL], columns past d 0. */
     void (*pack_values)(float *out, const struct cache_rows *values);
-    /* One query's scores s[n_keys] of a tile, of which n_seen are visible, become weights
-     * e^(s - max), hidden ones 0; its running maximum and sum go on, and what it has summed up
-     * so far, sum_v[d], is brought to the new maximum.  n_keys is at most SCORE_KEYS; s has
-     * room for SCORE_KEYS. */
-    void (*softmax_step)(float *s, int64_t n_keys, int64_t n_seen, float *max, float *sum,
-                         float *sum_v, int64_t d);
+    /* Scores of a tile, s[query][SCORE_KEYS] of which n_keys are used and, for each query, the
+     * first n_seen[query] visible, become weights e^(s - max), hidden ones 0; the running
+     * maxima and sums go on, and what has been summed up so far, sum_v[query][d], is brought to
+     * the new maximum. */
+    void (*softmax_step)(float *s, int64_t n_queries, int64_t n_keys, const int32_t *n_seen,
+                         float *max, float *sum, float *sum_v, int64_t d);
     /* Add a later piece's maximum, sum and sum_v to an earlier one's. */
     void (*merge)(float *max, float *sum, float *sum_v, float max2, float sum2, const float *sum_v2,
                   int64_t d);
