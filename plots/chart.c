@@ -30,11 +30,6 @@ enum err chart_open(const struct plot_rows *rows, const struct sheet *s, struct 
         snprintf(m.phase, sizeof m.phase, "%s", phase);
         if (&s->data->subject[run->subject] != s->subject) continue;
         if (!(m.x > 0) || !(m.y > 0) || (columns->main_only && !phase_is_main(phase))) continue;
-        if (columns->like &&
-            (run->prompt != columns->like->prompt || run->gen != columns->like->gen)) {
-            out->left_out++;
-            continue;
-        }
         out->has_resident |= run->cache_resident;
         out->marks[out->n++] = m;
     }

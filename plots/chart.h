@@ -8,10 +8,9 @@
 enum { BATCH_X = -2 };
 struct chart_columns {
     int x, x_lo, x_hi, y, y_lo, y_hi;
-    int phase_word;              /* -1: all rows are of the decoder's main phase */
-    bool main_only;              /* leave out prefill, commit and the like       */
-    unsigned ignore;             /* fields that make no series, as series_group  */
-    const struct plot_run *like; /* only runs of its prompt and generation lengths; NULL: all */
+    int phase_word;  /* -1: all rows are of the decoder's main phase */
+    bool main_only;  /* leave out prefill, commit and the like       */
+    unsigned ignore; /* fields that make no series, as series_group  */
 };
 
 struct chart {
@@ -20,7 +19,6 @@ struct chart {
     int n;
     struct series_list series;
     int unplaced;      /* labels that found no room                  */
-    int left_out;      /* points that are not like columns.like      */
     bool has_resident; /* some run's weights stay in the cache       */
 };
 

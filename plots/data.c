@@ -7,17 +7,35 @@
 #include <string.h>
 
 static const char runs_sql[] =
-    "SELECT run_id, device, device_kind, device_id, COALESCE(device_description, ''), model,"
-    " layers, dtype, kv_dtype, threads, iif(launch_ns > 0, launch_ns, NULL), plan, decoder,"
-    " batch_seqs, cache_resident, recorded_utc, git_sha, git_dirty, block_tokens, denoise_steps,"
-    " prompt_tokens, gen_tokens, strategy, cache, logits, head, batch_policy, temperature"
+    "SELECT run_id, device, device_kind, device_id, COALESCE(device_description, ''), plan,"
+    " decoder, batch_seqs, cache_resident, recorded_utc, git_sha, git_dirty,"
+    /* the subject's fields */
+    " model, layers, dtype, kv_dtype, threads, iif(launch_ns > 0, launch_ns, NULL),"
+    " prompt_tokens, gen_tokens,"
+    /* the run's */
+    " block_tokens, denoise_steps, strategy, cache, logits, head, batch_policy, temperature"
     " FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY cell_id, device_id, plan"
     "                                    ORDER BY recorded_utc DESC, run_id) AS age"
     "       FROM (SELECT v.*, EXISTS (SELECT 1 FROM run r JOIN forward f ON f.run_no = r.run_no"
     "                                 WHERE r.run_id = v.run_id AND f.kind = 'plan') AS plan"
     "             FROM v_run v WHERE v.status = 'ok'))"
     " WHERE age = 1 ORDER BY run_id";
-enum { FIRST_SUBJECT_FIELD = 5, FIRST_FIELD = 18 };
+enum {
+    RUN_ID,
+    DEVICE,
+    KIND,
+    DEVICE_ID,
+    DESCRIPTION,
+    PLAN,
+    DECODER,
+    BATCH,
+    RESIDENT,
+    RECORDED,
+    GIT_SHA,
+    GIT_DIRTY,
+    OF_SUBJECT,
+    OF_RUN = OF_SUBJECT + SUBJECT_COUNT
+};
 
 static const char roofs_sql[] =
     "SELECT r.run_id, p.tier, p.matmul_flop_per_s, p.bytes_per_s"
@@ -76,31 +94,30 @@ static enum err add_run(void *ctx, const struct store_result_row *row)
         d->run_room = room;
     }
     struct subject s = {.newest = d->n_runs, .n_runs = 0};
-    word(s.device, sizeof s.device, &v[1]);
-    word(s.kind, sizeof s.kind, &v[2]);
-    word(s.device_id, sizeof s.device_id, &v[3]);
-    word(s.description, sizeof s.description, &v[4]);
-    for (int f = 0; f < SUBJECT_COUNT; f++)
-        word(s.field[f], sizeof s.field[f], &v[FIRST_SUBJECT_FIELD + f]);
-    s.predicted = strcmp(s.kind, "sim") == 0 || v[11].i != 0;
+    word(s.device, sizeof s.device, &v[DEVICE]);
+    word(s.kind, sizeof s.kind, &v[KIND]);
+    word(s.device_id, sizeof s.device_id, &v[DEVICE_ID]);
+    word(s.description, sizeof s.description, &v[DESCRIPTION]);
+    for (int f = 0; f < SUBJECT_COUNT; f++) word(s.field[f], sizeof s.field[f], &v[OF_SUBJECT + f]);
+    s.predicted = strcmp(s.kind, "sim") == 0 || v[PLAN].i != 0;
 
     struct plot_run *r = &d->run[d->n_runs];
     *r = (struct plot_run){.ceilings = {NAN, NAN}, .datasheet = {NAN, NAN}};
     TRY(find_subject(d, &s, &r->subject));
-    word(r->run_id, sizeof r->run_id, &v[0]);
-    word(r->decoder, sizeof r->decoder, &v[12]);
-    r->batch = number(&v[13]);
-    r->cache_resident = v[14].i != 0;
-    word(r->recorded_utc, sizeof r->recorded_utc, &v[15]);
-    snprintf(r->git, sizeof r->git, "%.12s%s", v[16].text,
-             v[17].type == VALUE_NULL ? ""
-             : v[17].i                ? " with changes"
-                                      : "");
-    for (int f = 0; f < FIELD_COUNT; f++) word(r->field[f], WORD_SIZE, &v[FIRST_FIELD + f]);
-    r->block = number(&v[FIRST_FIELD + FIELD_BLOCK]);
-    r->steps = number(&v[FIRST_FIELD + FIELD_STEPS]);
-    r->prompt = number(&v[FIRST_FIELD + FIELD_PROMPT]);
-    r->gen = number(&v[FIRST_FIELD + FIELD_GEN]);
+    word(r->run_id, sizeof r->run_id, &v[RUN_ID]);
+    word(r->decoder, sizeof r->decoder, &v[DECODER]);
+    r->batch = number(&v[BATCH]);
+    r->cache_resident = v[RESIDENT].i != 0;
+    word(r->recorded_utc, sizeof r->recorded_utc, &v[RECORDED]);
+    snprintf(r->git, sizeof r->git, "%.12s%s", v[GIT_SHA].text,
+             v[GIT_DIRTY].type == VALUE_NULL ? ""
+             : v[GIT_DIRTY].i                ? " with changes"
+                                             : "");
+    for (int f = 0; f < FIELD_COUNT; f++) word(r->field[f], WORD_SIZE, &v[OF_RUN + f]);
+    r->block = number(&v[OF_RUN + FIELD_BLOCK]);
+    r->steps = number(&v[OF_RUN + FIELD_STEPS]);
+    r->prompt = number(&v[OF_SUBJECT + SUBJECT_PROMPT]);
+    r->gen = number(&v[OF_SUBJECT + SUBJECT_GEN]);
 
     struct subject *in = &d->subject[r->subject];
     in->n_runs++;
@@ -148,8 +165,10 @@ static void append_slug(struct subject *s, const char *prefix, const char *text,
 static void name_subject(struct plot_data *d, struct subject *s)
 {
     static const char *const suffix[SUBJECT_COUNT] = {
-        [SUBJECT_MODEL] = "", [SUBJECT_LAYERS] = "-layers",   [SUBJECT_DTYPE] = "",
-        [SUBJECT_KV] = "-kv", [SUBJECT_THREADS] = "-threads", [SUBJECT_LAUNCH] = "-ns-launch",
+        [SUBJECT_MODEL] = "",           [SUBJECT_LAYERS] = "-layers",
+        [SUBJECT_DTYPE] = "",           [SUBJECT_KV] = "-kv",
+        [SUBJECT_THREADS] = "-threads", [SUBJECT_LAUNCH] = "-ns-launch",
+        [SUBJECT_PROMPT] = "-prompt",   [SUBJECT_GEN] = "-gen",
     };
     bool sim = strncmp(s->device, "sim:", 4) == 0;
     append_slug(s, "", sim ? s->device + 4 : s->device, "");

@@ -1,7 +1,7 @@
 /* data.h - what a database holds, sorted into the subjects that figures are drawn of.
  *
- * A subject is what one figure may show together: one device, one model, one thread count,
- * one kind of evidence.  Predictions and measurements are never of one subject. */
+ * A subject is what one figure may show together: one device, one model, one thread count, the
+ * same requests, one kind of evidence.  Predictions and measurements are never of one subject. */
 #ifndef PLOTS_DATA_H
 #define PLOTS_DATA_H
 
@@ -12,8 +12,6 @@
 enum field {
     FIELD_BLOCK,
     FIELD_STEPS,
-    FIELD_PROMPT,
-    FIELD_GEN,
     FIELD_STRATEGY,
     FIELD_CACHE,
     FIELD_LOGITS,
@@ -44,6 +42,8 @@ enum subject_field {
     SUBJECT_KV,
     SUBJECT_THREADS,
     SUBJECT_LAUNCH,
+    SUBJECT_PROMPT,
+    SUBJECT_GEN,
     SUBJECT_COUNT
 };
 

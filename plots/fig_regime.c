@@ -251,9 +251,6 @@ static void write_caption(struct sheet *s, const struct map *m, const struct cha
                 "the ridge (?), %d are counted on the other side (!). What really bounds a "
                 "forward is found by intervention, not from this figure.\n",
                 m->prompt, m->gen, m->agree, c->n, m->undecided, m->differ);
-    if (c->left_out)
-        strbuf_addf(t, "%d points of other prompt or generation lengths are left out.\n",
-                    c->left_out);
     strbuf_add(t, s->subject->predicted ? "Hollow symbols: nothing was run, only counted.\n"
                                         : "Filled symbols: these cells were run.\n");
     caption_resident(s, c);
@@ -302,8 +299,7 @@ static enum err draw(const struct plot_rows *rows, struct sheet *s, bool *empty)
                                           .y_hi = -1,
                                           .phase_word = PHASE,
                                           .main_only = true,
-                                          .ignore = ~0u,
-                                          .like = &s->data->run[s->subject->newest]};
+                                          .ignore = ~0u};
     struct panel panel = {0};
     struct chart chart;
     struct roofs roofs;

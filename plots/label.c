@@ -96,12 +96,17 @@ static void leader(struct label *l)
     l->y1 -= (l->y1 - l->y) / length;
 }
 
+/* Under more lines than this a word cannot be read. */
+enum { MAX_CROSSED = 2 };
+
 /* Lines may be crossed at a cost, so that a near place over a line can win against one far
  * away; nothing else may. */
 static bool better(const struct scene *s, struct label *l, double *best, double clearance)
 {
     if (!scene_is_free(s, &l->box)) return false;
-    double cost = clearance + 12.0 * count(s->soft, s->n_soft, &l->box);
+    int lines = count(s->soft, s->n_soft, &l->box);
+    if (lines > MAX_CROSSED) return false;
+    double cost = clearance + 12.0 * lines;
     l->leader = clearance > 5;
     if (l->leader) {
         leader(l);
@@ -118,10 +123,10 @@ enum err label_place(struct scene *s, struct label *l)
 {
     /* Right, above and below first: where a reader looks for a point's name. */
     static const int dx[] = {1, 1, 1, 0, 0, -1, -1, -1}, dy[] = {0, 1, -1, 1, -1, 0, 1, -1};
-    static const double clearances[] = {1, 2.5, 5, 9, 14, 20, 28, 38, 50, 65};
+    static const double clearances[] = {1, 2.5, 5, 9, 14, 20, 28, 38};
     double best = INFINITY;
     struct label found = *l, try = *l;
-    for (int r = 0; r < 10 && best > clearances[r]; r++) {
+    for (int r = 0; r < 8 && best > clearances[r]; r++) {
         for (int d = 0; d < 8; d++) {
             /* On the diagonals the box's corner, not its side, faces the point. */
             double away = (l->gap + clearances[r]) * (dx[d] && dy[d] ? M_SQRT1_2 : 1);

@@ -18,8 +18,6 @@ static const struct {
 } fields[FIELD_COUNT] = {
     [FIELD_BLOCK] = {"L=", "L: block length"},
     [FIELD_STEPS] = {"S=", "S: denoise steps per block"},
-    [FIELD_PROMPT] = {"P=", "P: prompt tokens"},
-    [FIELD_GEN] = {"N=", "N: generated tokens"},
     [FIELD_STRATEGY] = {"", "unmasking strategy"},
     [FIELD_CACHE] = {"cache ", "cache"},
     [FIELD_LOGITS] = {"logits ", "rows that get logits"},
@@ -245,25 +243,19 @@ void series_describe(const struct plot_data *d, const struct subject *u, struct 
         enum field f;
         const char *words;
     } shown[] = {
-        {FIELD_PROMPT, "prompt tokens"},
-        {FIELD_GEN, "generated tokens"},
-        {FIELD_BLOCK, "tokens per block"},
-        {FIELD_STEPS, "denoise steps per block"},
-        {FIELD_STRATEGY, NULL},
-        {FIELD_CACHE, "cache"},
-        {FIELD_LOGITS, "logits"},
-        {FIELD_POLICY, NULL},
+        {FIELD_BLOCK, "tokens per block"}, {FIELD_STEPS, "denoise steps per block"},
+        {FIELD_STRATEGY, "unmasking"},     {FIELD_CACHE, "cache"},
+        {FIELD_LOGITS, "logits"},          {FIELD_POLICY, "batches"},
     };
-    const char *sep = "";
+    strbuf_addf(out, "%s prompt and %s generated tokens", u->field[SUBJECT_PROMPT],
+                u->field[SUBJECT_GEN]);
     for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
         bool occurs;
         const char *value = common(d, u, shown[i].f, &occurs);
         if (!occurs) continue;
         if (value)
-            strbuf_addf(out, "%s%s%s%s", sep, value, shown[i].words ? " " : "",
-                        shown[i].words ? shown[i].words : "");
+            strbuf_addf(out, ", %s %s", value, shown[i].words);
         else
-            strbuf_addf(out, "%s%s (varies)", sep, fields[shown[i].f].words);
-        sep = ", ";
+            strbuf_addf(out, ", %s (varies)", fields[shown[i].f].words);
     }
 }

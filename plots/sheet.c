@@ -124,7 +124,7 @@ enum err write_label(struct strbuf *out, const struct sheet *s, struct scene *sc
 {
     struct label l = {.x = x,
                       .y = y,
-                      .w = text_width(text, FONT_SMALL) + 1,
+                      .w = text_width(text, FONT_SMALL) + 3, /* apart from the next one */
                       .h = text_height(FONT_SMALL),
                       .gap = radius};
     TRY(label_place(scene, &l));
@@ -141,10 +141,11 @@ static void header(const struct sheet *s, char *out, size_t size)
 {
     const struct subject *u = s->subject;
     const char *layers = u->field[SUBJECT_LAYERS], *threads = u->field[SUBJECT_THREADS];
-    snprintf(out, size, "%s%s: %s%s%s%s, %s%s%s%s", u->device, u->predicted ? " (predicted)" : "",
-             u->field[SUBJECT_MODEL], *layers ? ", " : "", layers, *layers ? " layers" : "",
-             u->field[SUBJECT_DTYPE], *threads ? ", " : "", threads,
-             *threads ? strcmp(threads, "1") == 0 ? " thread" : " threads" : "");
+    snprintf(out, size, "%s%s: %s%s%s%s, %s%s%s%s, %s + %s tokens", u->device,
+             u->predicted ? " (predicted)" : "", u->field[SUBJECT_MODEL], *layers ? ", " : "",
+             layers, *layers ? " layers" : "", u->field[SUBJECT_DTYPE], *threads ? ", " : "",
+             threads, *threads ? strcmp(threads, "1") == 0 ? " thread" : " threads" : "",
+             u->field[SUBJECT_PROMPT], u->field[SUBJECT_GEN]);
     while (text_width(out, FONT_SMALL) > s->width - 10 && strlen(out) > 4)
         snprintf(out + strlen(out) - 4, 4, "...");
 }
@@ -178,7 +179,7 @@ double sheet_key(struct sheet *s, const struct key_item *items, int n)
 {
     enum { LINE_HEIGHT = 10, MARGIN = 5, GAP = 9 };
     struct strbuf *out = sheet_slot(s, "KEY");
-    char text[300];
+    char text[400];
     double y = s->height - 8, x = MARGIN;
     header(s, text, sizeof text);
     write_text_from(out, s, x, y, text, FONT_SMALL, "#555555");
