@@ -52,7 +52,7 @@ const struct claim *claim_at(int32_t i);
 
 /* One comparison. */
 struct question {
-    char what[160];
+    char what[288];
     double predicted; /* what the claim says; NaN: only the limits       */
     struct reading found;
     double least, most;   /* found must lie in between; infinite: open       */
@@ -66,7 +66,7 @@ struct finding {
     enum verdict verdict;
     enum evidence evidence;    /* of the verdict; NONE when NOT-RUN                        */
     bool timed;                /* found numbers involve a clock; else they are counted or planned */
-    char reason[320];          /* why not decided, or what to know; ""                     */
+    char reason[400];          /* why not decided, or what to know; ""                     */
     struct question *question; /* owned */
     int32_t n_questions, decisive; /* decisive: the failing or the tightest one; -1: none */
     char *sql;                     /* owned: the query behind it; NULL: none */

@@ -13,9 +13,9 @@ struct trial {
     struct question *question;
     int32_t n_questions, room;
     bool no_memory;
-    char ruled_out[320]; /* the most nearly usable run's reason */
+    char ruled_out[400]; /* the most nearly usable run's reason */
     int32_t rank;
-    char note[320]; /* what to know about an answer */
+    char note[400]; /* what to know about an answer */
 };
 
 /* The next run of a decoder; *i starts at 0. */
@@ -58,7 +58,7 @@ void trial_use(struct trial *t, const struct seen *s);
 void trial_note(struct trial *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* "batch 4, block 32, 8 steps, 256 + 256 tokens, llama3-8b". */
-enum { RUN_TEXT_SIZE = 128 };
+enum { RUN_TEXT_SIZE = 192 };
 const char *seen_text(const struct seen *s, char buf[RUN_TEXT_SIZE]);
 
 #endif
