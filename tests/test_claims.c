@@ -337,6 +337,11 @@ static void a_time_that_means_nothing_is_not_used(void **state)
         }
         expect_reason(&w, "C03", VERDICT_INCONCLUSIVE, reasons[what]);
         expect_reason(&w, "C16", VERDICT_INCONCLUSIVE, reasons[what]);
+        /* A side of the ridge wants a ridge. */
+        if (what == 0 || what > 2)
+            expect_reason(&w, "C05", VERDICT_INCONCLUSIVE, reasons[what]);
+        else
+            expect(&w, "C05", VERDICT_PASS);
         /* Counts do not mind. */
         expect(&w, "C04", VERDICT_PASS);
         world_free(&w);
@@ -408,6 +413,13 @@ static void a_plan_decides_no_claim_about_time_alone(void **state)
         assert_int_equal(p.evidence, c->by == EVIDENCE_TIMING ? EVIDENCE_NONE : EVIDENCE_ANALYTIC);
         assert_int_equal(t.evidence, c->clocked ? EVIDENCE_TIMING : EVIDENCE_ANALYTIC);
         if (c->by == EVIDENCE_TIMING) assert_non_null(strstr(p.reason, "only a clock"));
+        for (int32_t k = 0; k < p.n_questions; k++) assert_false(p.question[k].timed);
+        /* An intensity is counted, whatever the run. */
+        for (int32_t k = 0; k < t.n_questions; k++) {
+            const char *what = t.question[k].what;
+            bool counted = strstr(what, "FLOP per") == what || strstr(what, "FLOPs per") == what;
+            assert_int_equal(t.question[k].timed, !counted);
+        }
         assert_true(p.sql == NULL && p.command != NULL);
         assert_true(t.sql != NULL && t.command == NULL);
         finding_free(&p);

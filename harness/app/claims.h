@@ -43,8 +43,8 @@ struct claim {
     claim_fn *ask;         /* NULL: nothing in this program can decide it           */
     enum evidence by;      /* TIMING: only a clock decides it; ANALYTIC: counts do, and planned
                               times where a run was not timed; LITERATURE: a record */
-    bool clocked;          /* its questions are about times when there are some      */
-    const char *not_run;   /* without ask: what is missing                           */
+    bool clocked;        /* about times, or the ridge, which a clock measured if a run was timed */
+    const char *not_run; /* without ask: what is missing                           */
 };
 
 /* Claims in order; NULL past the last. */
@@ -55,6 +55,7 @@ struct question {
     char what[288];
     double predicted; /* what the claim says; NaN: only the limits       */
     struct reading found;
+    bool timed;           /* a clock took part in found; else it is counted or planned */
     double least, most;   /* found must lie in between; infinite: open       */
     enum verdict verdict; /* INCONCLUSIVE: found's own limits reach across   */
 };
@@ -64,10 +65,10 @@ struct finding {
     const struct claim *claim;
     char device[40]; /* "": none, a record          */
     enum verdict verdict;
-    enum evidence evidence;    /* of the verdict; NONE when NOT-RUN                        */
-    bool timed;                /* found numbers involve a clock; else they are counted or planned */
-    char reason[400];          /* why not decided, or what to know; ""                     */
-    struct question *question; /* owned */
+    enum evidence evidence; /* of the verdict; NONE when NOT-RUN                        */
+    bool timed;             /* a clock took part: in a time, or in the ridge it is held against */
+    char reason[400];       /* why not decided, or what to know; ""                     */
+    struct question *question;     /* owned */
     int32_t n_questions, decisive; /* decisive: the failing or the tightest one; -1: none */
     char *sql;                     /* owned: the query behind it; NULL: none */
     char *command;                 /* owned: what plans it again, a line each; NULL: none     */

@@ -22,6 +22,7 @@ void ask_ar_one(struct trial *t)
         struct asking a = {.of = s,
                            .predicted = closed_ar_intensity(&s->form, 1, len),
                            .found = seen_intensity(s),
+                           .counted = true,
                            .least = 0.85,
                            .most = 1.15};
         trial_ask_ratio(t, &a, "FLOP per byte, %s", seen_text(s, text));
@@ -65,7 +66,7 @@ void ask_ridge_100(struct trial *t)
                            a.found.value);
             return;
         }
-        if (s->dtype != DTYPE_BF16 || isnan(a.found.value)) continue;
+        if (s->dtype != DTYPE_BF16 || isnan(a.found.value) || !trial_knows_ridge(t, s)) continue;
         trial_ask(t, &a, "ridge, FLOP per byte");
         a.least = 0.999;
         a.most = 1.001;
@@ -98,6 +99,7 @@ void ask_ar_memory(struct trial *t)
                   &(struct asking){.of = s,
                                    .predicted = predicted,
                                    .found = seen_intensity(s),
+                                   .counted = true,
                                    .least = 0,
                                    .most = ridge / 20},
                   "FLOP per byte below a 20th of the ridge, %s", seen_text(s, text));
@@ -148,6 +150,7 @@ void ask_ar_linear(struct trial *t)
                              .and_of = one,
                              .predicted = b * (1 + kv) / (1 + b * kv),
                              .found = reading_ratio(seen_intensity(s), seen_intensity(one)),
+                             .counted = true,
                              .least = 0.85,
                              .most = 1.1},
             "FLOP per byte over that of batch 1, %s", seen_text(s, text));
@@ -164,6 +167,7 @@ static void ask_gemm(struct trial *t, const struct seen *s)
               &(struct asking){.of = s,
                                .predicted = seen_ridge(s),
                                .found = reading_exact(p->flop_matmul / p->bytes_weight),
+                               .counted = true,
                                .least = seen_ridge(s),
                                .most = INFINITY},
               "FLOP per weight byte of the linear maps reaches the ridge, %s", seen_text(s, text));
@@ -194,10 +198,12 @@ void ask_ar_compute(struct trial *t)
                            1.5 * at.value, seen_text(s, text));
             continue;
         }
+        if (!trial_knows_ridge(t, best)) continue;
         trial_ask(t,
                   &(struct asking){.of = best,
                                    .predicted = seen_ridge(s),
                                    .found = seen_intensity_band(best),
+                                   .counted = true,
                                    .least = seen_ridge(s),
                                    .most = INFINITY},
                   "FLOP per byte reaches the ridge (at batch %.0f, predicted), %s", at.value,
@@ -214,7 +220,8 @@ static void ask_ar_long_one(struct trial *t, const struct seen *s)
     char text[RUN_TEXT_SIZE];
     struct asking a = {.of = s,
                        .predicted = closed_ar_intensity(&s->form, 1, seen_context(s)),
-                       .found = seen_intensity(s)};
+                       .found = seen_intensity(s),
+                       .counted = true};
     if (s->form.group > 1) {
         a.least = 2 / s->form.s;
         a.most = 2 / s->form.s * s->form.group;
@@ -236,24 +243,34 @@ void ask_ar_long(struct trial *t)
     while ((s = trial_next(t, "ar", &i))) {
         double len = seen_context(s);
         struct closed_value max_len = closed_ar_max_len(&s->form, s->roof);
-        if (!max_len.exists || len < 1.5 * max_len.value) {
+        if (!max_len.exists) {
+            trial_rule_out(t, RANK_CONDITION, "%s: there is no L_max, %s", seen_text(s, text),
+                           max_len.why);
+            continue;
+        }
+        if (len < 1.5 * max_len.value) {
             trial_rule_out(t, RANK_CONDITION, "%s: %g positions are not 1.5 times L_max = %.0f",
                            seen_text(s, text), len, max_len.value);
             continue;
         }
+        if (!trial_knows_ridge(t, s)) continue;
         trial_ask(t,
                   &(struct asking){.of = s,
                                    .predicted = seen_ridge(s),
                                    .found = seen_intensity_band(s),
+                                   .counted = true,
                                    .least = 0,
                                    .most = seen_ridge(s)},
                   "FLOP per byte stays below the ridge, %s", seen_text(s, text));
         double limit = closed_ar_intensity_limit(&s->form, len);
-        trial_ask(
-            t,
-            &(struct asking){
-                .of = s, .predicted = limit, .found = seen_intensity(s), .least = 0, .most = limit},
-            "FLOP per byte stays below its limit for large batches, %s", text);
+        trial_ask(t,
+                  &(struct asking){.of = s,
+                                   .predicted = limit,
+                                   .found = seen_intensity(s),
+                                   .counted = true,
+                                   .least = 0,
+                                   .most = limit},
+                  "FLOP per byte stays below its limit for large batches, %s", text);
         if (s->batch == 1) ask_ar_long_one(t, s);
     }
 }

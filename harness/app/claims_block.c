@@ -39,10 +39,12 @@ void ask_block_intensity(struct trial *t)
                            seen_text(s, text), BLOCK_MAX, CONTEXT_MIN);
             continue;
         }
+        if (!trial_knows_ridge(t, s)) continue;
         trial_ask_ratio(t,
                         &(struct asking){.of = s,
                                          .predicted = closed_block_intensity(&s->form, 1, c, b),
                                          .found = seen_intensity(s),
+                                         .counted = true,
                                          .least = 0.85,
                                          .most = 1.15},
                         "FLOP per byte of a denoise, %s", seen_text(s, text));
@@ -51,6 +53,7 @@ void ask_block_intensity(struct trial *t)
                       &(struct asking){.of = s,
                                        .predicted = seen_ridge(s),
                                        .found = seen_intensity_band(s),
+                                       .counted = true,
                                        .least = 0,
                                        .most = seen_ridge(s)},
                       "FLOP per byte stays below the ridge, %s", text);
@@ -63,6 +66,7 @@ void ask_block_intensity(struct trial *t)
                                    .predicted = closed_block_intensity(&l->form, 1, cached(l), b) /
                                                 closed_block_intensity(&s->form, 1, c, b),
                                    .found = reading_ratio(seen_intensity(l), seen_intensity(s)),
+                                   .counted = true,
                                    .least = 0,
                                    .most = 1.15},
                   "FLOP per byte at %.0f cached positions over that at %.0f, block %d", cached(l),
@@ -303,7 +307,7 @@ void ask_block_saturates(struct trial *t)
     char text[RUN_TEXT_SIZE];
     while ((s = trial_next(t, "block", &i))) {
         const struct seen *series[SERIES_MAX], *ar[SERIES_MAX];
-        struct curve c[3], a;
+        struct curve c[3], a[3];
         if (s->block < BLOCK_MIN || cached(s) > CONTEXT_MAX) {
             trial_rule_out(t, RANK_CONDITION,
                            "%s: wants blocks of at least %d and at most %d cached positions",
@@ -333,13 +337,15 @@ void ask_block_saturates(struct trial *t)
             t,
             &(struct asking){.of = s, .predicted = predicted, .found = at, .least = 0.5, .most = 8},
             "batch at four fifths of the plateau, %s", seen_text(s, text));
-        curve_of(ar, n_ar, READING_VALUE, &a);
+        for (int k = 0; k < 3; k++) curve_of(ar, n_ar, k, &a[k]);
+        struct reading share = {
+            rate_at(ar, n_ar, &a[READING_VALUE], at.value) / a[READING_VALUE].most,
+            rate_at(ar, n_ar, &a[READING_LO], at.lo) / a[READING_HI].most,
+            rate_at(ar, n_ar, &a[READING_HI], at.hi) / a[READING_LO].most,
+        };
         trial_ask(t,
-                  &(struct asking){.of = ar[0],
-                                   .predicted = NAN,
-                                   .found = reading_exact(rate_at(ar, n_ar, &a, at.value) / a.most),
-                                   .least = 0,
-                                   .most = 0.5},
+                  &(struct asking){
+                      .of = ar[0], .predicted = NAN, .found = share, .least = 0, .most = 0.5},
                   "share of AR's best at that batch, %s", text);
     }
 }

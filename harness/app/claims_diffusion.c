@@ -40,6 +40,7 @@ void ask_full_compute(struct trial *t)
                   &(struct asking){.of = s,
                                    .predicted = seen_ridge(s),
                                    .found = seen_intensity_band(s),
+                                   .counted = true,
                                    .least = seen_ridge(s),
                                    .most = INFINITY},
                   "FLOP per byte reaches the ridge, %s", seen_text(s, text));
@@ -50,6 +51,7 @@ void ask_full_compute(struct trial *t)
                             &(struct asking){.of = s,
                                              .predicted = predicted,
                                              .found = reading_exact(found),
+                                             .counted = true,
                                              .least = 0.35,
                                              .most = 1.05},
                             "FLOP per byte without activation traffic, %s", text);
@@ -91,6 +93,7 @@ void ask_full_short(struct trial *t)
                   &(struct asking){.of = s,
                                    .predicted = seen_ridge(s),
                                    .found = seen_intensity_band(s),
+                                   .counted = true,
                                    .least = 0,
                                    .most = seen_ridge(s)},
                   "FLOP per byte stays below the ridge, %s", seen_text(s, text));
@@ -132,6 +135,7 @@ void ask_full_flop(struct trial *t)
                                          .and_of = ar,
                                          .predicted = predicted,
                                          .found = reading_exact(found),
+                                         .counted = true,
                                          .least = 0.9,
                                          .most = 1.1},
                         "FLOPs per token over those of AR, %s", seen_text(s, text));

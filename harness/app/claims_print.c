@@ -16,16 +16,16 @@ static const struct question *decisive(const struct finding *f)
 /* The three columns a found number may stand in; a plan's never stands under "measured". */
 enum found_in { FOUND_ANALYTIC, FOUND_MEASURED, FOUND_REPORTED, FOUND_COUNT };
 
-static enum found_in found_in(const struct finding *f)
+static enum found_in found_in(const struct finding *f, const struct question *q)
 {
     if (f->claim->by == EVIDENCE_LITERATURE) return FOUND_REPORTED;
-    return f->timed ? FOUND_MEASURED : FOUND_ANALYTIC;
+    return q->timed ? FOUND_MEASURED : FOUND_ANALYTIC;
 }
 
 static double found_value(const struct finding *f, enum found_in column)
 {
     const struct question *q = decisive(f);
-    return q && found_in(f) == column ? q->found.value : NAN;
+    return q && found_in(f, q) == column ? q->found.value : NAN;
 }
 
 /* "0.9 to 1.2", "at least 153", "at most 1.15". */
@@ -166,7 +166,7 @@ static void put_found(struct json *j, const struct finding *f, const struct ques
     };
     put_real(j, "predicted", q ? q->predicted : NAN);
     for (int c = 0; c < FOUND_COUNT; c++) {
-        bool here = q && found_in(f) == (enum found_in)c;
+        bool here = q && found_in(f, q) == (enum found_in)c;
         put_real(j, names[c][0], here ? q->found.value : NAN);
         if (c == FOUND_REPORTED) continue;
         put_real(j, names[c][1], here ? q->found.lo : NAN);

@@ -84,21 +84,14 @@ void trial_note(struct trial *t, const char *fmt, ...)
     va_end(ap);
 }
 
-bool trial_can_time(struct trial *t, const struct seen *s)
+bool trial_knows_ridge(struct trial *t, const struct seen *s)
 {
-    enum { FORWARDS_MIN = 20 };
     char text[RUN_TEXT_SIZE];
-    const struct seen_phase *p = seen_step(s);
     if (!s->timed) return true;
     seen_text(s, text);
     if (s->cache_resident) {
         trial_rule_out(t, RANK_QUALITY,
                        "%s: its weights stay in the cache, so its time is not DRAM's", text);
-        return false;
-    }
-    if (p->n_timed < FORWARDS_MIN) {
-        trial_rule_out(t, RANK_QUALITY, "%s: %d forwards were timed, expected at least %d", text,
-                       (int)p->n_timed, FORWARDS_MIN);
         return false;
     }
     if (s->crowding >= 0.25) {
@@ -109,6 +102,22 @@ bool trial_can_time(struct trial *t, const struct seen *s)
     if (s->roofs_moved >= 0.25) {
         trial_rule_out(t, RANK_QUALITY, "%s: the roofs before and after it differ by %.0f %%", text,
                        100.0 * s->roofs_moved);
+        return false;
+    }
+    return true;
+}
+
+bool trial_can_time(struct trial *t, const struct seen *s)
+{
+    enum { FORWARDS_MIN = 20 };
+    char text[RUN_TEXT_SIZE];
+    const struct seen_phase *p = seen_step(s);
+    if (!s->timed) return true;
+    if (!trial_knows_ridge(t, s)) return false;
+    seen_text(s, text);
+    if (p->n_timed < FORWARDS_MIN) {
+        trial_rule_out(t, RANK_QUALITY, "%s: %d forwards were timed, expected at least %d", text,
+                       (int)p->n_timed, FORWARDS_MIN);
         return false;
     }
     if (p->calls * s->launch_ns >= 0.25 * p->ns.value) {
@@ -154,6 +163,7 @@ static void add(struct trial *t, const struct asking *a, double least, double mo
     struct question *q = &t->question[t->n_questions++];
     *q = (struct question){.predicted = a->predicted,
                            .found = a->found,
+                           .timed = t->timed && !a->counted,
                            .least = least,
                            .most = most,
                            .verdict = decide(a->found, least, most)};

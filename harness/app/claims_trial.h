@@ -37,8 +37,10 @@ enum { RANK_CONDITION = 1, RANK_PARTNER, RANK_QUALITY };
 void trial_rule_out(struct trial *t, int32_t rank, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* For times: weights from DRAM, 20 forwards measured, and below a quarter the calls' own cost, what
- * other processes took of the CPUs, and by how much the roofs moved.  Always true of a plan. */
+/* For sides of the ridge: weights from DRAM, and below a quarter what other processes took of the
+ * CPUs, and by how much the roofs moved.  Always true of a planned run. */
+bool trial_knows_ridge(struct trial *t, const struct seen *s);
+/* For times: the same, 20 forwards measured, and below a quarter the calls' own cost. */
 bool trial_can_time(struct trial *t, const struct seen *s);
 
 /* Ask about the runs (NULL-padded): found must lie in [least, most]. */
@@ -46,6 +48,7 @@ struct asking {
     const struct seen *of, *and_of;
     double predicted;
     struct reading found;
+    bool counted; /* found is FLOPs or bytes, whatever the run: no clock took part */
     double least, most;
 };
 void trial_ask(struct trial *t, const struct asking *a, const char *fmt, ...)
