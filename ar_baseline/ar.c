@@ -88,7 +88,7 @@ static void ar_next(struct decoder *d, struct pass *p)
             .tokens = a->tokens + (size_t)b * a->length + pos0,
             .logit_row = &a->last_row,
             .n_logits = 1,
-            .keep_kv = true,
+            .n_kept = n_rows,
         };
     *p = (struct pass){prefill ? PHASE_PREFILL : PHASE_DECODE, a->spec.batch, a->seq};
 }

@@ -119,7 +119,7 @@ static void clean_pass(struct block *d, struct pass *p, enum phase phase, int32_
             .tokens = denoise_row(&d->denoise, b) + pos0,
             .logit_row = &d->last_row,
             .n_logits = position_after(d, pos0 + n_rows) >= 0,
-            .keep_kv = true,
+            .n_kept = n_rows,
         };
     *p = (struct pass){phase, d->denoise.spec.batch, d->denoise.seq};
 }

@@ -100,7 +100,7 @@ void denoise_pass(struct denoise *d, struct pass *p, int32_t pos0, int32_t n_row
             .tokens = denoise_row(d, b) + pos0,
             .logit_row = row,
             .n_logits = n,
-            .keep_kv = false,
+            .n_kept = 0,
         };
     }
     *p = (struct pass){PHASE_DENOISE, n_seqs, d->seq};

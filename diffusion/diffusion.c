@@ -22,6 +22,8 @@ static enum err diffusion_check(const struct decode_spec *s, const struct model_
     if (s->block_length < 0 || (s->block_length && s->n_gen % s->block_length))
         return err_set(ERR_USAGE, "diffusion: n-gen %d is not a multiple of block-length %d",
                        s->n_gen, s->block_length);
+    if (s->cache != CACHE_NONE)
+        return err_set(ERR_USAGE, "diffusion: this build has no approximate caches");
     return ERR_NONE;
 }
 

@@ -32,10 +32,30 @@ const char *strategy_name(enum strategy s)
     return s == STRATEGY_SEQUENTIAL ? "sequential" : "random";
 }
 
+const char *cache_policy_name(enum cache_policy p)
+{
+    return p == CACHE_DUAL ? "dual" : p == CACHE_PREFIX ? "prefix" : "none";
+}
+
+bool cell_verifies(const struct cell *c)
+{
+    return strcmp(c->decoder, "ar-verify") == 0;
+}
+
+bool cell_denoises(const struct cell *c)
+{
+    return strcmp(c->decoder, "ar") != 0 && !cell_verifies(c);
+}
+
 struct cell cell_normal(const struct cell *c)
 {
     struct cell n = *c;
-    if (strcmp(n.decoder, "ar") == 0) {
+    if (!cell_verifies(&n)) {
+        n.spec.draft_tokens = 0;
+        n.spec.acceptance = 0;
+    }
+    if (strcmp(n.decoder, "diffusion") != 0) n.spec.cache = CACHE_NONE;
+    if (!cell_denoises(&n)) {
         n.spec.block_length = n.spec.steps = 0;
         n.spec.logits = LOGITS_MASKED;
         n.spec.head = HEAD_DEFAULT;
@@ -46,18 +66,18 @@ struct cell cell_normal(const struct cell *c)
     /* A model without a preset keeps what was asked for. */
     if (model_preset(n.model, 0, &model) == ERR_NONE) {
         if (n.layers == 0) n.layers = model.n_layer;
-        if (n.spec.head == HEAD_DEFAULT && strcmp(n.decoder, "ar") != 0)
+        if (n.spec.head == HEAD_DEFAULT && cell_denoises(&n))
             n.spec.head = model.head_shifted ? HEAD_SHIFTED : HEAD_SAME;
     }
     return n;
 }
 
-double cell_temperature(const struct cell *c)
+double cell_number(float v)
 {
     char text[32];
     for (int digits = 6; digits <= 9; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, (double)c->spec.temperature);
-        if (strtof(text, NULL) == c->spec.temperature) break;
+        snprintf(text, sizeof text, "%.*g", digits, (double)v);
+        if (strtof(text, NULL) == v) break;
     }
     return strtod(text, NULL);
 }
@@ -74,35 +94,41 @@ static void put_text(struct json *j, const char *key, const char *v)
     json_string(j, v);
 }
 
+static void put_number(struct json *j, const char *key, float v)
+{
+    json_key(j, key);
+    json_double(j, cell_number(v));
+}
+
 void cell_canonical(const struct cell *cell, struct strbuf *out)
 {
     struct cell c = cell_normal(cell);
     const struct decode_spec *s = &c.spec;
-    bool ar = strcmp(c.decoder, "ar") == 0;
+    bool denoises = cell_denoises(&c), verifies = cell_verifies(&c);
     struct json j;
     json_to_strbuf(&j, out);
     json_object_begin(&j);
+    if (verifies) put_number(&j, "acceptance", s->acceptance);
     put_int(&j, "batch", s->batch);
     if (s->batch_policy != BATCH_LOCKSTEP)
         put_text(&j, "batch-policy", batch_policy_name(s->batch_policy));
     if (s->block_length) put_int(&j, "block-length", s->block_length);
+    if (s->cache != CACHE_NONE) put_text(&j, "cache", cache_policy_name(s->cache));
     put_text(&j, "decoder", c.decoder);
+    if (verifies) put_int(&j, "draft-tokens", s->draft_tokens);
     put_text(&j, "dtype", dtype_name(c.dtype));
-    if (!ar) put_text(&j, "head", head_policy_name(s->head));
+    if (denoises) put_text(&j, "head", head_policy_name(s->head));
     put_text(&j, "kv-dtype", dtype_name(c.kv_dtype));
     if (c.launch_ns) put_int(&j, "launch-ns", c.launch_ns);
     put_int(&j, "layers", c.layers);
-    if (!ar) put_text(&j, "logits", logits_policy_name(s->logits));
+    if (denoises) put_text(&j, "logits", logits_policy_name(s->logits));
     put_text(&j, "model", c.model);
     put_int(&j, "n-gen", s->n_gen);
     put_int(&j, "n-prompt", s->n_prompt);
     put_int(&j, "seed", (int64_t)s->seed);
     if (s->steps) put_int(&j, "steps", s->steps);
-    if (!ar) put_text(&j, "strategy", strategy_name(s->strategy));
-    if (s->temperature > 0) {
-        json_key(&j, "temperature");
-        json_double(&j, cell_temperature(&c));
-    }
+    if (denoises) put_text(&j, "strategy", strategy_name(s->strategy));
+    if (s->temperature > 0) put_number(&j, "temperature", s->temperature);
     if (c.threads) put_int(&j, "threads", c.threads);
     put_int(&j, "workload", WORKLOAD_VERSION);
     json_object_end(&j);

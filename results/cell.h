@@ -18,6 +18,7 @@ struct cell {
     int32_t threads;       /* cpu; 0: one per CPU of the affinity mask                 */
     char device[40];       /* "cpu", "cuda:0", "sim:a100-80gb"                         */
     int64_t launch_ns;     /* sim: cost added to every call                            */
+    char draft[16];        /* ar-verify: who drafts; "none": drafts cost nothing           */
     char match[16];        /* what a pair holds equal: "policy", "latency", "memory"   */
 };
 
@@ -34,12 +35,18 @@ enum { CELL_KEY_SIZE = 65 };
 /* SHA-256 of the canonical form, in hex. */
 void cell_key(const struct cell *c, char out[CELL_KEY_SIZE]);
 
-/* The temperature as a double that prints as the float was written: 0.7, not 0.69999998. */
-double cell_temperature(const struct cell *c);
+/* A float as the double that prints as it was written: 0.7, not 0.69999998. */
+double cell_number(float v);
+
+/* Whether its decoder reveals masks: only then it has a schedule, a strategy and a head. */
+bool cell_denoises(const struct cell *c);
+/* Whether its decoder verifies drafts. */
+bool cell_verifies(const struct cell *c);
 
 const char *logits_policy_name(enum logits_policy p);
 const char *head_policy_name(enum head_policy p);
 const char *batch_policy_name(enum batch_policy p);
 const char *strategy_name(enum strategy s);
+const char *cache_policy_name(enum cache_policy p);
 
 #endif

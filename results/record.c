@@ -15,7 +15,7 @@ static enum err add_cell(struct store *s, const struct cell *cell, char id[CELL_
 {
     struct cell c = cell_normal(cell);
     const struct decode_spec *d = &c.spec;
-    bool ar = strcmp(c.decoder, "ar") == 0;
+    bool denoises = cell_denoises(&c), verifies = cell_verifies(&c);
     struct strbuf text = {0};
     cell_canonical(&c, &text);
     enum err e = strbuf_check(&text);
@@ -35,14 +35,16 @@ static enum err add_cell(struct store *s, const struct cell *cell, char id[CELL_
         arg_int(&a, d->n_gen);
         arg_int_above(&a, d->block_length, 0);
         arg_int_above(&a, d->steps, 0);
-        arg_text(&a, ar ? NULL : strategy_name(d->strategy));
-        arg_null(&a); /* cache */
-        arg_text(&a, ar ? NULL : logits_policy_name(d->logits));
-        arg_text(&a, ar ? NULL : head_policy_name(d->head));
-        arg_real(&a, cell_temperature(&c));
+        arg_text(&a, denoises ? strategy_name(d->strategy) : NULL);
+        arg_text(&a, d->cache == CACHE_NONE ? NULL : cache_policy_name(d->cache));
+        arg_text(&a, denoises ? logits_policy_name(d->logits) : NULL);
+        arg_text(&a, denoises ? head_policy_name(d->head) : NULL);
+        arg_real(&a, cell_number(d->temperature));
         arg_int(&a, (int64_t)d->seed);
         arg_int_above(&a, c.threads, 0);
         arg_int(&a, c.launch_ns);
+        arg_int_above(&a, verifies ? d->draft_tokens : -1, -1);
+        arg_real_above(&a, verifies ? cell_number(d->acceptance) : -1, -1);
         e = db_run(s, &a);
     }
     strbuf_free(&text);

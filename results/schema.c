@@ -14,9 +14,12 @@
 #include "harness/base/strbuf.h"
 #include "results/db.h"
 
-/* In order of `from`; none yet. */
-static const struct schema_step steps[] = {{0, NULL}};
-enum { N_STEPS = 0 };
+/* In order of `from`. */
+static const struct schema_step steps[] = {
+    {1, "ALTER TABLE cell ADD COLUMN draft_tokens INTEGER CHECK (draft_tokens >= 0);"
+        "ALTER TABLE cell ADD COLUMN acceptance REAL CHECK (acceptance BETWEEN 0 AND 1)"},
+};
+enum { N_STEPS = sizeof steps / sizeof steps[0] };
 
 struct identity {
     int64_t application_id, user_version, n_objects;

@@ -6,7 +6,7 @@
 -- results/README.md describes every column.
 
 PRAGMA application_id = 1380404549; -- "RGME"
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,
@@ -86,7 +86,9 @@ CREATE TABLE cell (
     temperature   REAL NOT NULL CHECK (temperature >= 0),
     seed          INTEGER NOT NULL,
     threads       INTEGER CHECK (threads > 0), -- as asked for; NULL: one per CPU
-    launch_ns     INTEGER NOT NULL CHECK (launch_ns >= 0)
+    launch_ns     INTEGER NOT NULL CHECK (launch_ns >= 0),
+    draft_tokens  INTEGER CHECK (draft_tokens >= 0), -- since version 2, like the next
+    acceptance    REAL CHECK (acceptance BETWEEN 0 AND 1)
 ) STRICT;
 
 -- ---- what happened ----------------------------------------------------------------------
@@ -248,7 +250,7 @@ CREATE VIEW v_run AS
 SELECT r.run_id, r.cell_id, r.status, r.message, d.device, d.kind AS device_kind, c.model,
        c.layers, c.decoder, c.dtype, c.kv_dtype, c.batch_seqs, c.batch_policy, c.prompt_tokens,
        c.gen_tokens, c.block_tokens, c.denoise_steps, c.strategy, c.cache, c.logits, c.head,
-       c.temperature, c.seed, COALESCE(r.threads, c.threads) AS threads, r.variant, c.launch_ns,
+       c.draft_tokens, c.acceptance, c.temperature, c.seed, COALESCE(r.threads, c.threads) AS threads, r.variant, c.launch_ns,
        r.match, r.pair_id, r.pair_baseline, r.cache_resident, r.weight_bytes, r.tokens_sha256,
        r.recorded_utc, r.invocation_id, i.sweep_name, b.git_sha, b.git_dirty, r.device_id,
        d.description AS device_description
@@ -624,7 +626,7 @@ arm AS MATERIALIZED (SELECT * FROM v_arm)
 SELECT p.pair_id, d.device, d.kind AS device_kind, c.model, c.dtype, p.match,
        p.baseline_run_id, p.run_id, bc.decoder AS baseline_decoder, c.decoder,
        bc.batch_seqs AS baseline_batch_seqs, c.batch_seqs, c.prompt_tokens, c.gen_tokens,
-       c.block_tokens, c.denoise_steps, c.strategy, c.cache,
+       c.block_tokens, c.denoise_steps, c.strategy, c.cache, c.draft_tokens, c.acceptance,
        pt.decode_tokens_per_s / bt.decode_tokens_per_s AS decode_ratio,
        pt.decode_tokens_per_s / bt.decode_tokens_per_s * q.decode_lo AS decode_ratio_lo,
        pt.decode_tokens_per_s / bt.decode_tokens_per_s * q.decode_hi AS decode_ratio_hi,

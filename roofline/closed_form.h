@@ -143,6 +143,11 @@ double closed_block_speed(const struct closed_model *m, struct roof r, double ba
 double closed_block_flop_per_token(const struct closed_model *m, double cached, double block,
                                    double tpf);
 
+/* ---- AR that verifies k drafted tokens per forward, each right with probability p: what a
+ *      block of k + 1 costs, without a commit ---- */
+/* Expected tokens per forward: 1 + p + ... + p^k = (1 - p^(k+1)) / (1 - p). */
+double closed_verify_tpf(double n_drafted, double acceptance);
+
 /* ---- approximate caches on full-sequence diffusion: per block one refresh of all L
  *      positions, then S - 1 forwards that reuse its keys and values ---- */
 /* A dual-cache reuse step computes b rows against all L positions. */

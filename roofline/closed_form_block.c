@@ -117,6 +117,14 @@ double closed_block_flop_per_token(const struct closed_model *m, double cached, 
     return closed_block_flop(m, 1.0, cached, block) / tpf;
 }
 
+/* ---- verified drafts ---- */
+
+double closed_verify_tpf(double n_drafted, double acceptance)
+{
+    if (acceptance >= 1.0) return n_drafted + 1.0;
+    return (1.0 - pow(acceptance, n_drafted + 1.0)) / (1.0 - acceptance);
+}
+
 /* ---- approximate caches ---- */
 
 double closed_dual_reuse_flop(const struct closed_model *m, double batch, double len, double block)

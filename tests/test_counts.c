@@ -24,6 +24,9 @@ struct shape {
     int64_t p_lin, head, vectors, d, v, n, h, hk, dh, s, s_kv;
     int64_t batch, prompt, gen, block, steps;
     bool shifted, all_logits;
+    int64_t drafts;
+    double acceptance;
+    uint64_t seed;
 };
 
 /* A forward of B sequences: q rows each from position pos0, m logit rows in all. */
@@ -56,6 +59,36 @@ static void count_ar(struct totals t[PHASE_COUNT], const struct shape *g)
         forward(&t[PHASE_DECODE], g, len, 1, len, g->batch);
         commit(&t[PHASE_DECODE], g, len);
     }
+}
+
+/* Sequence by sequence: forwards over the last token and its drafts.  The draws are those of the
+ * decoder, from the definition: word 0 of Philox at (position, 0, 4, request) below p 2^32. */
+static void count_ar_verify(struct totals t[PHASE_COUNT], const struct shape *g)
+{
+    struct shape one = *g;
+    int64_t pairs = 0, longest = 0, all = 0;
+    struct totals *v = &t[PHASE_VERIFY];
+    for (int64_t i = 0; i < g->prompt; i++) pairs += i + 1;
+    forward(&t[PHASE_PREFILL], g, pairs, g->prompt, g->prompt, g->batch);
+    commit(&t[PHASE_PREFILL], g, g->prompt);
+    one.batch = 1;
+    for (int64_t r = 0; r < g->batch; r++) {
+        int64_t forwards = 0;
+        for (int64_t len = g->prompt + 1, end = g->prompt + g->gen; len < end; forwards++) {
+            int64_t q = g->drafts + 1 < end - len ? g->drafts + 1 : end - len, right = 0;
+            for (bool ok = true; ok && right < q - 1; right += ok) {
+                uint32_t at[4] = {(uint32_t)(len + right), 0, 4, (uint32_t)r};
+                ok = philox4x32(at, g->seed).word[0] < g->acceptance * 4294967296.0;
+            }
+            for (pairs = 0, all = 0; all < q; all++) pairs += len + all;
+            forward(v, &one, pairs, q, len + q - 1, q);
+            for (int64_t j = 0; j <= right; j++) commit(v, &one, len++);
+        }
+        if (forwards > longest) longest = forwards;
+    }
+    /* The weights are read once for the sequences of a forward, not once for each. */
+    v->weight -= (v->forwards - longest) * g->s * (g->p_lin + g->vectors + g->head);
+    v->forwards = longest;
 }
 
 /* Denoise n masks of [first, first + n) in at most `steps` forwards of q rows that see `seen`;
@@ -122,6 +155,8 @@ static struct shape shape_of(const struct cell *c)
         .block = c->spec.block_length, .steps = c->spec.steps,
         .shifted = c->spec.head == HEAD_DEFAULT ? m.head_shifted : c->spec.head == HEAD_SHIFTED,
         .all_logits = c->spec.logits == LOGITS_ALL,
+        .drafts = c->spec.draft_tokens, .acceptance = (double)c->spec.acceptance,
+        .seed = c->spec.seed,
     };
 }
 
@@ -132,11 +167,12 @@ static void compare(const struct cell *c)
     struct totals want[PHASE_COUNT] = {0};
     struct shape g = shape_of(c);
     char what[200];
-    snprintf(what, sizeof what, "%s/%d %s B%d P%d G%d b%d S%d %s %s", c->model, c->layers,
+    snprintf(what, sizeof what, "%s/%d %s B%d P%d G%d b%d S%d k%d a%g %s %s", c->model, c->layers,
              c->decoder, c->spec.batch, c->spec.n_prompt, c->spec.n_gen, c->spec.block_length,
-             c->spec.steps, g.shifted ? "shifted" : "same", g.all_logits ? "all" : "masked");
+             c->spec.steps, c->spec.draft_tokens, (double)c->spec.acceptance, g.shifted ? "shifted" : "same", g.all_logits ? "all" : "masked");
 
     if (strcmp(c->decoder, "ar") == 0) count_ar(want, &g);
+    if (strcmp(c->decoder, "ar-verify") == 0) count_ar_verify(want, &g);
     if (strcmp(c->decoder, "diffusion") == 0) count_diffusion(want, &g);
     if (strcmp(c->decoder, "block") == 0) count_block(want, &g);
 
@@ -221,17 +257,20 @@ static void random_points_equal_the_independent_count(void **state)
 {
     static const char *const models[] = {"llama3-8b", "llada-8b", "qwen2.5-7b", "dream-7b",
                                          "sdar-8b", "qwen2.5-0.5b", "tiny-test"};
-    static const char *const decoders[] = {"ar", "diffusion", "block"};
+    static const char *const decoders[] = {"ar", "diffusion", "block", "ar-verify"};
     for (uint64_t i = 0; i < 400; i++) {
         uint64_t r = mix64(i);
-        const char *decoder = decoders[pick(&r, 3)], *model = models[pick(&r, 7)];
+        const char *decoder = decoders[pick(&r, 4)], *model = models[pick(&r, 7)];
         struct cell c = cell_of(model, pick(&r, 4), decoder);
         c.dtype = pick(&r, 2) ? DTYPE_BF16 : DTYPE_F32;
         c.kv_dtype = pick(&r, 2) ? DTYPE_BF16 : DTYPE_F32;
         c.spec.batch = 1 + pick(&r, 5);
         c.spec.n_prompt = 1 + pick(&r, 40);
         c.spec.n_gen = 1 + pick(&r, 60);
-        if (strcmp(decoder, "ar") != 0) {
+        if (strcmp(decoder, "ar-verify") == 0) {
+            c.spec.draft_tokens = pick(&r, 3) ? pick(&r, 9) : 0;
+            c.spec.acceptance = (float)pick(&r, 5) / 4;
+        } else if (strcmp(decoder, "ar") != 0) {
             c.spec.head = pick(&r, 3);
             c.spec.logits = pick(&r, 2);
             c.spec.strategy = pick(&r, 2);

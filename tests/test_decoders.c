@@ -26,7 +26,7 @@ static struct decode_spec spec(int32_t batch, int32_t n_prompt, int32_t n_gen, i
 {
     return (struct decode_spec){.batch = batch, .n_prompt = n_prompt, .n_gen = n_gen,
                                 .block_length = block, .steps = steps, .seed = 5,
-                                .head = HEAD_SAME};
+                                .draft_tokens = 3, .acceptance = 0.6f, .head = HEAD_SAME};
 }
 
 /* Decode to the end; tokens (to be freed) and forwards by phase. */
@@ -197,10 +197,10 @@ static void all_logits_choose_the_same(void **state)
 /* Sequence 0 gets the same tokens alone as in any company, sampled ones included. */
 static void company_changes_nothing(void **state)
 {
-    static const char *const decoders[] = {"ar", "diffusion", "block"};
+    static const char *const decoders[] = {"ar", "diffusion", "block", "ar-verify"};
     struct toy t;
     toy_open(&t, "tiny-test", DTYPE_BF16, 2);
-    for (int32_t i = 0; i < 3; i++)
+    for (int32_t i = 0; i < 4; i++)
         for (int32_t warm = 0; warm < 2; warm++)
             for (enum batch_policy policy = BATCH_LOCKSTEP; policy <= BATCH_RAGGED; policy++) {
                 struct decode_spec s = spec(1, 8, 16, 8, 6);
@@ -268,12 +268,12 @@ static void ragged_sequences_stop_when_done(void **state)
  * runs them all. */
 static void planned_counts_are_the_counts_of_a_run(void **state)
 {
-    static const char *const decoders[] = {"ar", "diffusion", "block"};
+    static const char *const decoders[] = {"ar", "diffusion", "block", "ar-verify"};
     struct toy t;
     toy_open(&t, "tiny-test", DTYPE_BF16, 2);
     struct plan *p = malloc(sizeof *p);
     assert_non_null(p);
-    for (int32_t i = 0; i < 3; i++) {
+    for (int32_t i = 0; i < 4; i++) {
         struct cell c = {.dtype = DTYPE_BF16, .kv_dtype = DTYPE_F32, .spec = spec(2, 9, 15, 8, 3)};
         if (i == 1) c.spec.block_length = 5;
         snprintf(c.model, sizeof c.model, "tiny-test");
@@ -308,10 +308,10 @@ static void planned_counts_are_the_counts_of_a_run(void **state)
 /* A recorded forward does the same work again, also after the decode has gone on. */
 static void a_replay_is_the_same_forward(void **state)
 {
-    static const char *const decoders[] = {"ar", "diffusion", "block"};
+    static const char *const decoders[] = {"ar", "diffusion", "block", "ar-verify"};
     struct toy t;
     toy_open(&t, "tiny-test", DTYPE_BF16, 2);
-    for (int32_t i = 0; i < 3; i++) {
+    for (int32_t i = 0; i < 4; i++) {
         struct decode_spec s = spec(2, 8, 16, 8, 3);
         struct session *n;
         struct recording *r[64];

@@ -188,7 +188,7 @@ static void a_batch_is_its_sequences(void **state)
             .tokens = text + seqs[i].from,
             .logit_row = row,
             .n_logits = seqs[i].n,
-            .keep_kv = true,
+            .n_kept = seqs[i].n,
         };
     struct pass p = {PHASE_DENOISE, 3, s};
     struct kv_cache *c = toy_cache(&t, 3, 24);

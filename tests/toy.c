@@ -68,7 +68,7 @@ float *toy_rows(struct toy *t, struct kv_cache *c, int32_t slot, const int32_t *
         .tokens = tokens,
         .logit_row = row,
         .n_logits = n,
-        .keep_kv = keep,
+        .n_kept = keep ? n : 0,
     };
     struct pass p = {PHASE_DENOISE, 1, &s};
     return toy_forward(t, c, &p);

@@ -29,6 +29,8 @@ static void decoder_words(char *buf, size_t n, const char *decoder, int64_t bloc
 {
     if (strcmp(decoder, "ar") == 0)
         snprintf(buf, n, "AR");
+    else if (strcmp(decoder, "ar-verify") == 0)
+        snprintf(buf, n, "AR with verified drafts");
     else if (strcmp(decoder, "block") == 0)
         snprintf(buf, n, "block diffusion, block %lld, %lld steps", (long long)block,
                  (long long)steps);
@@ -75,6 +77,18 @@ static enum err pair_line(void *ctx, const struct store_result_row *row)
     return ERR_NONE;
 }
 
+/* n, median error */
+static enum err prediction_line(void *ctx, const struct store_result_row *row)
+{
+    const struct answer *a = ctx;
+    if (row->value[1].type != VALUE_REAL) return ERR_NONE;
+    fprintf(a->out,
+            "  The roofline model with these roofs predicts the time of a forward to %.0f %% "
+            "(median over %lld kinds of forward).\n",
+            100 * real(&row->value[1]), (long long)row->value[0].i);
+    return ERR_NONE;
+}
+
 static enum err device_lines(void *ctx, const struct store_result_row *row)
 {
     struct answer *a = ctx;
@@ -93,10 +107,20 @@ static enum err device_lines(void *ctx, const struct store_result_row *row)
         "JOIN v_phase p ON p.run_id = f.run_id AND p.phase = f.phase "
         "LEFT JOIN v_step s ON s.run_id = f.run_id AND s.phase = f.phase "
         "JOIN v_throughput t ON t.run_id = f.run_id "
-        "WHERE r.device = ?1 AND f.work = 'algorithmic' AND f.phase IN ('decode', 'denoise') "
+        "WHERE r.device = ?1 AND f.work = 'algorithmic' AND f.phase IN ('decode', 'verify', 'denoise') "
         "AND f.run_id IN " NEWEST
         "ORDER BY f.batch_seqs, f.decoder, f.block_tokens, f.denoise_steps",
         &device, 1, point_line, a));
+    TRY(store_query(
+        a->store,
+        "WITH error AS (SELECT abs(AVG(f.predicted_ceilings_ns) / s.median_ns - 1) AS e "
+        "FROM forward f JOIN run r ON r.run_no = f.run_no JOIN v_run v ON v.run_id = r.run_id "
+        "JOIN v_step s ON s.run_id = r.run_id AND s.phase = f.phase "
+        "WHERE v.device = ?1 AND f.kind = 'pinned' AND r.run_id IN " NEWEST
+        "GROUP BY r.run_id, f.phase), "
+        "ranked AS (SELECT e, ROW_NUMBER() OVER (ORDER BY e) AS i, COUNT(*) OVER () AS n FROM error) "
+        "SELECT MAX(n), AVG(iif(i IN ((n + 1) / 2, n / 2 + 1), e, NULL)) FROM ranked",
+        &device, 1, prediction_line, a));
     return store_query(
         a->store,
         "SELECT b.decoder, b.batch_seqs, b.block_tokens, b.denoise_steps, "

@@ -23,6 +23,10 @@ static const char *strategy_word(int32_t i)
 {
     return strategy_name((enum strategy)i);
 }
+static const char *cache_word(int32_t i)
+{
+    return cache_policy_name((enum cache_policy)i);
+}
 static const char *dtype_word(int32_t i)
 {
     return dtype_name((enum dtype)i);
@@ -59,6 +63,13 @@ static enum err check_device(const char *text)
                    text);
 }
 
+static enum err check_draft(const char *text)
+{
+    if (strcmp(text, "none") == 0) return ERR_NONE;
+    return err_set(ERR_USAGE, "\"%s\": this build has no draft model, so drafts cost nothing: none",
+                   text);
+}
+
 static enum err check_match(const char *text)
 {
     if (strcmp(text, "policy") == 0) return ERR_NONE;
@@ -73,6 +84,8 @@ enum { MAX_SEQS = 1 << 20, MAX_TOKENS = 1 << 24, MAX_THREADS = 4096, MAX_LAYERS 
 
 static const char in_model[] = "Model", in_work[] = "Workload", in_decoding[] = "Decoding",
                   in_machine[] = "Machine";
+static const char denoisers[] = "diffusion block ", verifiers[] = "ar-verify ",
+                  cachers[] = "diffusion ";
 
 static const struct axis table[] = {
     {"model", 'm', AXIS_TEXT, in_model, CELL(model), .fallback = "qwen2.5-0.5b",
@@ -92,7 +105,7 @@ static const struct axis table[] = {
     {"n-gen", 'n', AXIS_INT, in_work, CELL(spec.n_gen), .min = 1, .max = MAX_TOKENS,
      .fallback = "64", .help = "tokens to generate for each sequence"},
     {"batch-policy", 0, AXIS_ENUM, in_work, CELL(spec.batch_policy), .max = BATCH_RAGGED,
-     .fallback = "lockstep", .word = batch_word, .unused_by = "ar",
+     .fallback = "lockstep", .word = batch_word, .only_for = denoisers,
      .help = "whether all sequences of a batch take the same number of steps"},
     {"seed", 0, AXIS_INT, in_work, CELL(spec.seed), .max = INT64_MAX, .fallback = "1",
      .help = "of weights, prompts, orders and sampling"},
@@ -100,19 +113,28 @@ static const struct axis table[] = {
     {"decoder", 0, AXIS_TEXT, in_decoding, CELL(decoder), .fallback = "ar", .check = check_decoder,
      .help = "who decides what each forward computes (regime list decoders)"},
     {"block-length", 0, AXIS_INT, in_decoding, CELL(spec.block_length), .min = 1, .max = MAX_TOKENS,
-     .derived = "block: 32; diffusion: one block of --n-gen", .unused_by = "ar",
+     .derived = "block: 32; diffusion: one block of --n-gen", .only_for = denoisers,
      .help = "positions denoised together"},
     {"steps", 0, AXIS_INT, in_decoding, CELL(spec.steps), .min = 1, .max = MAX_TOKENS,
-     .derived = "one token per step", .unused_by = "ar", .help = "denoise forwards per block"},
+     .derived = "one token per step", .only_for = denoisers, .help = "denoise forwards per block"},
     {"strategy", 0, AXIS_ENUM, in_decoding, CELL(spec.strategy), .max = STRATEGY_SEQUENTIAL,
-     .fallback = "random", .word = strategy_word, .unused_by = "ar",
+     .fallback = "random", .word = strategy_word, .only_for = denoisers,
      .help = "which masked positions are revealed first"},
     {"logits", 0, AXIS_ENUM, in_decoding, CELL(spec.logits), .max = LOGITS_ALL,
-     .fallback = "masked", .word = logits_word, .unused_by = "ar",
+     .fallback = "masked", .word = logits_word, .only_for = denoisers,
      .help = "generation rows whose logits are computed: still masked ones, or all"},
     {"head", 0, AXIS_ENUM, in_decoding, CELL(spec.head), .max = HEAD_SHIFTED, .fallback = "default",
-     .word = head_word, .unused_by = "ar",
+     .word = head_word, .only_for = denoisers,
      .help = "row that predicts a position: its own, the one before, or as the model has it"},
+    {"cache", 0, AXIS_ENUM, in_decoding, CELL(spec.cache), .max = CACHE_DUAL, .fallback = "none",
+     .word = cache_word, .only_for = cachers,
+     .help = "approximate cache, renewed at each block: of what is before it, or of both sides"},
+    {"draft-tokens", 0, AXIS_INT, in_decoding, CELL(spec.draft_tokens), .max = 64, .fallback = "4",
+     .only_for = verifiers, .help = "tokens drafted for each verify forward"},
+    {"acceptance", 0, AXIS_FLOAT, in_decoding, CELL(spec.acceptance), .max = 1, .fallback = "0.8",
+     .only_for = verifiers, .help = "probability that a drafted token is right"},
+    {"draft", 0, AXIS_TEXT, in_decoding, CELL(draft), .fallback = "none", .check = check_draft,
+     .only_for = verifiers, .help = "who drafts; none: drafts cost nothing"},
     {"temperature", 0, AXIS_FLOAT, in_decoding, CELL(spec.temperature), .max = 100, .fallback = "0",
      .help = "of sampling; 0: the likeliest token"},
     {"match", 0, AXIS_TEXT, in_decoding, CELL(match), .fallback = "policy", .check = check_match,
@@ -126,7 +148,6 @@ static const struct axis table[] = {
      .device_kind = "sim", .help = "time added to every kernel call of a prediction"},
 
     {"threshold", .kind = AXIS_TEXT, .not_yet = "this build has no confidence strategies"},
-    {"cache", .kind = AXIS_TEXT, .not_yet = "this build has no approximate caches"},
     {"graph", .kind = AXIS_TEXT, .not_yet = "this build records no CUDA graphs"},
     {"matmul", .kind = AXIS_TEXT, .not_yet = "this build has one matmul for each device"},
     {"counters", .kind = AXIS_TEXT, .not_yet = "this build reads no hardware counters"},
@@ -153,9 +174,17 @@ const struct axis *axis_by_letter(char letter)
     return NULL;
 }
 
+static bool in_list(const char *list, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *p = list; *p; p = strchr(p, ' ') + 1)
+        if (strncmp(p, name, n) == 0 && p[n] == ' ') return true;
+    return false;
+}
+
 bool axis_applies(const struct axis *a, const struct cell *c)
 {
-    if (a->unused_by && strcmp(a->unused_by, c->decoder) == 0) return false;
+    if (a->only_for && !in_list(a->only_for, c->decoder)) return false;
     if (!a->device_kind) return true;
     size_t n = strlen(a->device_kind);
     return strncmp(c->device, a->device_kind, n) == 0 && (c->device[n] == ':' || !c->device[n]);

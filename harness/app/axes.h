@@ -31,7 +31,7 @@ struct axis {
     const char *derived;  /* what stands in for it then, in words                        */
     const char *(*word)(int32_t i);      /* ENUM                                      */
     enum err (*check)(const char *text); /* TEXT: ERR_USAGE with the reason           */
-    const char *unused_by;   /* decoder that has no such axis; NULL: all have it          */
+    const char *only_for;    /* decoders that have it, a blank after each; NULL: all      */
     const char *device_kind; /* only devices of this kind have it; NULL: all              */
     const char *help;
     const char *not_yet; /* why this build does not have it; NULL: it does            */

@@ -4,11 +4,12 @@
 #include <string.h>
 
 #include "ar_baseline/ar.h"
+#include "ar_baseline/ar_verify.h"
 #include "diffusion/block.h"
 #include "diffusion/diffusion.h"
 
-static const struct decoder_ops *const decoders[] = {&decoder_ar, &decoder_diffusion,
-                                                     &decoder_block};
+static const struct decoder_ops *const decoders[] = {&decoder_ar, &decoder_ar_verify,
+                                                     &decoder_diffusion, &decoder_block};
 enum { N_DECODERS = sizeof decoders / sizeof decoders[0] };
 
 const struct decoder_ops *decoder_at(int32_t i)

@@ -186,6 +186,18 @@ static void predict_times(const struct plan *p, struct prediction *out, int64_t 
         forwards ? (double)tokens / (double)forwards / (double)batch : 0;
 }
 
+/* A forward over `block` positions after `cached` ones, against AR's. */
+static void predict_block(struct prediction *out, const struct closed_model *m, double batch,
+                          double cached, double block)
+{
+    struct roof r = out->roof;
+    out->ridge_batch = closed_block_ridge_batch(m, r, cached, block);
+    out->tokens_per_forward_needed =
+        closed_exists(closed_block_equal_tpf(m, r, batch, cached, block));
+    out->tokens_per_forward_always = closed_exists(closed_block_tpf_inf(m, r, cached, block));
+    out->crossover_batch = closed_block_crossover(m, r, cached, block, out->tokens_per_forward);
+}
+
 void plan_predict(const struct cell *c, const struct plan *p, struct prediction *out)
 {
     struct closed_model m = closed_model_of(&p->config, c->dtype, c->kv_dtype);
@@ -215,12 +227,8 @@ void plan_predict(const struct cell *c, const struct plan *p, struct prediction 
         out->tokens_per_forward_needed =
             closed_exists(closed_full_equal_tpf(&m, r, s->batch, s->n_prompt, s->n_gen));
     } else if (strcmp(c->decoder, "block") == 0) {
-        double b = s->block_length;
-        out->ridge_batch = closed_block_ridge_batch(&m, r, middle, b);
-        out->tokens_per_forward_needed =
-            closed_exists(closed_block_equal_tpf(&m, r, s->batch, middle, b));
-        out->tokens_per_forward_always = closed_exists(closed_block_tpf_inf(&m, r, middle, b));
-        out->crossover_batch =
-            closed_block_crossover(&m, r, middle, b, out->tokens_per_forward);
+        predict_block(out, &m, s->batch, middle, s->block_length);
+    } else if (strcmp(c->decoder, "ar-verify") == 0) {
+        predict_block(out, &m, s->batch, middle, s->draft_tokens + 1);
     }
 }

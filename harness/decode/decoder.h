@@ -25,6 +25,12 @@ enum strategy {
     STRATEGY_SEQUENTIAL /* reveal them from left to right             */
 };
 
+enum cache_policy {
+    CACHE_NONE,
+    CACHE_PREFIX, /* keys and values before the block are reused: it and all after it computed  */
+    CACHE_DUAL    /* and those after it: only the block is computed                             */
+};
+
 /* What to decode and how; the part of a cell that a decoder sees. */
 struct decode_spec {
     int32_t batch;        /* sequences                                                     */
@@ -36,8 +42,11 @@ struct decode_spec {
     enum head_policy head;
     enum strategy strategy;
     enum batch_policy batch_policy;
+    enum cache_policy cache;
+    int32_t draft_tokens; /* tokens drafted for each verify forward                        */
+    float acceptance;     /* probability that a drafted token is the model's choice        */
     float temperature;
-    uint64_t seed;        /* prompts, orders and sampling                                  */
+    uint64_t seed;        /* prompts, orders, acceptance and sampling                      */
 };
 
 /* What one forward did, in the decoder's own terms. */
@@ -54,6 +63,10 @@ struct decoder;
 struct decoder_ops {
     const char *name; /* "ar", "block": the word in results */
     const char *help;
+    bool sequences_differ; /* in a lockstep batch too: one cannot stand for all              */
+    /* Whose tokens it is given as drafts before it starts, decoded untimed; NULL: none.  Where
+     * nothing is computed there are none to give. */
+    const struct decoder_ops *drafts_from;
 
     /* Whether this decoder can run the spec on the model: ERR_USAGE with the reason. */
     enum err (*check)(const struct decode_spec *s, const struct model_config *c);
@@ -62,6 +75,8 @@ struct decoder_ops {
     enum err (*create)(const struct decode_spec *s, const struct model_config *c,
                        struct decoder **out);
     bool (*done)(const struct decoder *d);
+    /* tokens[batch, n_prompt + n_gen] of drafts_from, which outlive d; NULL without drafts_from. */
+    void (*take_drafts)(struct decoder *d, const int32_t *tokens);
     /* The next forward; pointers in it stay valid until accept. */
     void (*next)(struct decoder *d, struct pass *p);
     /* keys[logit rows of the pass]: who asks for random numbers in each row. */

@@ -8,6 +8,7 @@ struct recording {
     struct recording *next;
     struct pass pass;         /* owned copies throughout */
     int32_t *tokens, *logit_rows;
+    int32_t *valid;           /* [n_seqs]: cached positions it found */
     struct row_key *keys;
 };
 
@@ -23,6 +24,7 @@ struct session {
     struct row_stat *stats;     /* owned [max_logits] */
     struct row_key *keys;       /* owned [max_logits] */
     int32_t *valid;             /* owned [batch]: scratch of a replay */
+    int32_t *drafts;            /* owned: tokens of the decoder's drafts_from; NULL: none   */
     struct recording *recorded; /* owned list */
 };
 
@@ -41,6 +43,38 @@ int64_t session_bytes(const struct kernels *k, const struct model_config *c,
     return kv_cache_bytes(k, c, &size);
 }
 
+/* The first `count` tokens of a decode that nobody times. */
+static enum err decode_all(struct model *m, const struct decoder_ops *ops,
+                           const struct decode_spec *s, enum dtype kv, size_t count, int32_t *out)
+{
+    struct session *n;
+    struct step_work work;
+    enum err e = ERR_NONE;
+    TRY(session_create(m, ops, s, kv, &n));
+    while (e == ERR_NONE && !session_done(n)) e = session_step(n, &work);
+    if (e == ERR_NONE) memcpy(out, session_tokens(n), count * sizeof *out);
+    session_free(n);
+    return e;
+}
+
+/* Before the session has a cache of its own, so that there is one at a time. */
+static enum err make_drafts(struct session *n, enum dtype kv)
+{
+    const struct decode_spec *s = &n->spec;
+    size_t count = (size_t)s->batch * ((size_t)s->n_prompt + (size_t)s->n_gen);
+    if (!n->ops->drafts_from || !kernels_computes(model_kernels(n->model))) return ERR_NONE;
+    n->drafts = calloc(count, sizeof *n->drafts);
+    if (!n->drafts) return err_set(ERR_NOMEM, "drafts of %d sequences: out of memory", s->batch);
+    return decode_all(n->model, n->ops->drafts_from, s, kv, count, n->drafts);
+}
+
+static enum err make_decoder(const struct session *n, struct decoder **out)
+{
+    TRY(n->ops->create(&n->spec, model_config_of(n->model), out));
+    if (n->drafts) n->ops->take_drafts(*out, n->drafts);
+    return ERR_NONE;
+}
+
 enum err session_create(struct model *m, const struct decoder_ops *ops,
                         const struct decode_spec *s, enum dtype kv, struct session **out)
 {
@@ -54,7 +88,8 @@ enum err session_create(struct model *m, const struct decoder_ops *ops,
     n->spec = *s;
     n->ops = ops;
     n->copies = 1;
-    if (!kernels_computes(model_kernels(m)) && s->batch_policy == BATCH_LOCKSTEP) {
+    if (!kernels_computes(model_kernels(m)) && s->batch_policy == BATCH_LOCKSTEP &&
+        !ops->sequences_differ) {
         /* Sequences in lockstep all do the same, and nobody asks for their tokens: decode one
          * and count it as many times. */
         n->copies = s->batch;
@@ -69,7 +104,8 @@ enum err session_create(struct model *m, const struct decoder_ops *ops,
     if (!n->stats || !n->keys || !n->valid)
         TRY_OUT(err_set(ERR_NOMEM, "session: %lld logit rows: out of memory",
                         (long long)size.max_logits));
-    TRY_OUT(ops->create(&n->spec, c, &n->decoder));
+    TRY_OUT(make_drafts(n, kv));
+    TRY_OUT(make_decoder(n, &n->decoder));
     TRY_OUT(kv_cache_create(m, &size, &n->cache));
     *out = n;
     return ERR_NONE;
@@ -83,6 +119,7 @@ static void recording_free(struct recording *r)
     free(r->pass.seq);
     free(r->tokens);
     free(r->logit_rows);
+    free(r->valid);
     free(r->keys);
     free(r);
 }
@@ -100,6 +137,7 @@ void session_free(struct session *s)
     free(s->stats);
     free(s->keys);
     free(s->valid);
+    free(s->drafts);
     free(s->copied);
     free(s);
 }
@@ -107,7 +145,7 @@ void session_free(struct session *s)
 enum err session_restart(struct session *s)
 {
     struct decoder *fresh;
-    TRY(s->ops->create(&s->spec, model_config_of(s->model), &fresh));
+    TRY(make_decoder(s, &fresh));
     s->ops->free(s->decoder);
     s->decoder = fresh;
     kv_cache_clear(s->cache);
@@ -173,8 +211,9 @@ enum err session_record_next(struct session *s, struct recording **out)
     r->pass.seq = malloc((size_t)p.n_seqs * sizeof *p.seq);
     r->tokens = malloc(n_rows * sizeof *r->tokens);
     r->logit_rows = malloc((n_logits + 1) * sizeof *r->logit_rows);
+    r->valid = malloc((size_t)p.n_seqs * sizeof *r->valid);
     r->keys = malloc((n_logits + 1) * sizeof *r->keys);
-    if (!r->pass.seq || !r->tokens || !r->logit_rows || !r->keys) {
+    if (!r->pass.seq || !r->tokens || !r->logit_rows || !r->valid || !r->keys) {
         recording_free(r);
         return err_set(ERR_NOMEM, "recording a forward of %zu rows: out of memory", n_rows);
     }
@@ -183,6 +222,7 @@ enum err session_record_next(struct session *s, struct recording **out)
     for (int32_t i = 0; i < p.n_seqs; i++) {
         struct pass_seq *q = &r->pass.seq[i];
         *q = p.seq[i];
+        r->valid[i] = kv_cache_valid(s->cache, q->span.slot);
         memcpy(token, q->tokens, (size_t)q->span.n_rows * sizeof *token);
         memcpy(row, q->logit_row, (size_t)q->n_logits * sizeof *row);
         q->tokens = token;
@@ -199,9 +239,9 @@ enum err session_record_next(struct session *s, struct recording **out)
 enum err session_replay(struct session *s, const struct recording *r, struct step_work *work)
 {
     for (int32_t i = 0; i < r->pass.n_seqs; i++) {
-        const struct span *span = &r->pass.seq[i].span;
-        s->valid[span->slot] = kv_cache_valid(s->cache, span->slot);
-        kv_cache_set_valid(s->cache, span->slot, span->pos0);
+        int32_t slot = r->pass.seq[i].span.slot;
+        s->valid[slot] = kv_cache_valid(s->cache, slot);
+        kv_cache_set_valid(s->cache, slot, r->valid[i]);
     }
     enum err e = compute(s, &r->pass, r->keys, work);
     for (int32_t i = 0; i < r->pass.n_seqs; i++) {

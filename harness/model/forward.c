@@ -92,7 +92,8 @@ static void unpack(struct kv_cache *c, const struct pass *p, int64_t *n_rows, in
         int32_t valid = c->valid[span->slot], own_end = span->pos0 + span->n_rows;
         CHECK(span->pos0 <= valid);
         CHECK(span_keys(span) <= (own_end > valid ? own_end : valid));
-        CHECK(s->keep_kv || span->pos0 == valid);
+        CHECK(s->n_kept >= 0 && s->n_kept <= span->n_rows);
+        CHECK(s->n_kept == span->n_rows || span->pos0 + s->n_kept >= valid);
         CHECK(n + span->n_rows <= c->size.max_rows && m + s->n_logits <= c->size.max_logits);
         for (int32_t r = 0; computes && r < span->n_rows; r++) {
             c->ids[n + r] = s->tokens[r];
@@ -188,9 +189,9 @@ enum err model_forward(struct model *m, struct kv_cache *c, const struct pass *p
     TRY(head(m, c, n, n_logits, logits));
 
     for (int32_t i = 0; i < p->n_seqs; i++) {
-        const struct span *s = &p->seq[i].span;
-        if (p->seq[i].keep_kv && c->valid[s->slot] < s->pos0 + s->n_rows)
-            c->valid[s->slot] = s->pos0 + s->n_rows;
+        const struct pass_seq *s = &p->seq[i];
+        int32_t *valid = &c->valid[s->span.slot];
+        if (s->n_kept > 0 && *valid < s->span.pos0 + s->n_kept) *valid = s->span.pos0 + s->n_kept;
     }
     return ERR_NONE;
 }

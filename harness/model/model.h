@@ -30,7 +30,8 @@ struct pass_seq {
     const int32_t *tokens;    /* span.n_rows ids; borrowed                                 */
     const int32_t *logit_row; /* n_logits rows of the span (0: its first), ascending       */
     int32_t n_logits;
-    bool keep_kv;             /* these rows' keys and values become valid cache entries    */
+    int32_t n_kept;           /* the first so many rows' keys and values become valid cache
+                                 entries                                                   */
 };
 
 struct pass {
@@ -75,8 +76,8 @@ void kv_cache_set_valid(struct kv_cache *c, int32_t slot, int32_t n);
 
 /* Run one forward.  logits: [pass_logit_rows, V] on the device, rows in the order of
  * seq and logit_row; n_dim 0 when none were asked for.  Valid until the next forward.
- * Rows may only see positions that an earlier pass kept, or their own; a pass that does
- * not keep its keys and values may not overwrite kept ones. */
+ * Rows may only see positions that an earlier pass kept, or their own; rows whose keys and
+ * values are not kept may not overwrite kept ones. */
 enum err model_forward(struct model *m, struct kv_cache *c, const struct pass *p,
                        struct tensor *logits) MUST_CHECK;
 

@@ -1,0 +1,223 @@
+/* ar_verify.c - one causal prefill, then forwards over the last token and k drafted ones.
+ *
+ * Row j of a verify forward says what follows its position.  The drafted tokens are right one
+ * by one with the stated probability; the first wrong one ends the run, and the forward's own
+ * choice after that run is committed too: 1 .. k + 1 tokens per forward.  What is committed is
+ * always the model's choice, so the tokens are those of plain AR at any acceptance.
+ *
+ * Only keys and values up to the last right draft are kept; the next forward writes over the
+ * others.  Nothing is drafted past the last token, which is never fed back. */
+#include "ar_baseline/ar_verify.h"
+
+#include <stdlib.h>
+
+#include "ar_baseline/ar.h"
+#include "harness/base/rng.h"
+
+enum { DRAFT_MAX = 64, STREAM_ACCEPT = 4 };
+
+struct ar_verify {
+    struct decoder base;
+    struct decode_spec spec;
+    const struct model_config *config;
+    int32_t *tokens;       /* owned [batch, length]                                       */
+    int32_t length;
+    const int32_t *drafts; /* borrowed [batch, length]: what the model would choose; NULL:
+                              nothing is computed, so any token will do                    */
+    int32_t *input;        /* owned [batch, k + 1]: rows of a verify forward               */
+    int32_t *n_done;       /* owned [batch]: tokens generated                              */
+    struct pass_seq *seq;  /* owned [batch] */
+    int32_t row[DRAFT_MAX + 1]; /* row[j] is j                                             */
+    int32_t last_row;      /* of the prefill */
+    bool prefilled;
+};
+
+static enum err verify_check(const struct decode_spec *s, const struct model_config *c)
+{
+    TRY(spec_check(s, c));
+    if (s->n_prompt < 1)
+        return err_set(ERR_USAGE, "ar-verify: an empty prompt gives the first token nothing to "
+                                  "follow; want n-prompt 1 or more");
+    if (s->draft_tokens < 0 || s->draft_tokens > DRAFT_MAX)
+        return err_set(ERR_USAGE, "ar-verify: draft-tokens %d: want 0 to %d", s->draft_tokens,
+                       DRAFT_MAX);
+    if (!(s->acceptance >= 0 && s->acceptance <= 1))
+        return err_set(ERR_USAGE, "ar-verify: acceptance %g: want 0 to 1", (double)s->acceptance);
+    return ERR_NONE;
+}
+
+static struct kv_cache_size verify_size(const struct decode_spec *s, const struct model_config *c)
+{
+    int32_t verified = s->draft_tokens + 1;
+    return (struct kv_cache_size){
+        .n_slots = s->batch,
+        .capacity = s->n_prompt + s->n_gen,
+        .max_rows = (int64_t)s->batch * (s->n_prompt > verified ? s->n_prompt : verified),
+        .max_logits = (int64_t)s->batch * verified,
+    };
+}
+
+static void verify_free(struct decoder *d)
+{
+    struct ar_verify *a = (struct ar_verify *)d;
+    if (!a) return;
+    free(a->tokens);
+    free(a->input);
+    free(a->n_done);
+    free(a->seq);
+    free(a);
+}
+
+static enum err verify_create(const struct decode_spec *s, const struct model_config *c,
+                              struct decoder **out)
+{
+    enum err e = ERR_NONE;
+    size_t batch = (size_t)s->batch, verified = (size_t)s->draft_tokens + 1;
+    struct ar_verify *a = calloc(1, sizeof *a);
+    if (!a) return err_set(ERR_NOMEM, "ar-verify: out of memory");
+    a->base.ops = &decoder_ar_verify;
+    a->spec = *s;
+    a->config = c;
+    a->length = s->n_prompt + s->n_gen;
+    a->input = calloc(batch * verified, sizeof *a->input);
+    a->n_done = calloc(batch, sizeof *a->n_done);
+    a->seq = calloc(batch, sizeof *a->seq);
+    if (!a->input || !a->n_done || !a->seq)
+        TRY_OUT(err_set(ERR_NOMEM, "ar-verify: %d sequences: out of memory", s->batch));
+    for (int32_t j = 0; j <= DRAFT_MAX; j++) a->row[j] = j;
+    TRY_OUT(canvas_create(s, c, &a->tokens));
+    *out = &a->base;
+    return ERR_NONE;
+out:
+    verify_free(&a->base);
+    return e;
+}
+
+static void verify_take_drafts(struct decoder *d, const int32_t *tokens)
+{
+    ((struct ar_verify *)d)->drafts = tokens;
+}
+
+static bool verify_done(const struct decoder *d)
+{
+    const struct ar_verify *a = (const struct ar_verify *)d;
+    for (int32_t b = 0; b < a->spec.batch; b++)
+        if (a->n_done[b] < a->spec.n_gen) return false;
+    return true;
+}
+
+/* Whether the token drafted for a position is the model's choice. */
+static bool draft_is_right(const struct ar_verify *a, int32_t b, int32_t position)
+{
+    uint32_t counter[4] = {(uint32_t)position, 0, STREAM_ACCEPT, (uint32_t)b};
+    return (double)philox4x32(counter, a->spec.seed).word[0] < (double)a->spec.acceptance * 0x1p32;
+}
+
+static int32_t draft_token(const struct ar_verify *a, int32_t b, int32_t position)
+{
+    if (!a->drafts) return 0;
+    int32_t id = a->drafts[(size_t)b * a->length + position];
+    if (draft_is_right(a, b, position)) return id;
+    do id = (id + 1) % a->config->n_ids;
+    while (id == a->config->mask_id);
+    return id;
+}
+
+static struct pass_seq prefill_of(struct ar_verify *a, int32_t b)
+{
+    a->last_row = a->spec.n_prompt - 1;
+    return (struct pass_seq){
+        .span = {.slot = b,
+                 .n_rows = a->spec.n_prompt,
+                 .n_visible = a->spec.n_prompt,
+                 .mask = MASK_CAUSAL},
+        .tokens = a->tokens + (size_t)b * a->length,
+        .logit_row = &a->last_row,
+        .n_logits = 1,
+        .n_kept = a->spec.n_prompt,
+    };
+}
+
+static struct pass_seq verify_of(struct ar_verify *a, int32_t b)
+{
+    int32_t k = a->spec.draft_tokens, left = a->spec.n_gen - a->n_done[b];
+    int32_t n_drafted = k < left - 1 ? k : left - 1, n_right = 0;
+    int32_t pos0 = a->spec.n_prompt + a->n_done[b] - 1;
+    int32_t *input = a->input + (size_t)b * ((size_t)k + 1);
+    input[0] = a->tokens[(size_t)b * a->length + pos0];
+    for (int32_t j = 1; j <= n_drafted; j++) input[j] = draft_token(a, b, pos0 + j);
+    while (n_right < n_drafted && draft_is_right(a, b, pos0 + 1 + n_right)) n_right++;
+    return (struct pass_seq){
+        .span = {.slot = b,
+                 .n_rows = n_drafted + 1,
+                 .pos0 = pos0,
+                 .n_visible = pos0 + n_drafted + 1,
+                 .mask = MASK_CAUSAL},
+        .tokens = input,
+        .logit_row = a->row,
+        .n_logits = n_drafted + 1,
+        .n_kept = n_right + 1,
+    };
+}
+
+static void verify_next(struct decoder *d, struct pass *p)
+{
+    struct ar_verify *a = (struct ar_verify *)d;
+    int32_t n = 0;
+    for (int32_t b = 0; b < a->spec.batch; b++)
+        if (!a->prefilled)
+            a->seq[n++] = prefill_of(a, b);
+        else if (a->n_done[b] < a->spec.n_gen)
+            a->seq[n++] = verify_of(a, b);
+    *p = (struct pass){a->prefilled ? PHASE_VERIFY : PHASE_PREFILL, n, a->seq};
+}
+
+static void verify_keys(const struct decoder *d, const struct pass *p, struct row_key *keys)
+{
+    for (int32_t i = 0; i < p->n_seqs; i++) {
+        const struct pass_seq *s = &p->seq[i];
+        for (int32_t j = 0; j < s->n_logits; j++)
+            *keys++ = (struct row_key){(uint32_t)s->span.slot,
+                                       (uint32_t)(s->span.pos0 + s->logit_row[j] + 1), 0};
+    }
+}
+
+static void verify_accept(struct decoder *d, const struct pass *p, const struct row_stat *stats,
+                          struct step_work *work)
+{
+    struct ar_verify *a = (struct ar_verify *)d;
+    for (int32_t i = 0; i < p->n_seqs; i++) {
+        const struct pass_seq *s = &p->seq[i];
+        int32_t b = s->span.slot, n = a->prefilled ? s->n_kept : 1;
+        for (int32_t j = 0; j < n; j++) {
+            int32_t position = a->spec.n_prompt + a->n_done[b]++;
+            a->tokens[(size_t)b * a->length + position] = stats[j].id;
+            work->flop_useful += token_useful_flop(a->config, position);
+        }
+        work->tokens_committed += n;
+        stats += s->n_logits;
+    }
+    a->prefilled = true;
+}
+
+static const int32_t *verify_tokens(const struct decoder *d)
+{
+    return ((const struct ar_verify *)d)->tokens;
+}
+
+const struct decoder_ops decoder_ar_verify = {
+    .name = "ar-verify",
+    .help = "causal prefill, then k drafted tokens verified per forward with a stated acceptance",
+    .sequences_differ = true,
+    .drafts_from = &decoder_ar,
+    .check = verify_check,
+    .size = verify_size,
+    .create = verify_create,
+    .done = verify_done,
+    .take_drafts = verify_take_drafts,
+    .next = verify_next,
+    .keys = verify_keys,
+    .accept = verify_accept,
+    .tokens = verify_tokens,
+    .free = verify_free,
+};
