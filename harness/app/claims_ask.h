@@ -32,6 +32,11 @@ void ask_ar_overtakes(struct trial *t);
 void ask_block_never_loses(struct trial *t);
 void ask_redundancy(struct trial *t);
 
+/* claims_cache.c */
+void ask_dual_bound(struct trial *t);
+void ask_refresh_reuse(struct trial *t);
+void ask_cache_short(struct trial *t);
+
 /* claims_record.c */
 void record_efficiency(struct trial *t);
 void record_bd3_perplexity(struct trial *t);

@@ -26,7 +26,8 @@ enum err evidence_sql(const struct trial *t, char **out)
         s = (struct strbuf){0};
         strbuf_addf(&s,
                     "SELECT r.decoder, r.model, r.batch_seqs, r.prompt_tokens, r.gen_tokens, "
-                    "r.block_tokens, r.denoise_steps, p.phase, p.forwards / p.samples AS forwards, "
+                    "r.block_tokens, r.denoise_steps, r.cache, p.phase, p.forwards / p.samples AS "
+                    "forwards, "
                     "p.tokens_committed / p.samples AS tokens, p.flop / p.forwards AS flop, "
                     "p.bytes_dram / p.forwards AS bytes_dram, "
                     "p.bytes_dram_lo / p.forwards AS bytes_dram_lo, "
@@ -56,6 +57,7 @@ static void add_flags(struct strbuf *s, const struct seen *r)
     if (r->kv_dtype != r->dtype) strbuf_addf(s, " --kv-dtype %s", dtype_name(r->kv_dtype));
     if (r->block) strbuf_addf(s, " --block-length %d", r->block);
     if (r->steps) strbuf_addf(s, " --steps %d", r->steps);
+    if (r->cache[0]) strbuf_addf(s, " --cache %s", r->cache);
 }
 
 /* Runs that differ only in their batch share a line. */

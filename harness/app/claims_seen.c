@@ -44,8 +44,8 @@ static const char *const load_sql =
     "SELECT r.run_id, r.device_id, r.device, r.model, r.decoder, COALESCE(r.layers, 0), "
     "r.batch_seqs, r.prompt_tokens, r.gen_tokens, COALESCE(r.block_tokens, 0), "
     "COALESCE(r.denoise_steps, 0), COALESCE(r.threads, 0), r.dtype, r.kv_dtype, "
-    "r.cache_resident, r.batch_policy = 'lockstep' AND COALESCE(r.logits, 'masked') = 'masked' "
-    "AND COALESCE(r.cache, 'none') = 'none', "
+    "r.cache_resident, r.batch_policy = 'lockstep' AND COALESCE(r.logits, 'masked') = 'masked', "
+    "iif(r.cache IN ('prefix', 'dual'), r.cache, NULL), "
     "r.device_kind <> 'sim', f.peak_flop_per_s, f.bytes_per_s, p.phase, "
     "p.forwards * 1.0 / p.samples, p.tokens_committed * 1.0 / p.samples, "
     "p.logit_rows * 1.0 / p.forwards, "
@@ -174,6 +174,7 @@ static void take_run(struct columns *c, struct seen *s)
     s->kv_dtype = dtype_of(take_text(c));
     s->cache_resident = take_int(c) != 0;
     s->plain = take_int(c) != 0;
+    snprintf(s->cache, sizeof s->cache, "%s", take_text(c));
     s->timed = take_int(c) != 0;
     s->roof.flop_per_s = take_real(c);
     s->roof.bytes_per_s = take_real(c);
@@ -290,6 +291,7 @@ static int by_cell(const void *left, const void *right)
     int order = strcmp(a->device_id, b->device_id);
     if (order == 0) order = strcmp(a->model, b->model);
     if (order == 0) order = strcmp(a->decoder, b->decoder);
+    if (order == 0) order = strcmp(a->cache, b->cache);
     for (size_t i = 0; order == 0 && i < sizeof numbers / sizeof numbers[0]; i++)
         order = (numbers[i][0] > numbers[i][1]) - (numbers[i][0] < numbers[i][1]);
     return order != 0 ? order : strcmp(a->run_id, b->run_id);
@@ -316,6 +318,7 @@ void seen_list_free(struct seen_list *l)
 
 const struct seen_phase *seen_step(const struct seen *s)
 {
+    if (s->cache[0]) return &s->phase[PHASE_REUSE];
     return &s->phase[strcmp(s->decoder, "ar") == 0 ? PHASE_DECODE : PHASE_DENOISE];
 }
 
@@ -325,11 +328,15 @@ struct reading seen_intensity(const struct seen *s)
     return reading_exact(roof_intensity(p->flop, p->bytes));
 }
 
-struct reading seen_intensity_band(const struct seen *s)
+struct reading seen_phase_band(const struct seen_phase *p)
 {
-    const struct seen_phase *p = seen_step(s);
     return (struct reading){roof_intensity(p->flop, p->bytes), roof_intensity(p->flop, p->bytes_hi),
                             roof_intensity(p->flop, p->bytes_lo)};
+}
+
+struct reading seen_intensity_band(const struct seen *s)
+{
+    return seen_phase_band(seen_step(s));
 }
 
 struct reading seen_flop_per_s(const struct seen *s)

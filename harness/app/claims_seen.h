@@ -34,6 +34,7 @@ struct seen_phase {
 
 struct seen {
     char run_id[37], device_id[65], device[40], model[40], decoder[24];
+    char cache[8]; /* "dual"; "" for none, and for exact ones */
     int32_t layers, batch, n_prompt, n_gen, block, steps, threads; /* steps: per block */
     enum dtype dtype, kv_dtype;
     bool timed;          /* false: planned */
@@ -56,8 +57,9 @@ struct seen_list {
 enum err seen_load(struct store *s, struct seen_list *out) MUST_CHECK;
 void seen_list_free(struct seen_list *l);
 
-/* The phase that makes tokens: decode or denoise. */
+/* The phase that makes most tokens: decode, denoise, or with an approximate cache reuse. */
 const struct seen_phase *seen_step(const struct seen *s);
+struct reading seen_phase_band(const struct seen_phase *p);
 /* FLOP per byte of such a forward: the estimate, or the estimate within the traffic band. */
 struct reading seen_intensity(const struct seen *s);
 struct reading seen_intensity_band(const struct seen *s);

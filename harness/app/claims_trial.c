@@ -9,13 +9,14 @@
 
 const char *seen_text(const struct seen *s, char buf[RUN_TEXT_SIZE])
 {
-    char shape[48] = "";
+    char shape[64] = "";
     if (s->block)
         snprintf(shape, sizeof shape, ", block %d, %d steps", s->block, s->steps);
     else if (s->steps)
         snprintf(shape, sizeof shape, ", %d steps", s->steps);
-    snprintf(buf, RUN_TEXT_SIZE, "%s batch %d%s, %d + %d tokens, %s", s->decoder, s->batch, shape,
-             s->n_prompt, s->n_gen, s->model);
+    snprintf(buf, RUN_TEXT_SIZE, "%s%s%s batch %d%s, %d + %d tokens, %s", s->decoder,
+             s->cache[0] ? " with cache " : "", s->cache, s->batch, shape, s->n_prompt, s->n_gen,
+             s->model);
     return buf;
 }
 
@@ -25,8 +26,29 @@ const struct seen *trial_next(const struct trial *t, const char *decoder, int32_
 {
     while (*i < t->n) {
         const struct seen *s = t->run[(*i)++];
-        if (strcmp(s->decoder, decoder) == 0) return s;
+        if (!s->cache[0] && strcmp(s->decoder, decoder) == 0) return s;
     }
+    return NULL;
+}
+
+const struct seen *trial_next_cached(const struct trial *t, const char *cache, int32_t *i)
+{
+    while (*i < t->n) {
+        const struct seen *s = t->run[(*i)++];
+        if (strcmp(s->cache, cache) == 0) return s;
+    }
+    return NULL;
+}
+
+const struct seen *trial_uncached(struct trial *t, const struct seen *like)
+{
+    char text[RUN_TEXT_SIZE];
+    struct seen same = *like;
+    same.cache[0] = '\0';
+    for (int32_t i = 0; i < t->n; i++)
+        if (t->run[i]->batch == like->batch && seen_same_series(t->run[i], &same)) return t->run[i];
+    trial_rule_out(t, RANK_PARTNER, "no run without a cache to compare with %s",
+                   seen_text(like, text));
     return NULL;
 }
 

@@ -18,13 +18,17 @@ struct trial {
     char note[400]; /* what to know about an answer */
 };
 
-/* The next run of a decoder; *i starts at 0. */
+/* The next run of a decoder, without an approximate cache or with that one; *i starts at 0. */
 const struct seen *trial_next(const struct trial *t, const char *decoder, int32_t *i);
+const struct seen *trial_next_cached(const struct trial *t, const char *cache, int32_t *i);
 
 /* The AR run of the same request, of this batch; NULL when there is none (and says so). */
 const struct seen *trial_ar(struct trial *t, const struct seen *like, int32_t batch);
 /* The run of the same series with this batch; NULL when there is none. */
 const struct seen *trial_batch(const struct trial *t, const struct seen *like, int32_t batch);
+
+/* The run equal to a cached one but for the cache; NULL when there is none (and says so). */
+const struct seen *trial_uncached(struct trial *t, const struct seen *like);
 
 /* The runs equal to `first` but for the batch, ascending; only when first is the smallest, so
  * that a walk over all runs meets each series once.  Returns their number, at most `room`. */
