@@ -10,7 +10,7 @@ struct ar {
     struct decoder base;
     struct decode_spec spec;
     const struct model_config *config;
-    int32_t *tokens;      /* owned [batch, length] */
+    int32_t *tokens; /* owned [batch, length] */
     int32_t length;
     int32_t n_done;       /* tokens generated so far, per sequence */
     struct pass_seq *seq; /* owned [batch] */
@@ -97,7 +97,8 @@ static void ar_keys(const struct decoder *d, const struct pass *p, struct row_ke
 {
     const struct ar *a = (const struct ar *)d;
     uint32_t position = (uint32_t)(a->spec.n_prompt + a->n_done);
-    for (int32_t b = 0; b < a->spec.batch; b++) keys[b] = (struct row_key){(uint32_t)b, position, 0};
+    for (int32_t b = 0; b < a->spec.batch; b++)
+        keys[b] = (struct row_key){(uint32_t)b, position, 0};
 }
 
 static void ar_accept(struct decoder *d, const struct pass *p, const struct row_stat *stats,

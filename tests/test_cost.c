@@ -112,8 +112,11 @@ static void pairs_equal_the_sum_over_rows(void **state)
             for (int32_t block = 1; block < 7; block++)
                 for (enum mask mask = MASK_CAUSAL; mask <= MASK_BLOCK; mask++)
                     for (int32_t more = 0; more < 4; more++) {
-                        struct span s = {.n_rows = n, .pos0 = pos0, .n_visible = pos0 + n + more,
-                                         .block = block, .mask = mask};
+                        struct span s = {.n_rows = n,
+                                         .pos0 = pos0,
+                                         .n_visible = pos0 + n + more,
+                                         .block = block,
+                                         .mask = mask};
                         int64_t pairs = 0, most = 0;
                         for (int32_t i = 0; i < n; i++) {
                             int64_t v = span_visible(&s, i);
@@ -186,10 +189,14 @@ static void counts_that_do_not_fit_are_noticed(void **state)
 
 static void price_takes_the_slower_side(void **state)
 {
-    struct price p = {.known = true, .matmul_flop_per_s = 100e9, .attention_flop_per_s = 50e9,
-                      .vector_flop_per_s = 10e9, .bytes_per_s = 10e9, .launch_ns = 5};
-    struct cost c = {.flop_matmul = 1000, .flop_attention = 1000, .flop_vector = 1000,
-                     .bytes_dram = 500};
+    struct price p = {.known = true,
+                      .matmul_flop_per_s = 100e9,
+                      .attention_flop_per_s = 50e9,
+                      .vector_flop_per_s = 10e9,
+                      .bytes_per_s = 10e9,
+                      .launch_ns = 5};
+    struct cost c = {
+        .flop_matmul = 1000, .flop_attention = 1000, .flop_vector = 1000, .bytes_dram = 500};
     bool memory;
     assert_float_equal(price_call(&p, OP_MATMUL, &c, &memory), 50 + 5, 1e-9);
     assert_true(memory);

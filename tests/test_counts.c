@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,21 +25,24 @@ struct shape {
     int64_t p_lin, head, vectors, d, v, n, h, hk, dh, s, s_kv;
     int64_t batch, prompt, gen, block, steps;
     bool shifted, all_logits;
+    enum cache_policy cache;
+    bool random;
     int64_t drafts;
     double acceptance;
     uint64_t seed;
 };
 
 /* A forward of B sequences: q rows each from position pos0, m logit rows in all. */
-static void forward(struct totals *t, const struct shape *g, int64_t pairs, int64_t q,
-                    int64_t seen, int64_t m)
+static void forward(struct totals *t, const struct shape *g, int64_t pairs, int64_t q, int64_t seen,
+                    int64_t m)
 {
     t->forwards++;
     t->rows += g->batch * q;
     t->logit_rows += m;
     t->matmul += 2 * g->batch * q * g->p_lin + 2 * m * g->v * g->d;
     t->attention += 4 * g->h * g->dh * g->n * g->batch * pairs;
-    t->weight += g->s * (g->p_lin + g->vectors + (m > 0 ? g->head : 0)) + g->s * g->d * g->batch * q;
+    t->weight +=
+        g->s * (g->p_lin + g->vectors + (m > 0 ? g->head : 0)) + g->s * g->d * g->batch * q;
     t->kv += 2 * g->hk * g->dh * g->s_kv * g->n * g->batch * (seen + q);
 }
 
@@ -108,9 +112,30 @@ static void commit_range(struct totals *t, const struct shape *g, int64_t begin,
     for (int64_t p = begin; p < end; p++) commit(t, g, p);
 }
 
+/* One refresh of everything, then forwards over [b, end): the block, or it and all after it.  The
+ * reveals are counted from left to right; at random they are the same ones in another order. */
+static void count_cached(struct totals t[PHASE_COUNT], const struct shape *g, int64_t b,
+                         int64_t block)
+{
+    int64_t len = g->prompt + g->gen, steps = g->steps < block ? g->steps : block;
+    int64_t q = g->cache == CACHE_DUAL ? block : len - b, left = block;
+    for (int64_t j = 0; j < steps; j++) {
+        int64_t reveal = block / steps + (j < block % steps ? 1 : 0);
+        int64_t all = j ? q - (g->shifted && b > 0 ? 1 : 0) : g->gen;
+        struct totals *to = &t[j ? PHASE_REUSE : PHASE_REFRESH];
+        forward(to, g, (j ? q : len) * len, j ? q : len, len,
+                g->batch * (g->all_logits ? all : left));
+        commit_range(to, g, b + block - left, b + block - left + reveal);
+        left -= reveal;
+    }
+}
+
 static void count_diffusion(struct totals t[PHASE_COUNT], const struct shape *g)
 {
     int64_t len = g->prompt + g->gen, block = g->block ? g->block : g->gen;
+    for (int64_t b = g->prompt; b < len && g->cache != CACHE_NONE; b += block)
+        count_cached(t, g, b, block);
+    if (g->cache != CACHE_NONE) return;
     for (int64_t b = g->prompt; b < len; b += block) {
         count_denoise(&t[PHASE_DENOISE], g, block, len, len, g->gen);
         commit_range(&t[PHASE_DENOISE], g, b, b + block);
@@ -147,15 +172,27 @@ static struct shape shape_of(const struct cell *c)
     int64_t layer = d * q + 2 * d * kv + q * d + 3 * d * m.d_ff;
     int64_t vectors = 2 * d + (m.qkv_bias ? q + 2 * kv : 0) + (m.qk_norm ? 2 * m.d_head : 0);
     return (struct shape){
-        .p_lin = m.n_layer * layer, .head = (int64_t)m.n_vocab * d,
+        .p_lin = m.n_layer * layer,
+        .head = (int64_t)m.n_vocab * d,
         .vectors = m.n_layer * vectors + d,
-        .d = d, .v = m.n_vocab, .n = m.n_layer, .h = m.n_head, .hk = m.n_kv_head, .dh = m.d_head,
-        .s = c->dtype == DTYPE_BF16 ? 2 : 4, .s_kv = c->kv_dtype == DTYPE_BF16 ? 2 : 4,
-        .batch = c->spec.batch, .prompt = c->spec.n_prompt, .gen = c->spec.n_gen,
-        .block = c->spec.block_length, .steps = c->spec.steps,
+        .d = d,
+        .v = m.n_vocab,
+        .n = m.n_layer,
+        .h = m.n_head,
+        .hk = m.n_kv_head,
+        .dh = m.d_head,
+        .s = c->dtype == DTYPE_BF16 ? 2 : 4,
+        .s_kv = c->kv_dtype == DTYPE_BF16 ? 2 : 4,
+        .batch = c->spec.batch,
+        .prompt = c->spec.n_prompt,
+        .gen = c->spec.n_gen,
+        .block = c->spec.block_length,
+        .steps = c->spec.steps,
         .shifted = c->spec.head == HEAD_DEFAULT ? m.head_shifted : c->spec.head == HEAD_SHIFTED,
         .all_logits = c->spec.logits == LOGITS_ALL,
-        .drafts = c->spec.draft_tokens, .acceptance = (double)c->spec.acceptance,
+        .cache = c->spec.cache, .random = c->spec.strategy == STRATEGY_RANDOM,
+        .drafts = c->spec.draft_tokens,
+        .acceptance = (double)c->spec.acceptance,
         .seed = c->spec.seed,
     };
 }
@@ -167,9 +204,10 @@ static void compare(const struct cell *c)
     struct totals want[PHASE_COUNT] = {0};
     struct shape g = shape_of(c);
     char what[200];
-    snprintf(what, sizeof what, "%s/%d %s B%d P%d G%d b%d S%d k%d a%g %s %s", c->model, c->layers,
+    snprintf(what, sizeof what, "%s/%d %s B%d P%d G%d b%d S%d k%d a%g cache %d %s %s", c->model, c->layers,
              c->decoder, c->spec.batch, c->spec.n_prompt, c->spec.n_gen, c->spec.block_length,
-             c->spec.steps, c->spec.draft_tokens, (double)c->spec.acceptance, g.shifted ? "shifted" : "same", g.all_logits ? "all" : "masked");
+             c->spec.steps, c->spec.draft_tokens, (double)c->spec.acceptance, c->spec.cache,
+             g.shifted ? "shifted" : "same", g.all_logits ? "all" : "masked");
 
     if (strcmp(c->decoder, "ar") == 0) count_ar(want, &g);
     if (strcmp(c->decoder, "ar-verify") == 0) count_ar_verify(want, &g);
@@ -179,6 +217,13 @@ static void compare(const struct cell *c)
     assert_int_equal(plan_target_sim("sim:a100-80gb", c->dtype, 0, &target), ERR_NONE);
     if (plan_cell(c, &target, p) != ERR_NONE) fail_msg("%s: %s", what, err_msg());
     assert_false(p->overflow);
+    /* Which of a block's tokens the refresh reveals is chance: their sum is not. */
+    if (g.cache != CACHE_NONE && g.random) {
+        struct step_work *refresh = &p->phase[PHASE_REFRESH].work, *reuse = &p->phase[PHASE_REUSE].work;
+        int64_t off = want[PHASE_REFRESH].useful - refresh->flop_useful;
+        refresh->flop_useful += off;
+        reuse->flop_useful -= off;
+    }
     for (int ph = 0; ph < PHASE_COUNT; ph++) {
         bool over;
         const struct phase_total *got = &p->phase[ph];
@@ -194,11 +239,10 @@ static void compare(const struct cell *c)
                      "%lld, attention %lld want %lld, weight bytes %lld want %lld, kv bytes %lld "
                      "want %lld",
                      what, phase_name(ph), (long long)got->forwards, (long long)w->forwards,
-                     (long long)got->work.rows, (long long)w->rows,
-                     (long long)got->work.logit_rows, (long long)w->logit_rows,
-                     (long long)got->work.tokens_committed, (long long)w->committed,
-                     (long long)got->work.flop_useful, (long long)w->useful,
-                     (long long)cost.flop_matmul, (long long)w->matmul,
+                     (long long)got->work.rows, (long long)w->rows, (long long)got->work.logit_rows,
+                     (long long)w->logit_rows, (long long)got->work.tokens_committed,
+                     (long long)w->committed, (long long)got->work.flop_useful,
+                     (long long)w->useful, (long long)cost.flop_matmul, (long long)w->matmul,
                      (long long)cost.flop_attention, (long long)w->attention,
                      (long long)cost.bytes[ROLE_WEIGHT], (long long)w->weight,
                      (long long)cost.bytes[ROLE_KV], (long long)w->kv);
@@ -239,7 +283,8 @@ static void a_hand_worked_decode(void **state)
     assert_int_equal(pre.flop_attention, 4LL * 32 * 128 * 2 * (1 + 2 + 3));
     assert_int_equal(dec.flop_matmul, 2LL * 2 * 218103808 + 2LL * 2 * 525336576);
     assert_int_equal(dec.flop_attention, 4LL * 32 * 128 * 2 * 4);
-    assert_int_equal(dec.bytes[ROLE_WEIGHT], 2LL * (218103808 + 3 * 4096 + 525336576) + 2LL * 4096 * 2);
+    assert_int_equal(dec.bytes[ROLE_WEIGHT],
+                     2LL * (218103808 + 3 * 4096 + 525336576) + 2LL * 4096 * 2);
     /* 2 sequences x (4 read + 1 written) positions x K and V x 8 heads x 128 x 2 bytes */
     assert_int_equal(dec.bytes[ROLE_KV], 2LL * 5 * 2 * 8 * 128 * 2);
     assert_int_equal(p->phase[PHASE_DECODE].work.flop_useful, cost_flop(&dec));
@@ -255,8 +300,8 @@ static int32_t pick(uint64_t *state, int32_t n)
 
 static void random_points_equal_the_independent_count(void **state)
 {
-    static const char *const models[] = {"llama3-8b", "llada-8b", "qwen2.5-7b", "dream-7b",
-                                         "sdar-8b", "qwen2.5-0.5b", "tiny-test"};
+    static const char *const models[] = {"llama3-8b", "llada-8b",     "qwen2.5-7b", "dream-7b",
+                                         "sdar-8b",   "qwen2.5-0.5b", "tiny-test"};
     static const char *const decoders[] = {"ar", "diffusion", "block", "ar-verify"};
     for (uint64_t i = 0; i < 400; i++) {
         uint64_t r = mix64(i);
@@ -281,7 +326,10 @@ static void random_points_equal_the_independent_count(void **state)
                 c.spec.n_gen = whole * (1 + c.spec.n_prompt / whole) - c.spec.n_prompt;
             else
                 c.spec.n_gen = whole;
-            if (strcmp(decoder, "diffusion") == 0 && pick(&r, 2)) c.spec.block_length = 0;
+            if (strcmp(decoder, "diffusion") == 0 && pick(&r, 2))
+                c.spec.cache = 1 + pick(&r, 2);
+            else if (strcmp(decoder, "diffusion") == 0 && pick(&r, 2))
+                c.spec.block_length = 0;
             if (c.spec.n_gen < 1) c.spec.n_gen += whole;
         }
         compare(&c);
@@ -312,12 +360,52 @@ static void ragged_commits_everything_once(void **state)
     free(p);
 }
 
+/* Beside the head, which works for the same rows, a dual cache saves of the FLOPs exactly what it
+ * saves of the rows, and its refreshes have that share of them: q rows that all see L positions. */
+static void a_dual_cache_gains_what_is_on_paper(void **state)
+{
+    static const int32_t steps[] = {1, 4, 8, 16, 32};
+    struct plan *none = malloc(sizeof *none), *dual = malloc(sizeof *dual);
+    struct plan_target target;
+    bool over;
+    for (size_t i = 0; i < 5; i++) {
+        struct cell c = cell_of("llada-8b", 2, "diffusion");
+        struct shape g = shape_of(&c);
+        c.spec.batch = 2;
+        c.spec.n_prompt = 768;
+        c.spec.n_gen = 256;
+        c.spec.block_length = 32;
+        c.spec.steps = steps[i];
+        assert_int_equal(plan_target_sim("sim:h200", c.dtype, 0, &target), ERR_NONE);
+        assert_int_equal(plan_cell(&c, &target, none), ERR_NONE);
+        c.spec.cache = CACHE_DUAL;
+        assert_int_equal(plan_cell(&c, &target, dual), ERR_NONE);
+        double flop[3] = {0};
+        const struct phase_total *t[3] = {&none->phase[PHASE_DENOISE], &dual->phase[PHASE_REFRESH],
+                                          &dual->phase[PHASE_REUSE]};
+        for (int p = 0; p < 3; p++) {
+            struct cost cost = ledger_total(&t[p]->ledger, &over).cost;
+            flop[p] = (double)(cost_flop(&cost) - 2 * t[p]->work.logit_rows * g.head);
+        }
+        double gain = closed_dual_gain(1024, 32, steps[i]);
+        double share = closed_dual_refresh_share(1024, 32, steps[i]);
+        /* Sums below 2^53 are exact, so only divisions round. */
+        assert_true(fabs(flop[0] / (flop[1] + flop[2]) / gain - 1) < 1e-14);
+        assert_true(fabs(flop[1] / (flop[1] + flop[2]) / share - 1) < 1e-14);
+        assert_int_equal(t[1]->forwards, 8);
+        assert_int_equal(t[2]->forwards, 8 * (steps[i] - 1));
+    }
+    free(none);
+    free(dual);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_hand_worked_decode),
         cmocka_unit_test(random_points_equal_the_independent_count),
         cmocka_unit_test(ragged_commits_everything_once),
+        cmocka_unit_test(a_dual_cache_gains_what_is_on_paper),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

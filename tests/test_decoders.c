@@ -24,9 +24,15 @@
 static struct decode_spec spec(int32_t batch, int32_t n_prompt, int32_t n_gen, int32_t block,
                                int32_t steps)
 {
-    return (struct decode_spec){.batch = batch, .n_prompt = n_prompt, .n_gen = n_gen,
-                                .block_length = block, .steps = steps, .seed = 5,
-                                .draft_tokens = 3, .acceptance = 0.6f, .head = HEAD_SAME};
+    return (struct decode_spec){.batch = batch,
+                                .n_prompt = n_prompt,
+                                .n_gen = n_gen,
+                                .block_length = block,
+                                .steps = steps,
+                                .seed = 5,
+                                .draft_tokens = 3,
+                                .acceptance = 0.6f,
+                                .head = HEAD_SAME};
 }
 
 /* Decode to the end; tokens (to be freed) and forwards by phase. */
@@ -278,7 +284,8 @@ static void planned_counts_are_the_counts_of_a_run(void **state)
         if (i == 1) c.spec.block_length = 5;
         snprintf(c.model, sizeof c.model, "tiny-test");
         snprintf(c.decoder, sizeof c.decoder, "%s", decoders[i]);
-        struct plan_target target = {.traffic = kernels_traffic(t.k), .activation_dtype = DTYPE_F32};
+        struct plan_target target = {.traffic = kernels_traffic(t.k),
+                                     .activation_dtype = DTYPE_F32};
         OK(plan_cell(&c, &target, p));
 
         struct ledger sum[PHASE_COUNT] = {0};

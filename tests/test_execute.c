@@ -54,8 +54,8 @@ static int set_up(void **state)
     log_open(&l->log, l->talk, LOG_ERROR);
     OK(store_open(":memory:", STORE_WRITE, &l->store));
     l->cells.cell = l->cell;
-    l->options = (struct execute_options){.command = "test", .reuse = true,
-                                          .limits = &measure_default, .log = &l->log};
+    l->options = (struct execute_options){
+        .command = "test", .reuse = true, .limits = &measure_default, .log = &l->log};
     *state = l;
     return 0;
 }
@@ -101,31 +101,37 @@ static void a_pair_is_measured_in_turns(void **state)
 
     /* Whole decodes: a marked warm-up and at least one that counts, the same work each. */
     assert_int_equal(ask(l, "SELECT COUNT(*) FROM v_run WHERE status = 'ok'"), 2);
-    assert_int_equal(ask(l, "SELECT COUNT(*) FROM forward WHERE kind = 'decode' AND warmup"), 8 + 7);
+    assert_int_equal(ask(l, "SELECT COUNT(*) FROM forward WHERE kind = 'decode' AND warmup"),
+                     8 + 7);
     assert_true(ask(l, "SELECT MIN(samples) FROM v_phase") >= 1);
     assert_int_equal(ask(l, "SELECT SUM(tokens_committed / samples) FROM v_phase"), 2 * 2 * 8);
     assert_int_equal(ask(l, "SELECT forwards / samples FROM v_phase p JOIN v_run USING (run_id) "
-                            "WHERE decoder = 'block' AND phase = 'denoise'"), 4);
+                            "WHERE decoder = 'block' AND phase = 'denoise'"),
+                     4);
 
     /* Each kind of forward at least ten times at one context. */
     assert_true(ask(l, "SELECT MIN(n) FROM v_step") >= 10);
     assert_int_equal(ask(l, "SELECT COUNT(*) FROM v_step"), 2 + 3);
     assert_int_equal(ask(l, "SELECT MAX(n) FROM (SELECT COUNT(DISTINCT step) AS n FROM forward "
-                            "WHERE kind = 'pinned' GROUP BY run_no, phase)"), 1);
+                            "WHERE kind = 'pinned' GROUP BY run_no, phase)"),
+                     1);
 
     /* In turns: forwards A B, backwards B A, so each round switches once, and only the first
      * forward after a switch is marked. */
     int64_t rounds = ask(l, "SELECT COUNT(DISTINCT round) FROM forward WHERE kind = 'pinned'");
     assert_true(rounds >= 6);
-    assert_int_equal(ask(l, "WITH f AS (SELECT run_no, seq, after_switch, LAG(run_no) OVER "
-                            "(ORDER BY seq) AS before FROM forward WHERE kind IN ('pinned', 'decode')) "
-                            "SELECT COUNT(*) FROM f JOIN forward USING (run_no, seq) WHERE kind = 'pinned' "
-                            "AND f.after_switch <> (before <> run_no)"), 0);
+    assert_int_equal(
+        ask(l, "WITH f AS (SELECT run_no, seq, after_switch, LAG(run_no) OVER "
+               "(ORDER BY seq) AS before FROM forward WHERE kind IN ('pinned', 'decode')) "
+               "SELECT COUNT(*) FROM f JOIN forward USING (run_no, seq) WHERE kind = 'pinned' "
+               "AND f.after_switch <> (before <> run_no)"),
+        0);
     assert_true(ask(l, "SELECT SUM(after_switch) FROM forward WHERE kind = 'pinned'") >= rounds);
 
     /* Roofs before and after. */
     assert_true(ask(l, "SELECT COUNT(*) FROM ceiling WHERE moment = 'before'") > 0);
-    assert_int_equal(ask(l, "SELECT SUM(moment = 'before') - SUM(moment = 'after') FROM ceiling"), 0);
+    assert_int_equal(ask(l, "SELECT SUM(moment = 'before') - SUM(moment = 'after') FROM ceiling"),
+                     0);
     assert_int_equal(ask(l, "SELECT COUNT(*) FROM v_pair"), 1);
 }
 
@@ -177,9 +183,11 @@ static void a_failure_is_recorded_and_the_rest_goes_on(void **state)
     assert_non_null(strstr(x.first_failure, "memory"));
     execution_free(&x);
     assert_int_equal(ask(l, "SELECT COUNT(*) FROM run WHERE status = 'failed' AND message LIKE "
-                            "'%memory%'"), 1);
+                            "'%memory%'"),
+                     1);
     assert_int_equal(ask(l, "SELECT COUNT(*) FROM forward JOIN run USING (run_no) WHERE status = "
-                            "'failed'"), 0);
+                            "'failed'"),
+                     0);
 }
 
 static void imagined_devices_are_counted(void **state)
@@ -235,7 +243,8 @@ static void plan_and_run_store_the_same_counts(void **state)
                             "OR a.flop_attention / a.samples <> b.flop_attention "
                             "OR a.bytes_weight / a.samples <> b.bytes_weight "
                             "OR a.bytes_kv / a.samples <> b.bytes_kv "
-                            "OR a.flop_useful / a.samples <> b.flop_useful"), 0);
+                            "OR a.flop_useful / a.samples <> b.flop_useful"),
+                     0);
     assert_int_equal(ask(l, "SELECT COUNT(*) FROM v_phase"), 6);
 }
 
@@ -244,7 +253,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_pair_is_measured_in_turns, set_up, tear_down),
         cmocka_unit_test_setup_teardown(finished_cells_are_reused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_failure_is_recorded_and_the_rest_goes_on, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_failure_is_recorded_and_the_rest_goes_on, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(imagined_devices_are_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_run_is_refused_first, set_up, tear_down),
         cmocka_unit_test_setup_teardown(plan_and_run_store_the_same_counts, set_up, tear_down),

@@ -100,7 +100,8 @@ static void masks_hide_what_they_should(void **state)
     free(b);
     a = whole(&t, text, 24, MASK_BLOCK, block);
     b = whole(&t, changed, 24, MASK_BLOCK, block);
-    for (int32_t i = 0; i < 24; i++) assert_int_equal(same_row(&t, a, b, i, i), i < j / block * block);
+    for (int32_t i = 0; i < 24; i++)
+        assert_int_equal(same_row(&t, a, b, i, i), i < j / block * block);
     free(a);
     free(b);
     a = whole(&t, text, 24, MASK_FULL, 0);
@@ -243,8 +244,9 @@ static void presets_have_the_published_sizes(void **state)
     static const struct {
         const char *name;
         int64_t params;
-    } known[] = {{"llama3-8b", 8030261248}, {"llada-8b", 8015581184}, {"dream-7b", 7615616512},
-                 {"qwen2.5-7b", 7615616512}, {"sdar-8b", 8190735360}, {"qwen2.5-0.5b", 494032768},
+    } known[] = {{"llama3-8b", 8030261248},     {"llada-8b", 8015581184},
+                 {"dream-7b", 7615616512},      {"qwen2.5-7b", 7615616512},
+                 {"sdar-8b", 8190735360},       {"qwen2.5-0.5b", 494032768},
                  {"tinyllama-1.1b", 1100048384}};
     struct model_config c;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {

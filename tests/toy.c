@@ -56,14 +56,18 @@ float *toy_forward(struct toy *t, struct kv_cache *c, const struct pass *p)
     return out;
 }
 
-float *toy_rows(struct toy *t, struct kv_cache *c, int32_t slot, const int32_t *tokens, int32_t pos0,
-                int32_t n, enum mask mask, int32_t block, bool keep)
+float *toy_rows(struct toy *t, struct kv_cache *c, int32_t slot, const int32_t *tokens,
+                int32_t pos0, int32_t n, enum mask mask, int32_t block, bool keep)
 {
     int32_t row[1024];
     assert_true(n <= 1024);
     for (int32_t i = 0; i < n; i++) row[i] = i;
     struct pass_seq s = {
-        .span = {.slot = slot, .n_rows = n, .pos0 = pos0, .n_visible = pos0 + n, .mask = mask,
+        .span = {.slot = slot,
+                 .n_rows = n,
+                 .pos0 = pos0,
+                 .n_visible = pos0 + n,
+                 .mask = mask,
                  .block = block},
         .tokens = tokens,
         .logit_row = row,
@@ -123,7 +127,8 @@ static void norm(double *out, const double *x, struct tensor gain, int64_t n, do
 {
     double sum = 0;
     for (int64_t i = 0; i < n; i++) sum += x[i] * x[i];
-    for (int64_t i = 0; i < n; i++) out[i] = x[i] / sqrt(sum / (double)n + eps) * vector_at(gain, i);
+    for (int64_t i = 0; i < n; i++)
+        out[i] = x[i] / sqrt(sum / (double)n + eps) * vector_at(gain, i);
 }
 
 static void rotate(double *x, int64_t d, int64_t pos, double base)
@@ -179,8 +184,10 @@ double *toy_reference(struct toy *t, const int32_t *tokens, int32_t n, enum mask
     OK(weights_create_seeded(t->k, g, DTYPE_BF16, 7, &w));
     double *x = malloc((size_t)(rows * d) * sizeof *x), *h = malloc((size_t)(rows * d) * sizeof *h);
     double *qkv = malloc((size_t)(rows * width) * sizeof *qkv);
-    double *o = malloc((size_t)(rows * q) * sizeof *o), *gu = malloc((size_t)(rows * 2 * f) * sizeof *gu);
-    double *ff = malloc((size_t)(rows * f) * sizeof *ff), *y = malloc((size_t)(rows * d) * sizeof *y);
+    double *o = malloc((size_t)(rows * q) * sizeof *o),
+           *gu = malloc((size_t)(rows * 2 * f) * sizeof *gu);
+    double *ff = malloc((size_t)(rows * f) * sizeof *ff),
+           *y = malloc((size_t)(rows * d) * sizeof *y);
     double *logits = malloc((size_t)(rows * g->n_vocab) * sizeof *logits);
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < d; j++) {
@@ -191,18 +198,22 @@ double *toy_reference(struct toy *t, const int32_t *tokens, int32_t n, enum mask
         const struct layer_weights *lw = &w.layer[l];
         double *wqkv = read_matrix(t, lw->wqkv), *wo = read_matrix(t, lw->wo);
         double *wgu = read_matrix(t, lw->w_gate_up), *wd = read_matrix(t, lw->w_down);
-        for (int64_t i = 0; i < rows; i++) norm(h + i * d, x + i * d, lw->attn_norm, d, (double)g->norm_eps);
+        for (int64_t i = 0; i < rows; i++)
+            norm(h + i * d, x + i * d, lw->attn_norm, d, (double)g->norm_eps);
         linear(qkv, h, wqkv, lw->qkv_bias, rows, width, d);
         for (int64_t i = 0; i < rows; i++)
             for (int64_t a = 0; a < g->n_head + g->n_kv_head; a++) {
                 double *head = qkv + i * width + a * dh;
-                if (g->qk_norm) norm(head, head, a < g->n_head ? lw->q_norm : lw->k_norm, dh, (double)g->norm_eps);
+                if (g->qk_norm)
+                    norm(head, head, a < g->n_head ? lw->q_norm : lw->k_norm, dh,
+                         (double)g->norm_eps);
                 rotate(head, dh, i, (double)g->rope.base);
             }
         attend(o, qkv, g, rows, mask, block);
         linear(y, o, wo, none, rows, d, q);
         for (int64_t i = 0; i < rows * d; i++) x[i] += y[i];
-        for (int64_t i = 0; i < rows; i++) norm(h + i * d, x + i * d, lw->mlp_norm, d, (double)g->norm_eps);
+        for (int64_t i = 0; i < rows; i++)
+            norm(h + i * d, x + i * d, lw->mlp_norm, d, (double)g->norm_eps);
         linear(gu, h, wgu, none, rows, 2 * f, d);
         for (int64_t i = 0; i < rows; i++)
             for (int64_t j = 0; j < f; j++) {
@@ -217,7 +228,8 @@ double *toy_reference(struct toy *t, const int32_t *tokens, int32_t n, enum mask
         free(wd);
     }
     double *head = read_matrix(t, w.head);
-    for (int64_t i = 0; i < rows; i++) norm(h + i * d, x + i * d, w.final_norm, d, (double)g->norm_eps);
+    for (int64_t i = 0; i < rows; i++)
+        norm(h + i * d, x + i * d, w.final_norm, d, (double)g->norm_eps);
     linear(logits, h, head, none, rows, g->n_vocab, d);
     free(head);
     free(x);

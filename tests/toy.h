@@ -21,8 +21,8 @@ struct kv_cache *toy_cache(struct toy *t, int32_t n_slots, int32_t capacity);
 float *toy_forward(struct toy *t, struct kv_cache *c, const struct pass *p);
 
 /* One sequence: n rows of `tokens` from pos0, all of them with logits. */
-float *toy_rows(struct toy *t, struct kv_cache *c, int32_t slot, const int32_t *tokens, int32_t pos0,
-                int32_t n, enum mask mask, int32_t block, bool keep);
+float *toy_rows(struct toy *t, struct kv_cache *c, int32_t slot, const int32_t *tokens,
+                int32_t pos0, int32_t n, enum mask mask, int32_t block, bool keep);
 
 /* The same rows in double precision, from the weights the backend holds: positions 0..n-1,
  * row i sees visible(i) of them.  logits [n, V]. */

@@ -67,8 +67,10 @@ static enum err pair_line(void *ctx, const struct store_result_row *row)
     char who[96];
     double ratio = real(&v[6]);
     decoder_words(who, sizeof who, text(&v[0]), v[2].i, v[3].i);
-    fprintf(a->out, "  batch %-3lld %-42s needs %.1f tokens a forward to match AR; its schedule commits %.1f: ",
-            (long long)v[1].i, who, real(&v[4]), real(&v[5]));
+    fprintf(
+        a->out,
+        "  batch %-3lld %-42s needs %.1f tokens a forward to match AR; its schedule commits %.1f: ",
+        (long long)v[1].i, who, real(&v[4]), real(&v[5]));
     if (v[7].type == VALUE_REAL && v[8].type == VALUE_REAL)
         fprintf(a->out, "%.2fx AR's speed (95 %% interval %.2f to %.2f)\n", ratio, real(&v[7]),
                 real(&v[8]));
@@ -96,8 +98,8 @@ static enum err device_lines(void *ctx, const struct store_result_row *row)
     struct store_value device = store_text(text(&v[0]));
     a->predicted = strcmp(text(&v[1]), "sim") == 0;
     fprintf(a->out, "\n%s: %s, %s (ridge %.1f FLOP/byte)\n",
-            a->predicted ? "Predicted, not measured, from data-sheet roofs" : "Measured here", text(&v[2]),
-            text(&v[3]), real(&v[4]));
+            a->predicted ? "Predicted, not measured, from data-sheet roofs" : "Measured here",
+            text(&v[2]), text(&v[3]), real(&v[4]));
     TRY(store_query(
         a->store,
         "SELECT f.decoder, f.batch_seqs, f.block_tokens, f.denoise_steps, "
@@ -107,7 +109,8 @@ static enum err device_lines(void *ctx, const struct store_result_row *row)
         "JOIN v_phase p ON p.run_id = f.run_id AND p.phase = f.phase "
         "LEFT JOIN v_step s ON s.run_id = f.run_id AND s.phase = f.phase "
         "JOIN v_throughput t ON t.run_id = f.run_id "
-        "WHERE r.device = ?1 AND f.work = 'algorithmic' AND f.phase IN ('decode', 'verify', 'denoise') "
+        "WHERE r.device = ?1 AND f.work = 'algorithmic' AND f.phase IN ('decode', 'verify', "
+        "'denoise') "
         "AND f.run_id IN " NEWEST
         "ORDER BY f.batch_seqs, f.decoder, f.block_tokens, f.denoise_steps",
         &device, 1, point_line, a));
@@ -118,7 +121,8 @@ static enum err device_lines(void *ctx, const struct store_result_row *row)
         "JOIN v_step s ON s.run_id = r.run_id AND s.phase = f.phase "
         "WHERE v.device = ?1 AND f.kind = 'pinned' AND r.run_id IN " NEWEST
         "GROUP BY r.run_id, f.phase), "
-        "ranked AS (SELECT e, ROW_NUMBER() OVER (ORDER BY e) AS i, COUNT(*) OVER () AS n FROM error) "
+        "ranked AS (SELECT e, ROW_NUMBER() OVER (ORDER BY e) AS i, COUNT(*) OVER () AS n FROM "
+        "error) "
         "SELECT MAX(n), AVG(iif(i IN ((n + 1) / 2, n / 2 + 1), e, NULL)) FROM ranked",
         &device, 1, prediction_line, a));
     return store_query(
@@ -139,10 +143,14 @@ static enum err verdict(void *ctx, const struct store_result_row *row)
     const struct store_value *v = row->value;
     if (v[0].i == 0) return ERR_NONE;
     fprintf(a->out,
-            "\nDoes diffusion move inference from memory-bound to compute-bound? Of %lld matched diffusion "
-            "runs measured\nhere, %lld have their forwards on the compute side of the ridge while AR at the same "
-            "batch is on the memory side.\nDoes that make them faster? %lld of those %lld are. What decides is "
-            "how many tokens a forward commits, not\nwhich side it is on; with random weights that number is "
+            "\nDoes diffusion move inference from memory-bound to compute-bound? Of %lld matched "
+            "diffusion "
+            "runs measured\nhere, %lld have their forwards on the compute side of the ridge while "
+            "AR at the same "
+            "batch is on the memory side.\nDoes that make them faster? %lld of those %lld are. "
+            "What decides is "
+            "how many tokens a forward commits, not\nwhich side it is on; with random weights that "
+            "number is "
             "the schedule's, so read \"needs\", not \"x AR's speed\".\n",
             (long long)v[0].i, (long long)v[1].i, (long long)v[2].i, (long long)v[1].i);
     return ERR_NONE;
@@ -151,13 +159,14 @@ static enum err verdict(void *ctx, const struct store_result_row *row)
 enum err answer_print(struct store *s, FILE *out)
 {
     struct answer a = {.store = s, .out = out};
-    TRY(store_query(s,
-                    "SELECT DISTINCT r.device, r.device_kind, r.device_description, "
-                    "r.model || iif(r.layers IS NULL, '', ', ' || r.layers || ' layers') || ', ' || "
-                    "r.dtype, f.ridge_flop_per_byte "
-                    "FROM v_run r JOIN v_roofline f ON f.run_id = r.run_id "
-                    "WHERE r.status = 'ok' GROUP BY r.device ORDER BY r.device_kind = 'sim', r.device",
-                    NULL, 0, device_lines, &a));
+    TRY(store_query(
+        s,
+        "SELECT DISTINCT r.device, r.device_kind, r.device_description, "
+        "r.model || iif(r.layers IS NULL, '', ', ' || r.layers || ' layers') || ', ' || "
+        "r.dtype, f.ridge_flop_per_byte "
+        "FROM v_run r JOIN v_roofline f ON f.run_id = r.run_id "
+        "WHERE r.status = 'ok' GROUP BY r.device ORDER BY r.device_kind = 'sim', r.device",
+        NULL, 0, device_lines, &a));
     return store_query(
         s,
         "SELECT COUNT(*), SUM(c AND m), SUM(c AND m AND ratio > 1) FROM ("

@@ -340,7 +340,11 @@ enum err execute_cells(struct store *s, const struct cell_list *cells,
         if (!seen_before(cells, i)) TRY_OUT(check_device(o, cells->cell[i].cell.device));
     for (int32_t i = 0; i < cells->n; i++) {
         if (seen_before(cells, i)) continue;
-        struct job j = {.store = s, .cells = cells, .options = o, .out = out, .place = place,
+        struct job j = {.store = s,
+                        .cells = cells,
+                        .options = o,
+                        .out = out,
+                        .place = place,
                         .device = cells->cell[i].cell.device};
         for (int32_t k = 0; k < cells->n; k++)
             if (on_device(&j, k) && !cells->cell[k].skip_reason[0]) j.n_cells++;

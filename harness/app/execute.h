@@ -23,8 +23,8 @@ struct execute_options {
 };
 
 /* Cells on simulated devices are counted and priced; the others are measured, group by
- * group, the machine's roofs before and after each, and each stored before the next begins.  A cell that fails is recorded and the
- * rest go on; the caller looks at n_failed. */
+ * group, the machine's roofs before and after each, and each stored before the next begins.  A cell
+ * that fails is recorded and the rest go on; the caller looks at n_failed. */
 enum err execute_cells(struct store *s, const struct cell_list *cells,
                        const struct execute_options *o, struct execution *out) MUST_CHECK;
 void execution_free(struct execution *x);

@@ -182,8 +182,7 @@ static void predict_times(const struct plan *p, struct prediction *out, int64_t 
         forwards += p->phase[ph].forwards;
         tokens += p->phase[ph].work.tokens_committed;
     }
-    out->tokens_per_forward =
-        forwards ? (double)tokens / (double)forwards / (double)batch : 0;
+    out->tokens_per_forward = forwards ? (double)tokens / (double)forwards / (double)batch : 0;
 }
 
 /* A forward over `block` positions after `cached` ones, against AR's. */
@@ -196,6 +195,32 @@ static void predict_block(struct prediction *out, const struct closed_model *m, 
         closed_exists(closed_block_equal_tpf(m, r, batch, cached, block));
     out->tokens_per_forward_always = closed_exists(closed_block_tpf_inf(m, r, cached, block));
     out->crossover_batch = closed_block_crossover(m, r, cached, block, out->tokens_per_forward);
+}
+
+/* Full-sequence diffusion: every forward computes all positions, or with a cache only one per
+ * block does, and the ridge is that of the forwards between. */
+static void predict_diffusion(struct prediction *out, const struct closed_model *m,
+                              const struct decode_spec *s)
+{
+    struct roof r = out->roof;
+    double batch = s->batch, len = s->n_prompt + s->n_gen, b = s->block_length;
+    if (s->cache == CACHE_NONE) {
+        out->ridge_batch = closed_full_ridge_batch(m, r, len);
+        out->equal_steps =
+            closed_exists(closed_full_equal_steps(m, r, batch, s->n_prompt, s->n_gen));
+        out->tokens_per_forward_needed =
+            closed_exists(closed_full_equal_tpf(m, r, batch, s->n_prompt, s->n_gen));
+        return;
+    }
+    double rows = s->cache == CACHE_DUAL ? b : (s->n_gen + b) / 2.0;
+    struct closed_value per_block =
+        s->cache == CACHE_DUAL ? closed_dual_equal_steps(m, r, batch, s->n_prompt, s->n_gen, b)
+                               : closed_prefix_equal_steps(m, r, batch, s->n_prompt, s->n_gen, b);
+    out->ridge_batch = closed_block_ridge_batch(m, r, len - rows, rows);
+    out->equal_steps = out->tokens_per_forward_needed = per_block;
+    if (!per_block.exists) return;
+    out->equal_steps.value = per_block.value * s->n_gen / b;
+    out->tokens_per_forward_needed.value = b / per_block.value;
 }
 
 void plan_predict(const struct cell *c, const struct plan *p, struct prediction *out)
@@ -221,11 +246,7 @@ void plan_predict(const struct cell *c, const struct plan *p, struct prediction 
         out->ridge_batch = closed_ar_ridge_batch(&m, r, middle);
         out->max_context = closed_ar_max_len(&m, r);
     } else if (strcmp(c->decoder, "diffusion") == 0) {
-        out->ridge_batch = closed_full_ridge_batch(&m, r, s->n_prompt + s->n_gen);
-        out->equal_steps =
-            closed_exists(closed_full_equal_steps(&m, r, s->batch, s->n_prompt, s->n_gen));
-        out->tokens_per_forward_needed =
-            closed_exists(closed_full_equal_tpf(&m, r, s->batch, s->n_prompt, s->n_gen));
+        predict_diffusion(out, &m, s);
     } else if (strcmp(c->decoder, "block") == 0) {
         predict_block(out, &m, s->batch, middle, s->block_length);
     } else if (strcmp(c->decoder, "ar-verify") == 0) {

@@ -22,18 +22,25 @@ static enum err id_list(const struct shown_run *runs, int32_t n, struct strbuf *
 /* Materialised, so that a join looks ids up instead of parsing the list for each row. */
 #define IDS "WITH ids AS MATERIALIZED (SELECT key, value FROM json_each(?1)) "
 
-#define PHASE_ORDER                                                                                \
-    "instr('prefill decode  verify  refresh denoise reuse   commit ', p.phase)"
+#define PHASE_ORDER "instr('prefill decode  verify  refresh denoise reuse   commit ', p.phase)"
 
 /* ---- JSON ---- */
 
 static void put_value(struct json *j, const struct store_value *v)
 {
     switch (v->type) {
-    case VALUE_NULL: json_null(j); break;
-    case VALUE_INT: json_int(j, v->i); break;
-    case VALUE_REAL: json_double(j, v->r); break;
-    case VALUE_TEXT: json_string(j, v->text); break;
+    case VALUE_NULL:
+        json_null(j);
+        break;
+    case VALUE_INT:
+        json_int(j, v->i);
+        break;
+    case VALUE_REAL:
+        json_double(j, v->r);
+        break;
+    case VALUE_TEXT:
+        json_string(j, v->text);
+        break;
     }
 }
 
@@ -129,7 +136,7 @@ static enum err print_json(struct store *s, const struct store_value *ids,
     struct printing p = {.runs = runs, .phases = phases};
     TRY(store_query(s,
                     IDS "SELECT j.key, p.* FROM ids j JOIN v_phase p ON p.run_id = j.value "
-                    "ORDER BY j.key, " PHASE_ORDER,
+                        "ORDER BY j.key, " PHASE_ORDER,
                     ids, 1, add_phase, phases));
     json_to_file(&p.json, stdout);
     json_object_begin(&p.json);
@@ -137,7 +144,7 @@ static enum err print_json(struct store *s, const struct store_value *ids,
     json_array_begin(&p.json);
     TRY(store_query(s,
                     IDS "SELECT j.key, r.* FROM ids j JOIN v_run r ON r.run_id = j.value "
-                    "ORDER BY j.key",
+                        "ORDER BY j.key",
                     ids, 1, print_run, &p));
     json_array_end(&p.json);
     json_object_end(&p.json);
@@ -147,8 +154,10 @@ static enum err print_json(struct store *s, const struct store_value *ids,
 /* ---- tables ---- */
 
 static const char *const columns[] = {
-    "decoder", "batch", "prompt", "gen", "block", "steps", "phase", "forwards", "gflop", "dram_gb",
-    "flop_per_byte", "side", "predicted_ms", "timed_ms", "roof_fraction", "decode_tokens_per_s",
+    "decoder",      "batch",    "prompt",        "gen",
+    "block",        "steps",    "phase",         "forwards",
+    "gflop",        "dram_gb",  "flop_per_byte", "side",
+    "predicted_ms", "timed_ms", "roof_fraction", "decode_tokens_per_s",
     NULL,
 };
 
@@ -170,21 +179,21 @@ static enum err add_row(void *ctx, const struct store_result_row *row)
 /* Measured runs: few, and every view that says something of them. */
 static const char measured_sql[] =
     IDS "SELECT v.decoder, v.batch_seqs, v.prompt_tokens, v.gen_tokens, v.block_tokens, "
-    "v.denoise_steps, p.phase, p.forwards / p.samples, p.flop / 1e9 / p.forwards, "
-    "p.bytes_dram / 1e9 / p.forwards, r.intensity_flop_per_byte, r.side, "
-    "p.predicted_ns / 1e6 / p.forwards, s.median_ns / 1e6, "
-    "iif(r.evidence = 'timing', r.roof_fraction, NULL), t.decode_tokens_per_s "
-    "FROM ids j JOIN v_run v ON v.run_id = j.value "
-    "JOIN v_phase p ON p.run_id = v.run_id "
-    "LEFT JOIN v_roofline r ON r.run_id = v.run_id AND r.phase = p.phase "
-    "AND r.work = 'algorithmic' "
-    "LEFT JOIN v_step s ON s.run_id = v.run_id AND s.phase = p.phase "
-    "LEFT JOIN v_throughput t ON t.run_id = v.run_id "
-    "ORDER BY j.key, " PHASE_ORDER;
+        "v.denoise_steps, p.phase, p.forwards / p.samples, p.flop / 1e9 / p.forwards, "
+        "p.bytes_dram / 1e9 / p.forwards, r.intensity_flop_per_byte, r.side, "
+        "p.predicted_ns / 1e6 / p.forwards, s.median_ns / 1e6, "
+        "iif(r.evidence = 'timing', r.roof_fraction, NULL), t.decode_tokens_per_s "
+        "FROM ids j JOIN v_run v ON v.run_id = j.value "
+        "JOIN v_phase p ON p.run_id = v.run_id "
+        "LEFT JOIN v_roofline r ON r.run_id = v.run_id AND r.phase = p.phase "
+        "AND r.work = 'algorithmic' "
+        "LEFT JOIN v_step s ON s.run_id = v.run_id AND s.phase = p.phase "
+        "LEFT JOIN v_throughput t ON t.run_id = v.run_id "
+        "ORDER BY j.key, " PHASE_ORDER;
 
 /* Plans: perhaps tens of thousands, so the same from v_phase and the price alone. */
-static const char planned_sql[] =
-    IDS ", q AS MATERIALIZED (SELECT j.key, v.decoder, v.batch_seqs, v.prompt_tokens, v.gen_tokens, "
+static const char planned_sql[] = IDS
+    ", q AS MATERIALIZED (SELECT j.key, v.decoder, v.batch_seqs, v.prompt_tokens, v.gen_tokens, "
     "v.block_tokens, v.denoise_steps, f.ridge_flop_per_byte AS ridge, p.* "
     "FROM ids j JOIN v_run v ON v.run_id = j.value "
     "JOIN v_phase p ON p.run_id = v.run_id LEFT JOIN v_roof f ON f.run_id = v.run_id) "
@@ -218,7 +227,8 @@ enum err present_runs(struct store *s, const struct shown_run *runs, int32_t n, 
     if (!phases.of_run) TRY_OUT(err_set(ERR_NOMEM, "printing %d runs: out of memory", n));
     TRY_OUT(id_list(runs, n, &list));
     struct store_value ids = store_text(strbuf_text(&list));
-    e = format == OUTPUT_JSON ? print_json(s, &ids, runs, &phases) : print_table(s, &ids, runs, n, format);
+    e = format == OUTPUT_JSON ? print_json(s, &ids, runs, &phases)
+                              : print_table(s, &ids, runs, n, format);
 out:
     for (int32_t i = 0; phases.of_run && i < n; i++) strbuf_free(&phases.of_run[i]);
     free(phases.of_run);

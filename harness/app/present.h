@@ -7,8 +7,8 @@
 
 struct shown_run {
     char run_id[37];
-    bool planned;                 /* counted for an imagined device, in this invocation */
-    bool predicted;               /* the prediction below was made                      */
+    bool planned;   /* counted for an imagined device, in this invocation */
+    bool predicted; /* the prediction below was made                      */
     struct prediction prediction;
 };
 

@@ -12,9 +12,9 @@ static void progress(void *ctx, int32_t done, int32_t total, const char *what)
     log_progress(ctx, "[%d/%d] %s", done + 1, total, what);
 }
 
-static const char *const columns[] = {"kind",   "name",  "level", "dtype", "threads", "mib",
-                                      "value",  "unit",  "ci_lo", "ci_hi", "n",       "other_cpus",
-                                      "flag",   "method", NULL};
+static const char *const columns[] = {"kind", "name",       "level", "dtype",  "threads",
+                                      "mib",  "value",      "unit",  "ci_lo",  "ci_hi",
+                                      "n",    "other_cpus", "flag",  "method", NULL};
 
 /* GB/s, G/s (a multiply-add is 2) or ns. */
 static enum err print(const struct ceiling_set *set, enum output format)

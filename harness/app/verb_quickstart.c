@@ -136,8 +136,10 @@ enum err verb_quickstart(const struct options *o)
     TRY_OUT(answer_print(s, stdout));
     fflush(stdout);
     TRY_OUT(draw(s, o, dir)); /* last: it needs gnuplot */
-    printf("\nIn %s: quickstart.db (every number), roofline-*.pdf, .svg, .png and the other figures with "
-           "their captions,\nclaims.md (the popular claims, one by one), answer.txt (the above).\n", dir);
+    printf("\nIn %s: quickstart.db (every number), roofline-*.pdf, .svg, .png and the other "
+           "figures with "
+           "their captions,\nclaims.md (the popular claims, one by one), answer.txt (the above).\n",
+           dir);
     if (n_failed) e = err_set(ERR_SOME_FAILED, "%d cells failed", n_failed);
 out:
     store_close(s);

@@ -6,9 +6,9 @@
 
 struct recording {
     struct recording *next;
-    struct pass pass;         /* owned copies throughout */
+    struct pass pass; /* owned copies throughout */
     int32_t *tokens, *logit_rows;
-    int32_t *valid;           /* [n_seqs]: cached positions it found */
+    int32_t *valid; /* [n_seqs]: cached positions it found */
     struct row_key *keys;
 };
 
@@ -75,8 +75,8 @@ static enum err make_decoder(const struct session *n, struct decoder **out)
     return ERR_NONE;
 }
 
-enum err session_create(struct model *m, const struct decoder_ops *ops,
-                        const struct decode_spec *s, enum dtype kv, struct session **out)
+enum err session_create(struct model *m, const struct decoder_ops *ops, const struct decode_spec *s,
+                        enum dtype kv, struct session **out)
 {
     const struct model_config *c = model_config_of(m);
     struct kv_cache_size size = sized(ops, s, c, kv);

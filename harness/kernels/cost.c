@@ -6,13 +6,13 @@
 /* Dimensions are below 2^31 each, so products of four of them fit 128 bits. */
 typedef __int128 wide;
 
-enum { /* FLOPs per element of the operations that are not products of matrices;
-          exp, division and square root count as 1 */
-    FLOP_RMSNORM = 4, /* square, sum, scale, gain                    */
-    FLOP_ROPE = 3,    /* 4 multiplications and 2 additions per pair  */
-    FLOP_SOFTMAX = 4, /* scale, subtract the maximum, exp, sum       */
-    FLOP_SWIGLU = 5,  /* exp, add, divide, two multiplications       */
-    FLOP_ROWSTAT = 5  /* compare, subtract, exp, sum, entropy term   */
+enum {                   /* FLOPs per element of the operations that are not products of matrices;
+                            exp, division and square root count as 1 */
+       FLOP_RMSNORM = 4, /* square, sum, scale, gain                    */
+       FLOP_ROPE = 3,    /* 4 multiplications and 2 additions per pair  */
+       FLOP_SOFTMAX = 4, /* scale, subtract the maximum, exp, sum       */
+       FLOP_SWIGLU = 5,  /* exp, add, divide, two multiplications       */
+       FLOP_ROWSTAT = 5  /* compare, subtract, exp, sum, entropy term   */
 };
 
 /* Collects one call's operands; `fits` goes false when a count passes 2^63 - 1. */
@@ -41,8 +41,7 @@ static void count_bytes(struct count *n, enum role role, wide bytes)
     n->c->bytes[role] = narrow(n, (wide)n->c->bytes[role] + b);
     n->c->bytes_dram_hi = narrow(n, (wide)n->c->bytes_dram_hi + b);
     if (always) n->c->bytes_dram_lo = narrow(n, (wide)n->c->bytes_dram_lo + b);
-    if (always || b > n->t->llc_bytes / 2)
-        n->c->bytes_dram = narrow(n, (wide)n->c->bytes_dram + b);
+    if (always || b > n->t->llc_bytes / 2) n->c->bytes_dram = narrow(n, (wide)n->c->bytes_dram + b);
 }
 
 static void count_operand(struct count *n, struct tensor t)

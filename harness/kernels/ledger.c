@@ -6,8 +6,8 @@
 const char *op_name(enum op op)
 {
     static const char *const name[OP_COUNT] = {
-        "embed", "rmsnorm", "matmul", "head",   "rope",    "kv_store",
-        "attention", "swiglu", "add", "gather", "rowstat",
+        "embed",     "rmsnorm", "matmul", "head",   "rope",    "kv_store",
+        "attention", "swiglu",  "add",    "gather", "rowstat",
     };
     return name[op];
 }
@@ -84,7 +84,8 @@ struct ledger_entry ledger_total(const struct ledger *l, bool *overflow)
         if (l->op[op].calls) over |= entry_merge(&total, &l->op[op]);
     /* The derived sums are read without a check, so they have to fit too. */
     int64_t sum = 0;
-    over |= add_times(&sum, total.cost.flop_matmul, 1) | add_times(&sum, total.cost.flop_attention, 1);
+    over |=
+        add_times(&sum, total.cost.flop_matmul, 1) | add_times(&sum, total.cost.flop_attention, 1);
     sum = 0;
     for (int r = 0; r < ROLE_COUNT; r++) over |= add_times(&sum, total.cost.bytes[r], 1);
     *overflow = over;

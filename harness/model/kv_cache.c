@@ -24,8 +24,8 @@ static void place(struct carver *v, const struct kernels *k, const struct model_
     enum dtype act = kernels_activation_dtype(k);
     int64_t rows = s->max_rows, d = c->d_model, q = (int64_t)c->n_head * c->d_head;
     int64_t qkv = q + (int64_t)2 * c->n_kv_head * c->d_head;
-    struct tensor kv = tensor_4d(NULL, s->dtype, ROLE_KV, s->n_slots, c->n_kv_head, s->capacity,
-                                 c->d_head);
+    struct tensor kv =
+        tensor_4d(NULL, s->dtype, ROLE_KV, s->n_slots, c->n_kv_head, s->capacity, c->d_head);
     for (int32_t i = 0; i < n_layers; i++) {
         struct tensor keys = carve(v, kv), values = carve(v, kv);
         if (!out->keys) continue;

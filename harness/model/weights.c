@@ -92,9 +92,26 @@ size_t weights_bytes(const struct kernels *k, const struct model_config *c, enum
 /* ---- seeded values ---- */
 
 /* A logical matrix of a layer; the model's own three come after every layer's. */
-enum part { PART_ATTN_NORM, PART_Q, PART_K, PART_V, PART_Q_BIAS, PART_K_BIAS, PART_V_BIAS,
-            PART_Q_NORM, PART_K_NORM, PART_O, PART_MLP_NORM, PART_GATE, PART_UP, PART_DOWN,
-            PART_FINAL_NORM, PART_HEAD, PART_EMBEDDING, PART_COUNT };
+enum part {
+    PART_ATTN_NORM,
+    PART_Q,
+    PART_K,
+    PART_V,
+    PART_Q_BIAS,
+    PART_K_BIAS,
+    PART_V_BIAS,
+    PART_Q_NORM,
+    PART_K_NORM,
+    PART_O,
+    PART_MLP_NORM,
+    PART_GATE,
+    PART_UP,
+    PART_DOWN,
+    PART_FINAL_NORM,
+    PART_HEAD,
+    PART_EMBEDDING,
+    PART_COUNT
+};
 
 /* Values of logical row `row` of a part: offset + scale * normal, rounded to bf16.
  * 1/sqrt(columns) keeps activations near 1; IEEE arithmetic only, so the same bytes
@@ -143,8 +160,8 @@ static void fill_bias(void *ctx, int64_t row, void *out)
     char *p = out;
     (void)row;
     for (int32_t i = 0; i < f->n_parts; i++) {
-        seeded_row(f->seed, f->layer, f->part[i], 0, f->offset, f->scale, f->part_rows[i],
-                   f->dtype, p);
+        seeded_row(f->seed, f->layer, f->part[i], 0, f->offset, f->scale, f->part_rows[i], f->dtype,
+                   p);
         p += f->part_rows[i] * dtype_bytes(f->dtype);
     }
 }
@@ -169,7 +186,11 @@ static enum err load_vector(struct kernels *k, struct tensor t, struct fill f)
 static enum err load_gain(struct kernels *k, struct tensor t, uint64_t seed, int32_t layer,
                           enum part part)
 {
-    struct fill f = {.seed = seed, .layer = layer, .offset = 1, .n_parts = 1, .part = {part},
+    struct fill f = {.seed = seed,
+                     .layer = layer,
+                     .offset = 1,
+                     .n_parts = 1,
+                     .part = {part},
                      .part_rows = {t.dim[0]}};
     return load_vector(k, t, f);
 }
