@@ -139,9 +139,9 @@ cusim_obj   := $(patsubst %,$(B)/cusim/%.o,$(if $(cusim_why),tests/cusim/cusim_a
                  $(cusim_c) $(cusim_cu)))
 cusim_cflags := -Itests/cusim/include $(cflags) $(if $(san),,-O2) -DCUSIM_WHY='"$(cusim_why)"'
 cusim_nvflags := -x c++ -std=c++17 -g -O1 -Itests/cusim/shadow -Itests/cusim/include -I. \
-                 -Wall -Wextra -Wno-unknown-pragmas $(if $(filter 1,$(WERROR)),-Werror) -ffp-contract=off \
+                 -Wall -Wextra -Wno-unused-parameter -Wno-unknown-pragmas $(if $(filter 1,$(WERROR)),-Werror) -ffp-contract=off \
                  -fsanitize=thread --param tsan-instrument-func-entry-exit=0 \
-                 -fsanitize=bounds -fsanitize-undefined-trap-on-error
+                 -fsanitize=bounds,alignment -fsanitize-undefined-trap-on-error
 
 # --- Targets -----------------------------------------------------------------------------
 
@@ -177,8 +177,14 @@ quickstart: ## build, measure this machine, run the sweep and draw the figures
 deps: ## install the Debian packages that are missing
 	@tests/bootstrap.sh build test figures && echo 'Every package is installed.'
 
-check-run: $(regime) $(filter $(B)/%,$(call runnable,$(tests))) $(if $(strip $(T)),,layers headers state)
-	@REGIME=$(abspath $(regime)) SAN=$(san) V=$(V) tests/run_tests.sh $(call runnable,$(tests))
+for_mutants := $(if $(filter %_mutants.sh,$(tests)),$(if $(cusim_why),,\
+                   $(cusim_tests) $(B)/cusim/compile_c $(B)/cusim/link))
+for_nvcc    := $(if $(filter %_nvcc.sh,$(tests)),$(B)/cusim/compile_nvcc)
+
+check-run: $(regime) $(filter $(B)/%,$(call runnable,$(tests))) $(for_mutants) $(for_nvcc) \
+           $(if $(strip $(T)),,layers headers state)
+	@REGIME=$(abspath $(regime)) SAN=$(san) V=$(V) CUSIM=$(B)/cusim \
+	    tests/run_tests.sh $(call runnable,$(tests))
 
 check-slow-run: $(regime) $(filter $(B)/%,$(call runnable,$(slow)))
 	@REGIME=$(abspath $(regime)) SAN=$(san) V=$(V) tests/run_tests.sh $(call runnable,$(slow))
@@ -262,7 +268,7 @@ $(B)/cusim/%.c.o: %.c $(B)/flags | need-libs
 	$(call say,CC,$<)
 	$(quiet)$(CC) $(cusim_cflags) -MMD -MP -c -o $@ $<
 
-$(B)/cusim/%.cu.o: %.cu $(B)/flags
+$(B)/cusim/%.cu.o: %.cu $(B)/cusim/compile_cu
 	@mkdir -p $(@D)
 	$(call say,CXX,$<)
 	$(quiet)$(CXX) $(cusim_nvflags) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
@@ -305,6 +311,16 @@ $(B)/flags: FORCE
 	$(call keep,$(CC) $(cflags) $(ldflags) $(nvflags) $(libs))
 $(B)/sources: FORCE
 	$(call keep,$(src) $(embedded))
+
+# How the emulated tests are made, for the test that plants mistakes in them.
+$(B)/cusim/compile_c: FORCE
+	$(call keep,$(CC) -Itests/cusim/include $(cflags) -O2)
+$(B)/cusim/compile_cu: FORCE
+	$(call keep,$(CXX) $(cusim_nvflags))
+$(B)/cusim/compile_nvcc: FORCE
+	$(call keep,$(if $(filter 1,$(use_cuda)),$(nvcc) $(nvflags)))
+$(B)/cusim/link: FORCE
+	$(call keep,$(CC) $(ldflags) $(cusim_obj) $(shared_test_obj) $(B)/libregime.a $(libs) -lcmocka -lstdc++)
 
 .SECONDARY:
 -include $(wildcard $(lib_obj:.o=.d) $(main_obj:.o=.d) $(header_obj:.o=.d) $(cusim_obj:.o=.d) \

@@ -13,6 +13,7 @@
 
 #include "tests/check_kernels.h"
 #include "tests/cusim/cusim.h"
+#include "tests/ref.h"
 
 /* Every test starts here: skipped where there is no emulator, else a device in order. */
 static struct kernels *open_cuda(enum cusim_order order, bool eager)
@@ -65,12 +66,184 @@ static void threads_at_random_agree_with_the_reference(void **state)
     check_order(CUSIM_RANDOM, false);
 }
 
-int main(void)
+/* One row of logits under a rule; temperature 0. */
+static struct row_stat choose(struct kernels *k, float *x, int64_t v, int32_t n_ids,
+                              int32_t mask_id)
+{
+    struct row_stat stat;
+    struct row_key key = {0};
+    struct choice_rule rule = {.n_ids = n_ids, .mask_id = mask_id};
+    struct guarded g = guarded_open(k, tensor_2d(NULL, DTYPE_F32, ROLE_LOGITS, 1, v));
+    guarded_set(&g, x);
+    if (kn_rowstat(k, &stat, g.t, &key, &rule) != ERR_NONE) fail_msg("%s", err_msg());
+    guarded_close(&g);
+    return stat;
+}
+
+static void ties_go_to_the_lowest_allowed_id(void **state)
+{
+    (void)state;
+    enum { V = 10000 };
+    static float x[V];
+    struct kernels *k = open_cuda(CUSIM_RANDOM, false);
+    for (int32_t i = 0; i < V; i++) x[i] = 0;
+    struct row_stat s = choose(k, x, V, V, -1);
+    assert_int_equal(s.id, 0);
+    assert_true(s.confidence == s.p_first && s.p_second == s.p_first);
+    assert_true(fabs(s.p_first * V - 1) < 1e-6 && fabs(s.entropy_nats - log(V)) < 1e-5);
+    assert_int_equal(choose(k, x, V, V, 0).id, 1);
+    /* Equals within a thread's four ids, in other threads, warps and slices. */
+    x[9999] = x[8192] = x[4097] = x[4096] = x[1300] = x[70] = x[69] = 5;
+    assert_int_equal(choose(k, x, V, V, -1).id, 69);
+    assert_int_equal(choose(k, x, V, V, 69).id, 70);
+    x[69] = x[70] = 0;
+    assert_int_equal(choose(k, x, V, V, -1).id, 1300);
+    assert_int_equal(choose(k, x, V, V, 1300).id, 4096);
+    assert_int_equal(choose(k, x, V, 1300, -1).id, 0);
+    s = choose(k, x, V, 1301, -1);
+    assert_int_equal(s.id, 1300);
+    assert_true(s.p_second < s.p_first); /* the equals are not allowed */
+    assert_int_equal(choose(k, x, V, 1, -1).id, 0);
+    close_cuda(k);
+}
+
+static void extreme_logits_keep_probabilities_finite(void **state)
+{
+    (void)state;
+    enum { V = 9000 };
+    static float x[V];
+    struct kernels *k = open_cuda(CUSIM_RANDOM, false);
+    /* Minus infinity everywhere, a whole slice too, but at two equal ids: a fair coin. */
+    for (int32_t i = 0; i < V; i++) x[i] = -INFINITY;
+    x[10] = x[8500] = -3;
+    struct row_stat s = choose(k, x, V, V, -1);
+    assert_int_equal(s.id, 10);
+    assert_true(s.confidence == 0.5f && s.p_first == 0.5f && s.p_second == 0.5f);
+    assert_true(fabs(s.entropy_nats - log(2)) < 1e-6);
+    /* One id above all: certainty, and no entropy. */
+    for (int32_t i = 0; i < V; i++) x[i] = -3e38f;
+    x[V - 1] = 3e38f;
+    s = choose(k, x, V, V, -1);
+    assert_int_equal(s.id, V - 1);
+    assert_true(s.confidence == 1 && s.p_second == 0 && s.entropy_nats == 0);
+    /* It may not be chosen: what is chosen has probability 0. */
+    s = choose(k, x, V, V, V - 1);
+    assert_int_equal(s.id, 0);
+    assert_true(s.confidence == 0 && s.p_first == 0);
+    close_cuda(k);
+}
+
+/* Frequencies of 1000 draws from 5 probabilities: each within 4.5 standard deviations; the mask
+ * id, likelier than all of them, is never drawn. */
+static void sampling_follows_the_softmax(void **state)
+{
+    (void)state;
+    enum { V = 6, MASK = 2, DRAWS = 1000 };
+    static const double p[V] = {0.5, 0.25, 0, 0.15, 0.08, 0.02};
+    static float x[DRAWS * V];
+    static struct row_stat stats[DRAWS];
+    static struct row_key keys[DRAWS];
+    struct choice_rule rule = {.temperature = 0.5f, .seed = 3, .n_ids = V, .mask_id = MASK};
+    struct kernels *k = open_cuda(CUSIM_IN_TURN, false);
+    int32_t count[V] = {0};
+    for (int32_t i = 0; i < DRAWS; i++) {
+        keys[i] = (struct row_key){.request = (uint32_t)i % 7, .position = (uint32_t)i / 7};
+        for (int32_t j = 0; j < V; j++) x[i * V + j] = j == MASK ? 5 : (float)(0.5 * log(p[j]));
+    }
+    struct guarded g = guarded_open(k, tensor_2d(NULL, DTYPE_F32, ROLE_LOGITS, DRAWS, V));
+    guarded_set(&g, x);
+    if (kn_rowstat(k, stats, g.t, keys, &rule) != ERR_NONE) fail_msg("%s", err_msg());
+    for (int32_t i = 0; i < DRAWS; i++) count[stats[i].id]++;
+    assert_int_equal(count[MASK], 0);
+    for (int32_t j = 0; j < V; j++)
+        assert_true(fabs(count[j] - DRAWS * p[j]) <= 4.5 * sqrt(DRAWS * p[j] * (1 - p[j])));
+    guarded_close(&g);
+    close_cuda(k);
+}
+
+/* Heads that start 8 bytes past a multiple of 16, in rows that keep them there. */
+static void views_off_16_bytes_are_read_narrowly(void **state)
+{
+    (void)state;
+    enum { ROWS = 3, HEADS = 2, D = 16, BEGIN = 4, WIDTH = 40, CAP = 8 };
+    enum { N_ROW = HEADS * D, N_ALL = ROWS * N_ROW };
+    float *x = random_floats(ROWS * WIDTH, 1, 1), *gain = random_floats(D, 2, 1);
+    float flat[N_ALL], got[ROWS * WIDTH], kept[HEADS * CAP * D];
+    double want[N_ALL], mag[N_ALL], bound[N_ALL];
+    int32_t pos[ROWS] = {3, 4, 5};
+    struct rope rope = {.base = 10000};
+    struct span span = {.n_rows = ROWS, .pos0 = 3, .n_visible = 3 + ROWS};
+    struct kernels *k = open_cuda(CUSIM_RANDOM, false);
+    struct guarded g = guarded_open(k, tensor_2d(NULL, DTYPE_BF16, ROLE_ACTIVATION, ROWS, WIDTH));
+    struct tensor cache = tensor_4d(NULL, DTYPE_BF16, ROLE_KV, 1, HEADS, CAP, D);
+    struct guarded keys = guarded_open(k, cache), values = guarded_open(k, cache);
+    struct weight w = weight_open(k, gain, 0, D, DTYPE_BF16, LAYOUT_ROWS);
+    guarded_set(&g, x);
+    struct tensor heads = tensor_heads(g.t, BEGIN, HEADS, D);
+
+    for (int32_t i = 0; i < N_ALL; i++) flat[i] = x[i / N_ROW * WIDTH + BEGIN + i % N_ROW];
+    ref_rmsnorm(want, flat, gain, ROWS * HEADS, D, 1e-6);
+    for (int32_t i = 0; i < N_ALL; i++) bound[i] = (20 * U_F32 + U_BF16) * fabs(want[i]);
+    if (kn_rmsnorm(k, heads, heads, w.t, 1e-6f) != ERR_NONE) fail_msg("%s", err_msg());
+    guarded_get(&g, got);
+    for (int32_t i = 0; i < N_ALL; i++) flat[i] = got[i / N_ROW * WIDTH + BEGIN + i % N_ROW];
+    check_close("rmsnorm of a view", flat, want, bound, N_ALL);
+
+    ref_rope(want, mag, flat, pos, ROWS, HEADS, D, &rope);
+    for (int32_t i = 0; i < N_ALL; i++) bound[i] = 4 * U_F32 * mag[i] + U_BF16 * fabs(want[i]);
+    if (kn_rope(k, heads, pos, &rope) != ERR_NONE) fail_msg("%s", err_msg());
+    guarded_get(&g, got);
+    for (int32_t i = 0; i < N_ALL; i++) flat[i] = got[i / N_ROW * WIDTH + BEGIN + i % N_ROW];
+    check_close("rope of a view", flat, want, bound, N_ALL);
+
+    if (kn_kv_store(k, keys.t, values.t, heads, heads, &span, 1) != ERR_NONE)
+        fail_msg("%s", err_msg());
+    guarded_get(&keys, kept);
+    for (int32_t i = 0; i < N_ALL; i++) {
+        int32_t row = i / N_ROW, head = i / D % HEADS;
+        assert_true(kept[(head * CAP + 3 + row) * D + i % D] == flat[i]);
+    }
+    /* The rest of each row is as it was. */
+    for (int32_t i = 0; i < ROWS * WIDTH; i++)
+        if (i % WIDTH < BEGIN || i % WIDTH >= BEGIN + N_ROW) assert_true(got[i] == x[i]);
+    guarded_close(&g);
+    guarded_close(&keys);
+    guarded_close(&values);
+    weight_close(&w);
+    free(x), free(gain);
+    close_cuda(k);
+}
+
+static void what_cannot_be_done_is_refused(void **state)
+{
+    (void)state;
+    struct kernels *k = open_cuda(CUSIM_IN_TURN, false), *other;
+    struct kernels_config config = {.backend = "cuda", .device = 3};
+    struct span span = {.n_rows = 1, .n_visible = 1};
+    assert_int_equal(kernels_open(&config, &other), ERR_USAGE);
+    assert_string_equal(err_msg(), "no GPU 3: there is 1, numbered from 0");
+    struct guarded q = guarded_open(k, tensor_3d(NULL, DTYPE_BF16, ROLE_ACTIVATION, 1, 1, 264));
+    struct guarded c = guarded_open(k, tensor_4d(NULL, DTYPE_BF16, ROLE_KV, 1, 1, 1, 264));
+    assert_int_equal(kn_attention(k, q.t, q.t, c.t, c.t, &span, 1), ERR_UNSUPPORTED);
+    assert_non_null(strstr(err_msg(), "264"));
+    guarded_close(&q);
+    guarded_close(&c);
+    close_cuda(k);
+}
+
+/* An argument picks tests by name, "*" for any text. */
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_in_turn_agree_with_the_reference),
         cmocka_unit_test(threads_backwards_agree_with_the_reference),
         cmocka_unit_test(threads_at_random_agree_with_the_reference),
+        cmocka_unit_test(ties_go_to_the_lowest_allowed_id),
+        cmocka_unit_test(extreme_logits_keep_probabilities_finite),
+        cmocka_unit_test(sampling_follows_the_softmax),
+        cmocka_unit_test(views_off_16_bytes_are_read_narrowly),
+        cmocka_unit_test(what_cannot_be_done_is_refused),
     };
+    if (argc > 1) cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

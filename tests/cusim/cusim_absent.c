@@ -1,4 +1,11 @@
 /* cusim_absent.c - a test program without the emulator: CUSIM_WHY is the reason. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
 #include "tests/cusim/cusim.h"
 
 const char *cusim_absent(void)
@@ -38,4 +45,17 @@ int64_t cusim_live_objects(void)
 int64_t cusim_launches(void)
 {
     return 0;
+}
+
+static void the_emulator_is_absent(void **state)
+{
+    (void)state;
+    print_message("skipped: %s\n", cusim_absent());
+    skip();
+}
+
+int cusim_test_all(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_emulator_is_absent)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

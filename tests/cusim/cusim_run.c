@@ -60,6 +60,7 @@ static void make_fiber(struct thread *t)
 /* A page at the end of each stack that may not be touched. */
 static void make_stacks(void)
 {
+    catch_traps(); /* cmocka sets handlers of its own for every test */
     if (cusim.stacks) return;
     cusim.stacks = mmap(NULL, (size_t)MAX_THREADS * STACK_BYTES, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -131,12 +132,14 @@ static void finish_barrier(void)
 static bool finish_shuffle(const struct thread *t)
 {
     struct thread *warp = &cusim.thread[t->number / WARP_LANES * WARP_LANES];
+    uint32_t *shuffling = &cusim.shuffling[t->number / WARP_LANES];
     uint64_t bits[WARP_LANES];
+    if ((*shuffling & t->lanes) != t->lanes) return false;
     for (int lane = 0; lane < WARP_LANES; lane++) {
         const struct thread *l = &warp[lane];
         if (!(t->lanes >> lane & 1)) continue;
-        if (l->state != AT_SHUFFLE || l->lanes != t->lanes || l->line != t->line ||
-            l->file != t->file || l->lane_xor != t->lane_xor)
+        if (l->lanes != t->lanes || l->line != t->line || l->file != t->file ||
+            l->lane_xor != t->lane_xor)
             return false;
         bits[lane] = l->bits;
     }
@@ -151,6 +154,7 @@ static bool finish_shuffle(const struct thread *t)
         warp[lane].bits = bits[from];
         warp[lane].state = CAN_RUN;
     }
+    *shuffling &= ~t->lanes;
     return true;
 }
 
@@ -165,6 +169,7 @@ uint64_t cusim_shuffle_xor(uint32_t lanes, uint64_t bits, int lane_xor, const ch
     t->lanes = lanes;
     t->lane_xor = lane_xor;
     t->bits = bits;
+    cusim.shuffling[t->number / WARP_LANES] |= 1u << t->number % WARP_LANES;
     if (!finish_shuffle(t) || cusim.stopped) leave_fiber();
     return t->bits;
 }
@@ -209,6 +214,7 @@ static void run_block(const struct cusim_kernel *k)
 {
     unsigned order[MAX_THREADS];
     cusim.n_left = cusim.n_waiting = 0;
+    memset(cusim.shuffling, 0, sizeof cusim.shuffling);
     cusim.block_serial++;
     cusim.block_epoch = ++cusim.epoch;
     for (unsigned i = 0; i < cusim.n_threads; i++) {
@@ -217,9 +223,9 @@ static void run_block(const struct cusim_kernel *k)
             .number = i};
         make_fiber(&cusim.thread[i]);
     }
+    order_threads(order);
     while (cusim.n_left < cusim.n_threads && !cusim.stopped) {
         bool moved = false;
-        order_threads(order);
         for (unsigned i = 0; i < cusim.n_threads && !cusim.stopped; i++) {
             struct thread *t = &cusim.thread[order[i]];
             if (t->state != CAN_RUN) continue;

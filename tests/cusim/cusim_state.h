@@ -58,6 +58,7 @@ struct cusim {
     void *host_stack_pointer;
     char *stacks; /* MAX_THREADS of STACK_BYTES */
     unsigned n_threads, n_left, n_waiting;
+    uint32_t shuffling[MAX_THREADS / WARP_LANES]; /* lanes that wait in each warp */
     struct cusim_dim block;
     const struct cusim_kernel *kernel;
     uint64_t block_serial;
@@ -90,6 +91,9 @@ void memory_close(void);
 /* [p, p + n) lies in one device buffer; else false and the device has failed. */
 bool device_range(const void *p, size_t n, const char *what);
 void shared_forget(void);
+
+/* cusim_check.c */
+void catch_traps(void);
 
 /* cusim_run.c */
 void run_kernel(const struct cusim_kernel *k);

@@ -22,6 +22,7 @@ enum err cuda_sync(void *state)
 enum err cuda_alloc(void *state, size_t n, void **out)
 {
     struct cuda *c = state;
+    *out = NULL;
     cudaError_t e = cudaMalloc(out, n ? n : 1);
     if (e == cudaErrorMemoryAllocation) {
         size_t free_bytes = 0, total_bytes = 0;
@@ -31,7 +32,11 @@ enum err cuda_alloc(void *state, size_t n, void **out)
                        (double)free_bytes / 1e9);
     }
     TRY(cuda_check(e, "allocating device memory"));
-    return cuda_check(cudaMemsetAsync(*out, 0, n, c->stream), "clearing device memory");
+    e = cudaMemsetAsync(*out, 0, n, c->stream);
+    if (e == cudaSuccess) return ERR_NONE;
+    cudaFree(*out);
+    *out = NULL;
+    return cuda_check(e, "clearing device memory");
 }
 
 void cuda_free(void *state, void *p, size_t n)

@@ -1,0 +1,65 @@
+#!/bin/bash
+# The kernels as nvcc compiled them: for every architecture, without spills; and a kernel that
+# would spill, or that nvcc warns of, does not get into a build.
+#     CUSIM    folder of the emulated build, beside which nvcc's is
+set -euo pipefail
+cd "$(dirname "$0")/.."
+build=${CUSIM:?folder of the emulated build}
+read -r compile < "$build/compile_nvcc" || compile=
+[ -n "$compile" ] || { echo 'skipped: this build has no CUDA backend'; exit 77; }
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+fail() { echo "test_cuda_nvcc.sh: $*"; exit 1; }
+
+reports=("${build%/cusim}"/harness/kernels/cuda/*.ptxas)
+[ ${#reports[@]} -eq "$(ls harness/kernels/cuda/*.cu | wc -l)" ] || fail "${#reports[@]} reports"
+tests/check_ptxas.sh "${reports[@]}"
+for report in "${reports[@]}"; do
+    for arch in sm_80 sm_90; do
+        grep -q "for '$arch'" "$report" || fail "$report: nothing for $arch"
+    done
+done
+
+# refused NAME WORD: planted code in $tmp/NAME.cu does not compile, and WORD says why.
+refused() {
+    local out
+    if out=$($compile -c -o "$tmp/planted.o" "$tmp/$1.cu" 2>&1); then fail "$1 was compiled"; fi
+    case $out in *"$2"*) ;; *) fail "$1: \"$out\" lacks \"$2\"" ;; esac
+}
+compile=$(echo "$compile" | sed 's/-gencode arch=compute_9[^ ]*//g') # one is enough here
+cat > "$tmp/local.cu" <<'END'
+__global__ void local_kernel(float *out, const int *index)
+{
+    float x[64];
+    for (int i = 0; i < 64; i++) x[i] = out[i] * out[i + threadIdx.x];
+    out[threadIdx.x] = x[index[threadIdx.x]];
+}
+END
+refused local 'Local memory'
+cat > "$tmp/spills.cu" <<'END'
+__global__ void __launch_bounds__(1024, 2) spill_kernel(float *out, int n)
+{
+    float x[80];
+#pragma unroll
+    for (int i = 0; i < 80; i++) x[i] = out[i * n];
+    __syncthreads();
+#pragma unroll
+    for (int i = 0; i < 80; i++) out[i * n] = x[79 - i] * x[i];
+}
+END
+refused spills 'spill'
+echo '__global__ void unused_kernel(float *out) { int never; out[0] = 1; }' > "$tmp/warns.cu"
+refused warns 'never'
+
+# The script behind it, on made-up reports.
+cat > "$tmp/good" <<'END'
+ptxas info    : Compiling entry function '_Z1kPf' for 'sm_80'
+    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
+END
+tests/check_ptxas.sh "$tmp/good" || fail 'a kernel without spills is fine'
+sed 's/0 bytes spill stores/8 bytes spill stores/' "$tmp/good" > "$tmp/bad"
+out=$(tests/check_ptxas.sh "$tmp/bad") && fail 'spills passed'
+case $out in *'_Z1kPf sm_80'*'8 bytes spill stores'*) ;; *) fail "\"$out\"" ;; esac
+: > "$tmp/empty"
+out=$(tests/check_ptxas.sh "$tmp/empty") && fail 'no kernel passed'
+exit 0
