@@ -417,6 +417,6 @@ bool seen_same_request(const struct seen *a, const struct seen *b)
 
 bool seen_same_series(const struct seen *a, const struct seen *b)
 {
-    return seen_same_request(a, b) && strcmp(a->decoder, b->decoder) == 0 && a->block == b->block &&
-           a->steps == b->steps;
+    return seen_same_request(a, b) && strcmp(a->decoder, b->decoder) == 0 &&
+           strcmp(a->cache, b->cache) == 0 && a->block == b->block && a->steps == b->steps;
 }
