@@ -20,15 +20,15 @@ struct ar_verify {
     struct decoder base;
     struct decode_spec spec;
     const struct model_config *config;
-    int32_t *tokens;       /* owned [batch, length]                                       */
+    int32_t *tokens; /* owned [batch, length]                                       */
     int32_t length;
-    const int32_t *drafts; /* borrowed [batch, length]: what the model would choose; NULL:
-                              nothing is computed, so any token will do                    */
-    int32_t *input;        /* owned [batch, k + 1]: rows of a verify forward               */
-    int32_t *n_done;       /* owned [batch]: tokens generated                              */
-    struct pass_seq *seq;  /* owned [batch] */
+    const int32_t *drafts;      /* borrowed [batch, length]: what the model would choose; NULL:
+                                   nothing is computed, so any token will do                    */
+    int32_t *input;             /* owned [batch, k + 1]: rows of a verify forward               */
+    int32_t *n_done;            /* owned [batch]: tokens generated                              */
+    struct pass_seq *seq;       /* owned [batch] */
     int32_t row[DRAFT_MAX + 1]; /* row[j] is j                                             */
-    int32_t last_row;      /* of the prefill */
+    int32_t last_row;           /* of the prefill */
     bool prefilled;
 };
 

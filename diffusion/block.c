@@ -31,7 +31,8 @@ static enum err block_check(const struct decode_spec *s, const struct model_conf
         return err_set(ERR_USAGE, "block: block-length %d: want 1 or more", s->block_length);
     if (s->steps < 1) return err_set(ERR_USAGE, "block: steps %d: want 1 or more", s->steps);
     if ((s->n_prompt + s->n_gen) % s->block_length)
-        return err_set(ERR_USAGE, "block: n-prompt %d + n-gen %d is not a multiple of block-length %d",
+        return err_set(ERR_USAGE,
+                       "block: n-prompt %d + n-gen %d is not a multiple of block-length %d",
                        s->n_prompt, s->n_gen, s->block_length);
     if (head_is_shifted(s, c) && s->n_prompt < 1)
         return err_set(ERR_USAGE, "block: a shifted head takes the first token from the row before "
@@ -99,7 +100,8 @@ static bool block_done(const struct decoder *base)
 /* The position that the last row of a prefill or commit decides, or -1: none. */
 static int32_t position_after(const struct block *d, int32_t end)
 {
-    if (!d->denoise.shifted || end >= d->denoise.length || end < d->denoise.spec.n_prompt) return -1;
+    if (!d->denoise.shifted || end >= d->denoise.length || end < d->denoise.spec.n_prompt)
+        return -1;
     return end;
 }
 
@@ -133,7 +135,10 @@ static void block_next(struct decoder *base, struct pass *p)
     else if (d->stage == STAGE_COMMIT)
         clean_pass(d, p, PHASE_COMMIT, d->begin, b, MASK_FULL);
     else
-        denoise_pass(&d->denoise, p, d->begin, b);
+        denoise_pass(
+            &d->denoise, p,
+            (struct denoise_rows){
+                .phase = PHASE_DENOISE, .pos0 = d->begin, .n_rows = b, .n_visible = d->begin + b});
 }
 
 static void block_keys(const struct decoder *base, const struct pass *p, struct row_key *keys)

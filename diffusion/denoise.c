@@ -51,6 +51,11 @@ void denoise_start_block(struct denoise *d, int32_t block, int32_t begin, int32_
                      begin, end, d->config->mask_id);
 }
 
+void denoise_reveal_first(struct denoise *d)
+{
+    for (int32_t b = 0; b < d->spec.batch; b++) unmask_first(&d->unmask[b], d->unmask[b].begin);
+}
+
 bool denoise_block_done(const struct denoise *d)
 {
     for (int32_t b = 0; b < d->spec.batch; b++)
@@ -77,15 +82,15 @@ static int32_t wanted(const struct denoise *d, int32_t b, int32_t pos0, int32_t 
     return n;
 }
 
-void denoise_pass(struct denoise *d, struct pass *p, int32_t pos0, int32_t n_rows)
+void denoise_pass(struct denoise *d, struct pass *p, struct denoise_rows r)
 {
-    int32_t n_seqs = 0;
+    int32_t n_seqs = 0, pos0 = r.pos0;
     for (int32_t b = 0; b < d->spec.batch; b++) {
         if (unmask_done(&d->unmask[b])) continue;
         int32_t *pos = d->logit_pos + (size_t)b * d->length;
         int32_t *row = d->logit_row + (size_t)b * d->length;
         int32_t *logit_of = d->logit_of + (size_t)b * d->length;
-        int32_t n = wanted(d, b, pos0, n_rows, pos);
+        int32_t n = wanted(d, b, pos0, r.n_rows, pos);
         for (int32_t i = 0; i < n; i++) {
             logit_of[pos[i]] = i;
             row[i] = pos[i] - pos0 - d->shifted;
@@ -93,17 +98,17 @@ void denoise_pass(struct denoise *d, struct pass *p, int32_t pos0, int32_t n_row
         }
         d->seq[n_seqs++] = (struct pass_seq){
             .span = {.slot = b,
-                     .n_rows = n_rows,
+                     .n_rows = r.n_rows,
                      .pos0 = pos0,
-                     .n_visible = pos0 + n_rows,
+                     .n_visible = r.n_visible,
                      .mask = MASK_FULL},
             .tokens = denoise_row(d, b) + pos0,
             .logit_row = row,
             .n_logits = n,
-            .n_kept = 0,
+            .n_kept = r.n_kept,
         };
     }
-    *p = (struct pass){PHASE_DENOISE, n_seqs, d->seq};
+    *p = (struct pass){r.phase, n_seqs, d->seq};
 }
 
 void denoise_keys(const struct denoise *d, const struct pass *p, struct row_key *keys)

@@ -27,12 +27,20 @@ int32_t *denoise_row(const struct denoise *d, int32_t b); /* tokens of sequence 
 
 /* Every sequence starts block number `block`, positions [begin, end). */
 void denoise_start_block(struct denoise *d, int32_t block, int32_t begin, int32_t end);
+/* The same with the first position of the block revealed by its first forward. */
+void denoise_reveal_first(struct denoise *d);
 /* No sequence has a mask left in its block. */
 bool denoise_block_done(const struct denoise *d);
 
-/* One denoise forward over positions [pos0, pos0 + n_rows) of every sequence that is not
- * done with its block; each row sees all of positions 0 .. pos0 + n_rows - 1. */
-void denoise_pass(struct denoise *d, struct pass *p, int32_t pos0, int32_t n_rows);
+/* Which positions a denoise forward computes: [pos0, pos0 + n_rows), each of which sees
+ * positions 0 .. n_visible - 1; the first n_kept stay in the cache. */
+struct denoise_rows {
+    enum phase phase;
+    int32_t pos0, n_rows, n_visible, n_kept;
+};
+
+/* One denoise forward of every sequence that is not done with its block. */
+void denoise_pass(struct denoise *d, struct pass *p, struct denoise_rows r);
 void denoise_keys(const struct denoise *d, const struct pass *p, struct row_key *keys);
 void denoise_accept(struct denoise *d, const struct pass *p, const struct row_stat *stats,
                     struct step_work *work);

@@ -2,7 +2,16 @@
  *
  * Without a block length the generation is one block.  With one, blocks are denoised
  * from left to right, but every forward still computes the whole sequence, later
- * masks included: that is semi-autoregressive decoding, not block diffusion. */
+ * masks included: that is semi-autoregressive decoding, not block diffusion.
+ *
+ * With an approximate cache only the first forward of a block does, the refresh, and the
+ * cache keeps its keys and values.  The block's other forwards reuse them: they compute
+ * the block (dual) or it and all after it (prefix), write their keys and values over the
+ * old ones, and see every position.  What they do not compute is as it was at the
+ * refresh, when more of the block was masked: exact until the first reveal, not after.
+ *
+ * With a shifted head a block's first token comes from the row before the block, which
+ * only the refresh computes: so the refresh reveals it. */
 #include "diffusion/diffusion.h"
 
 #include <stdlib.h>
@@ -13,6 +22,7 @@ struct diffusion {
     struct decoder base;
     struct denoise denoise;
     int32_t block_length, n_blocks, block; /* block: the current one */
+    bool refreshed;                        /* in this block          */
 };
 
 static enum err diffusion_check(const struct decode_spec *s, const struct model_config *c)
@@ -22,8 +32,10 @@ static enum err diffusion_check(const struct decode_spec *s, const struct model_
     if (s->block_length < 0 || (s->block_length && s->n_gen % s->block_length))
         return err_set(ERR_USAGE, "diffusion: n-gen %d is not a multiple of block-length %d",
                        s->n_gen, s->block_length);
-    if (s->cache != CACHE_NONE)
-        return err_set(ERR_USAGE, "diffusion: this build has no approximate caches");
+    if (s->cache != CACHE_NONE && s->block_length < 1)
+        return err_set(ERR_USAGE,
+                       "diffusion: cache %s is renewed at each block: want a block-length",
+                       s->cache == CACHE_DUAL ? "dual" : "prefix");
     return ERR_NONE;
 }
 
@@ -44,6 +56,9 @@ static void start_block(struct diffusion *d)
 {
     int32_t begin = d->denoise.spec.n_prompt + d->block * d->block_length;
     denoise_start_block(&d->denoise, d->block, begin, begin + d->block_length);
+    if (d->denoise.shifted && d->denoise.spec.cache != CACHE_NONE)
+        denoise_reveal_first(&d->denoise);
+    d->refreshed = false;
 }
 
 static enum err diffusion_create(const struct decode_spec *s, const struct model_config *c,
@@ -81,7 +96,19 @@ static bool diffusion_done(const struct decoder *base)
 static void diffusion_next(struct decoder *base, struct pass *p)
 {
     struct diffusion *d = (struct diffusion *)base;
-    denoise_pass(&d->denoise, p, 0, d->denoise.length);
+    enum cache_policy cache = d->denoise.spec.cache;
+    int32_t length = d->denoise.length,
+            begin = d->denoise.spec.n_prompt + d->block * d->block_length;
+    struct denoise_rows r = {PHASE_DENOISE, .n_rows = length, .n_visible = length};
+    if (cache != CACHE_NONE && d->refreshed) {
+        r.phase = PHASE_REUSE;
+        r.pos0 = begin;
+        r.n_rows = cache == CACHE_DUAL ? d->block_length : length - begin;
+    } else if (cache != CACHE_NONE) {
+        r.phase = PHASE_REFRESH;
+    }
+    if (cache != CACHE_NONE) r.n_kept = r.n_rows;
+    denoise_pass(&d->denoise, p, r);
 }
 
 static void diffusion_keys(const struct decoder *base, const struct pass *p, struct row_key *keys)
@@ -94,6 +121,7 @@ static void diffusion_accept(struct decoder *base, const struct pass *p,
 {
     struct diffusion *d = (struct diffusion *)base;
     denoise_accept(&d->denoise, p, stats, work);
+    d->refreshed = true;
     if (!denoise_block_done(&d->denoise)) return;
     d->block++;
     if (d->block < d->n_blocks) start_block(d);
@@ -106,7 +134,7 @@ static const int32_t *diffusion_tokens(const struct decoder *base)
 
 const struct decoder_ops decoder_diffusion = {
     .name = "diffusion",
-    .help = "full-sequence masked diffusion: all positions every forward, no cache",
+    .help = "full-sequence masked diffusion: all positions every forward, or approximate caches",
     .check = diffusion_check,
     .size = diffusion_size,
     .create = diffusion_create,

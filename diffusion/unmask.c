@@ -62,6 +62,16 @@ void unmask_start(struct unmask *u, const struct decode_spec *s, uint32_t reques
     if (s->strategy == STRATEGY_RANDOM) shuffle(u->order, u->n_masks, s->seed, request, block);
 }
 
+void unmask_first(struct unmask *u, int32_t position)
+{
+    for (int32_t i = 0; i < u->n_masks; i++) {
+        if (u->order[i] != position) continue;
+        u->order[i] = u->order[0];
+        u->order[0] = position;
+        return;
+    }
+}
+
 bool unmask_done(const struct unmask *u)
 {
     return u->n_revealed == u->n_masks;

@@ -29,6 +29,9 @@ void unmask_free(struct unmask *u);
 void unmask_start(struct unmask *u, const struct decode_spec *s, uint32_t request, uint32_t block,
                   const int32_t *tokens, int32_t begin, int32_t end, int32_t mask_id);
 
+/* Reveal this position before all others. */
+void unmask_first(struct unmask *u, int32_t position);
+
 bool unmask_done(const struct unmask *u);
 
 /* The positions to reveal now: *positions[0 .. returned). */

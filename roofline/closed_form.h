@@ -168,5 +168,12 @@ double closed_dual_speed(const struct closed_model *m, struct roof r, double bat
                          double n_gen, double block, double steps);
 double closed_prefix_speed(const struct closed_model *m, struct roof r, double batch,
                            double n_prompt, double n_gen, double block, double steps);
+/* Forwards per block at which that speed is 1; none when the refreshes alone take longer. */
+struct closed_value closed_dual_equal_steps(const struct closed_model *m, struct roof r,
+                                            double batch, double n_prompt, double n_gen,
+                                            double block);
+struct closed_value closed_prefix_equal_steps(const struct closed_model *m, struct roof r,
+                                              double batch, double n_prompt, double n_gen,
+                                              double block);
 
 #endif

@@ -186,3 +186,26 @@ double closed_prefix_speed(const struct closed_model *m, struct roof r, double b
     }
     return n_blocks * ar_block_time(m, r, batch, n_prompt, n_gen, block) / total;
 }
+
+/* Time over AR's grows by as much for each step: from its values at one and two steps. */
+static struct closed_value equal_steps(double time_of_one, double time_of_two)
+{
+    if (time_of_one > 1.0) return closed_missing("the refreshes alone cost more than AR");
+    return closed_exists(1.0 + (1.0 - time_of_one) / (time_of_two - time_of_one));
+}
+
+struct closed_value closed_dual_equal_steps(const struct closed_model *m, struct roof r,
+                                            double batch, double n_prompt, double n_gen,
+                                            double block)
+{
+    return equal_steps(1.0 / closed_dual_speed(m, r, batch, n_prompt, n_gen, block, 1.0),
+                       1.0 / closed_dual_speed(m, r, batch, n_prompt, n_gen, block, 2.0));
+}
+
+struct closed_value closed_prefix_equal_steps(const struct closed_model *m, struct roof r,
+                                              double batch, double n_prompt, double n_gen,
+                                              double block)
+{
+    return equal_steps(1.0 / closed_prefix_speed(m, r, batch, n_prompt, n_gen, block, 1.0),
+                       1.0 / closed_prefix_speed(m, r, batch, n_prompt, n_gen, block, 2.0));
+}

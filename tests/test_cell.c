@@ -136,6 +136,52 @@ static void ar_ignores_the_schedule(void **state)
     assert_same(&a, &b, false);
 }
 
+/* Only where there is one does it make a cell another one; the default is not spelled. */
+static void only_diffusion_has_a_cache(void **state)
+{
+    struct cell a = block_cell(), b = a;
+    b.spec.cache = CACHE_DUAL;
+    assert_same(&a, &b, true);
+    snprintf(a.decoder, sizeof a.decoder, "diffusion");
+    b = a;
+    b.spec.cache = CACHE_PREFIX;
+    assert_same(&a, &b, false);
+    struct cell c = b;
+    c.spec.cache = CACHE_DUAL;
+    assert_same(&b, &c, false);
+    struct strbuf text = {0};
+    cell_canonical(&c, &text);
+    assert_non_null(
+        strstr(strbuf_text(&text), "\"block-length\":8,\"cache\":\"dual\",\"decoder\""));
+    strbuf_free(&text);
+    cell_canonical(&a, &text);
+    assert_null(strstr(strbuf_text(&text), "cache"));
+    strbuf_free(&text);
+}
+
+static void only_ar_verify_has_drafts(void **state)
+{
+    struct cell a = block_cell(), b = a;
+    b.spec.draft_tokens = 4;
+    b.spec.acceptance = 0.8f;
+    assert_same(&a, &b, true);
+    snprintf(b.decoder, sizeof b.decoder, "ar-verify");
+    struct strbuf text = {0};
+    cell_canonical(&b, &text);
+    assert_string_equal(strbuf_text(&text),
+                        "{\"acceptance\":0.8,\"batch\":4,\"decoder\":\"ar-verify\","
+                        "\"draft-tokens\":4,\"dtype\":\"bf16\",\"kv-dtype\":\"bf16\","
+                        "\"layers\":8,\"model\":\"tiny-25m\",\"n-gen\":32,\"n-prompt\":64,"
+                        "\"seed\":1,\"workload\":1}");
+    strbuf_free(&text);
+    a = b;
+    a.spec.draft_tokens = 0;
+    assert_same(&a, &b, false);
+    a = b;
+    a.spec.acceptance = 0.7f;
+    assert_same(&a, &b, false);
+}
+
 static void unknown_models_keep_what_was_asked(void **state)
 {
     struct cell a = block_cell(), b;
@@ -164,6 +210,8 @@ int main(void)
         cmocka_unit_test(device_and_match_do_not_count),
         cmocka_unit_test(defaults_are_spelled_out),
         cmocka_unit_test(ar_ignores_the_schedule),
+        cmocka_unit_test(only_diffusion_has_a_cache),
+        cmocka_unit_test(only_ar_verify_has_drafts),
         cmocka_unit_test(unknown_models_keep_what_was_asked),
         cmocka_unit_test(temperature_prints_as_written),
     };

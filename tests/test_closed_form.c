@@ -390,6 +390,22 @@ static void dual_cache_gain_is_bounded(void **state)
     assert_false(closed_dual_max_steps(&m, a100_80, 8192, 32).exists);
 }
 
+/* Some of these have no such number of steps: at batch 16 a refresh costs more than AR's block. */
+static void cached_decoders_are_as_fast_at_equal_steps(const struct closed_model *m, double batch,
+                                                       double n_prompt, double n_gen)
+{
+    struct closed_value s = closed_dual_equal_steps(m, a100_80, batch, n_prompt, n_gen, 32);
+    double one = closed_dual_speed(m, a100_80, batch, n_prompt, n_gen, 32, 1);
+    assert_int_equal(s.exists, one >= 1);
+    if (s.exists)
+        same(closed_dual_speed(m, a100_80, batch, n_prompt, n_gen, 32, s.value), 1, "dual S*");
+    s = closed_prefix_equal_steps(m, a100_80, batch, n_prompt, n_gen, 32);
+    one = closed_prefix_speed(m, a100_80, batch, n_prompt, n_gen, 32, 1);
+    assert_int_equal(s.exists, one >= 1);
+    if (s.exists)
+        same(closed_prefix_speed(m, a100_80, batch, n_prompt, n_gen, 32, s.value), 1, "prefix S*");
+}
+
 static void cached_decoders_against_ar_table(void **state)
 {
     struct closed_model m = bf16(&llada_8b);
@@ -427,6 +443,7 @@ static void cached_decoders_against_ar_table(void **state)
                       "none");
             rounds_to(closed_prefix_speed(&m, a100_80, b, p, g, 32, s), want[1], 0.01, "prefix");
             rounds_to(closed_dual_speed(&m, a100_80, b, p, g, 32, s), want[2], 0.01, "dual");
+            cached_decoders_are_as_fast_at_equal_steps(&m, b, p, g);
             /* The table charges C positions of K/V to a block, this C + 2b: up to
              * B kappa 2b / (s P) of the time, beside the rounding. */
             double slack = want[3] * b * m.kappa * 64 / (m.s * m.p);

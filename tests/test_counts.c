@@ -190,7 +190,8 @@ static struct shape shape_of(const struct cell *c)
         .steps = c->spec.steps,
         .shifted = c->spec.head == HEAD_DEFAULT ? m.head_shifted : c->spec.head == HEAD_SHIFTED,
         .all_logits = c->spec.logits == LOGITS_ALL,
-        .cache = c->spec.cache, .random = c->spec.strategy == STRATEGY_RANDOM,
+        .cache = c->spec.cache,
+        .random = c->spec.strategy == STRATEGY_RANDOM,
         .drafts = c->spec.draft_tokens,
         .acceptance = (double)c->spec.acceptance,
         .seed = c->spec.seed,
@@ -204,10 +205,10 @@ static void compare(const struct cell *c)
     struct totals want[PHASE_COUNT] = {0};
     struct shape g = shape_of(c);
     char what[200];
-    snprintf(what, sizeof what, "%s/%d %s B%d P%d G%d b%d S%d k%d a%g cache %d %s %s", c->model, c->layers,
-             c->decoder, c->spec.batch, c->spec.n_prompt, c->spec.n_gen, c->spec.block_length,
-             c->spec.steps, c->spec.draft_tokens, (double)c->spec.acceptance, c->spec.cache,
-             g.shifted ? "shifted" : "same", g.all_logits ? "all" : "masked");
+    snprintf(what, sizeof what, "%s/%d %s B%d P%d G%d b%d S%d k%d a%g cache %d %s %s", c->model,
+             c->layers, c->decoder, c->spec.batch, c->spec.n_prompt, c->spec.n_gen,
+             c->spec.block_length, c->spec.steps, c->spec.draft_tokens, (double)c->spec.acceptance,
+             c->spec.cache, g.shifted ? "shifted" : "same", g.all_logits ? "all" : "masked");
 
     if (strcmp(c->decoder, "ar") == 0) count_ar(want, &g);
     if (strcmp(c->decoder, "ar-verify") == 0) count_ar_verify(want, &g);
@@ -219,7 +220,8 @@ static void compare(const struct cell *c)
     assert_false(p->overflow);
     /* Which of a block's tokens the refresh reveals is chance: their sum is not. */
     if (g.cache != CACHE_NONE && g.random) {
-        struct step_work *refresh = &p->phase[PHASE_REFRESH].work, *reuse = &p->phase[PHASE_REUSE].work;
+        struct step_work *refresh = &p->phase[PHASE_REFRESH].work;
+        struct step_work *reuse = &p->phase[PHASE_REUSE].work;
         int64_t off = want[PHASE_REFRESH].useful - refresh->flop_useful;
         refresh->flop_useful += off;
         reuse->flop_useful -= off;

@@ -64,6 +64,14 @@ static int32_t *decode(struct toy *t, const char *decoder, const struct decode_s
     return tokens;
 }
 
+/* Every decoder, and every cache of those that have one. */
+static const struct variant {
+    const char *decoder;
+    enum cache_policy cache;
+} variants[] = {{"ar", CACHE_NONE},        {"diffusion", CACHE_NONE},   {"block", CACHE_NONE},
+                {"ar-verify", CACHE_NONE}, {"diffusion", CACHE_PREFIX}, {"diffusion", CACHE_DUAL}};
+enum { N_VARIANTS = sizeof variants / sizeof variants[0] };
+
 static void assert_same(const int32_t *a, const int32_t *b, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -274,16 +282,16 @@ static void ragged_sequences_stop_when_done(void **state)
  * runs them all. */
 static void planned_counts_are_the_counts_of_a_run(void **state)
 {
-    static const char *const decoders[] = {"ar", "diffusion", "block", "ar-verify"};
     struct toy t;
     toy_open(&t, "tiny-test", DTYPE_BF16, 2);
     struct plan *p = malloc(sizeof *p);
     assert_non_null(p);
-    for (int32_t i = 0; i < 4; i++) {
+    for (int32_t i = 0; i < N_VARIANTS; i++) {
         struct cell c = {.dtype = DTYPE_BF16, .kv_dtype = DTYPE_F32, .spec = spec(2, 9, 15, 8, 3)};
-        if (i == 1) c.spec.block_length = 5;
+        if (strcmp(variants[i].decoder, "diffusion") == 0) c.spec.block_length = 5;
+        c.spec.cache = variants[i].cache;
         snprintf(c.model, sizeof c.model, "tiny-test");
-        snprintf(c.decoder, sizeof c.decoder, "%s", decoders[i]);
+        snprintf(c.decoder, sizeof c.decoder, "%s", variants[i].decoder);
         struct plan_target target = {.traffic = kernels_traffic(t.k),
                                      .activation_dtype = DTYPE_F32};
         OK(plan_cell(&c, &target, p));
@@ -315,17 +323,17 @@ static void planned_counts_are_the_counts_of_a_run(void **state)
 /* A recorded forward does the same work again, also after the decode has gone on. */
 static void a_replay_is_the_same_forward(void **state)
 {
-    static const char *const decoders[] = {"ar", "diffusion", "block", "ar-verify"};
     struct toy t;
     toy_open(&t, "tiny-test", DTYPE_BF16, 2);
-    for (int32_t i = 0; i < 4; i++) {
+    for (int32_t i = 0; i < N_VARIANTS; i++) {
         struct decode_spec s = spec(2, 8, 16, 8, 3);
+        s.cache = variants[i].cache;
         struct session *n;
         struct recording *r[64];
         struct ledger want[64];
         struct step_work work[64], again;
         int32_t steps = 0;
-        OK(session_create(t.model, decoder_find(decoders[i]), &s, DTYPE_F32, &n));
+        OK(session_create(t.model, decoder_find(variants[i].decoder), &s, DTYPE_F32, &n));
         while (!session_done(n)) {
             OK(session_record_next(n, &r[steps]));
             ledger_clear(kernels_ledger(t.k));

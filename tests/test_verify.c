@@ -170,7 +170,7 @@ static void tokens_per_forward_are_the_closed_form(void **state)
         struct pass pass;
         int32_t k = ks[i % 3];
         double a = (double)acceptances[i / 3], sum = 0, mean = closed_verify_tpf(k, a), square = 0;
-        for (int32_t n = 1; n <= k + 1; n++) /* n tokens: n - 1 right drafts, then a wrong one or none */
+        for (int32_t n = 1; n <= k + 1; n++) /* n - 1 right, then a wrong one or none left */
             square += n * n * pow(a, n - 1) * (n <= k ? 1 - a : 1);
         double error = sqrt((square - mean * mean) / M);
         policy_open(&p, 1, k, acceptances[i / 3]);

@@ -154,10 +154,24 @@ static enum err print_json(struct store *s, const struct store_value *ids,
 /* ---- tables ---- */
 
 static const char *const columns[] = {
-    "decoder",      "batch",    "prompt",        "gen",
-    "block",        "steps",    "phase",         "forwards",
-    "gflop",        "dram_gb",  "flop_per_byte", "side",
-    "predicted_ms", "timed_ms", "roof_fraction", "decode_tokens_per_s",
+    "decoder",
+    "batch",
+    "prompt",
+    "gen",
+    "block",
+    "steps",
+    "cache",
+    "drafts",
+    "phase",
+    "forwards",
+    "gflop",
+    "dram_gb",
+    "flop_per_byte",
+    "side",
+    "predicted_ms",
+    "timed_ms",
+    "roof_fraction",
+    "decode_tokens_per_s",
     NULL,
 };
 
@@ -176,10 +190,14 @@ static enum err add_row(void *ctx, const struct store_result_row *row)
     return ERR_NONE;
 }
 
+/* "4 at 0.8" */
+#define DRAFTS "v.draft_tokens || ' at ' || v.acceptance"
+
 /* Measured runs: few, and every view that says something of them. */
 static const char measured_sql[] =
     IDS "SELECT v.decoder, v.batch_seqs, v.prompt_tokens, v.gen_tokens, v.block_tokens, "
-        "v.denoise_steps, p.phase, p.forwards / p.samples, p.flop / 1e9 / p.forwards, "
+        "v.denoise_steps, v.cache, " DRAFTS
+        ", p.phase, p.forwards / p.samples, p.flop / 1e9 / p.forwards, "
         "p.bytes_dram / 1e9 / p.forwards, r.intensity_flop_per_byte, r.side, "
         "p.predicted_ns / 1e6 / p.forwards, s.median_ns / 1e6, "
         "iif(r.evidence = 'timing', r.roof_fraction, NULL), t.decode_tokens_per_s "
@@ -194,10 +212,12 @@ static const char measured_sql[] =
 /* Plans: perhaps tens of thousands, so the same from v_phase and the price alone. */
 static const char planned_sql[] = IDS
     ", q AS MATERIALIZED (SELECT j.key, v.decoder, v.batch_seqs, v.prompt_tokens, v.gen_tokens, "
-    "v.block_tokens, v.denoise_steps, f.ridge_flop_per_byte AS ridge, p.* "
+    "v.block_tokens, v.denoise_steps, v.cache, " DRAFTS
+    " AS drafts, f.ridge_flop_per_byte AS ridge, p.* "
     "FROM ids j JOIN v_run v ON v.run_id = j.value "
     "JOIN v_phase p ON p.run_id = v.run_id LEFT JOIN v_roof f ON f.run_id = v.run_id) "
-    "SELECT decoder, batch_seqs, prompt_tokens, gen_tokens, block_tokens, denoise_steps, phase, "
+    "SELECT decoder, batch_seqs, prompt_tokens, gen_tokens, block_tokens, denoise_steps, "
+    "cache, drafts, phase, "
     "forwards, flop / 1e9 / forwards, bytes_dram / 1e9 / forwards, flop * 1.0 / bytes_dram, "
     "CASE WHEN flop * 1.0 / bytes_dram_lo < ridge THEN 'memory' "
     "WHEN flop * 1.0 / bytes_dram_hi >= ridge THEN 'compute' ELSE 'undecided' END, "

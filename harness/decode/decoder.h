@@ -46,13 +46,13 @@ struct decode_spec {
     int32_t draft_tokens; /* tokens drafted for each verify forward                        */
     float acceptance;     /* probability that a drafted token is the model's choice        */
     float temperature;
-    uint64_t seed;        /* prompts, orders, acceptance and sampling                      */
+    uint64_t seed; /* prompts, orders, acceptance and sampling                      */
 };
 
 /* What one forward did, in the decoder's own terms. */
 struct step_work {
     enum phase phase;
-    int64_t rows;             /* positions computed                                        */
+    int64_t rows; /* positions computed                                        */
     int64_t logit_rows;
     int64_t tokens_committed; /* tokens that became final, all sequences                   */
     int64_t flop_useful;      /* what plain AR would have spent on exactly those tokens    */

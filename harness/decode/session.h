@@ -12,9 +12,8 @@
 struct session;
 struct recording; /* a forward that can be replayed; owned by the session */
 
-enum err session_create(struct model *m, const struct decoder_ops *ops,
-                        const struct decode_spec *s, enum dtype kv,
-                        struct session **out) MUST_CHECK;
+enum err session_create(struct model *m, const struct decoder_ops *ops, const struct decode_spec *s,
+                        enum dtype kv, struct session **out) MUST_CHECK;
 void session_free(struct session *s); /* NULL is allowed */
 
 /* Back to the empty sequence; recordings stay. */
