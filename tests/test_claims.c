@@ -74,9 +74,16 @@ static struct seen make_run(const struct cell *c, bool timed)
         double at = seen_context(&s);
         s.block = s.steps = 0;
         s.phase[PHASE_DECODE] = make_phase(&s, s.n_gen - 1, tokens - s.batch, 1, at, at, 1);
+    } else if (strcmp(s.decoder, "diffusion") == 0 && c->spec.cache == CACHE_DUAL) {
+        /* The first forward of each block computes all positions, the others the block. */
+        double b = s.block, blocks = s.n_gen / b, first = tokens / s.steps;
+        snprintf(s.cache, sizeof s.cache, "dual");
+        s.phase[PHASE_REFRESH] = make_phase(&s, blocks, first, len, len, 2 * len, b);
+        s.phase[PHASE_REUSE] =
+            make_phase(&s, blocks * (s.steps - 1), tokens - first, b, len, len + b, b);
     } else if (strcmp(s.decoder, "diffusion") == 0) {
-        s.block = 0;
-        s.phase[PHASE_DENOISE] = make_phase(&s, s.steps, tokens, len, len, 2 * len, len);
+        double blocks = s.block ? s.n_gen / s.block : 1;
+        s.phase[PHASE_DENOISE] = make_phase(&s, blocks * s.steps, tokens, len, len, 2 * len, len);
     } else {
         double b = s.block, at = seen_context(&s), blocks = (len - s.n_prompt / s.block * b) / b;
         s.phase[PHASE_DENOISE] = make_phase(&s, blocks * s.steps, tokens, b, at + b, at + 2 * b, b);
@@ -85,48 +92,12 @@ static struct seen make_run(const struct cell *c, bool timed)
     return s;
 }
 
-/* Blocks of 32 of a full-sequence decoder: without a cache every forward computes all positions,
- * with a dual one the first of each block does and the others the block. */
-static struct seen make_blocks(int32_t n_prompt, int32_t n_gen, int32_t steps, const char *cache,
-                               bool timed)
-{
-    struct cell c = {.model = "llama3-8b",
-                     .decoder = "diffusion",
-                     .dtype = DTYPE_BF16,
-                     .kv_dtype = DTYPE_BF16,
-                     .spec = {.batch = 1, .n_prompt = n_prompt, .n_gen = n_gen, .steps = steps}};
-    struct seen s = make_run(&c, timed);
-    double len = n_prompt + n_gen, blocks = n_gen / 32.0;
-    s.block = 32;
-    snprintf(s.cache, sizeof s.cache, "%s", cache);
-    s.phase[PHASE_DENOISE] = (struct seen_phase){0};
-    if (!cache[0]) {
-        s.phase[PHASE_DENOISE] = make_phase(&s, blocks * steps, n_gen, len, len, 2 * len, 32);
-        return s;
-    }
-    double tokens = n_gen / (double)steps;
-    s.phase[PHASE_REFRESH] = make_phase(&s, blocks, tokens, len, len, 2 * len, 32);
-    s.phase[PHASE_REUSE] =
-        make_phase(&s, blocks * (steps - 1), n_gen - tokens, 32, len, len + 32, 32);
-    return s;
-}
-
 static void add_run(struct world *w, struct seen s)
 {
-    snprintf(s.run_id, sizeof s.run_id, "added-%d", w->n);
+    snprintf(s.run_id, sizeof s.run_id, "run-%d", w->n);
     w->run[w->n] = s;
     w->of[w->n] = &w->run[w->n];
     w->n++;
-}
-
-static void add_blocks(struct world *w, bool timed)
-{
-    static const char *const caches[] = {"", "dual"};
-    for (size_t k = 0; k < 2; k++) {
-        for (int32_t steps = 4; steps <= 32; steps *= 2)
-            add_run(w, make_blocks(768, 256, steps, caches[k], timed));
-        add_run(w, make_blocks(32, 32, 8, caches[k], timed));
-    }
 }
 
 static struct world make_world(bool timed)
@@ -136,13 +107,12 @@ static struct world make_world(bool timed)
     struct world w = {0};
     ok(sweep_load(CLAIMS_SWEEP, "cpu", &sweep));
     ok(cells_expand(&sweep.space, &cells));
-    w.run = calloc((size_t)cells.n + 16, sizeof *w.run);
-    w.of = calloc((size_t)cells.n + 16, sizeof *w.of);
+    w.run = calloc((size_t)cells.n, sizeof *w.run);
+    w.of = calloc((size_t)cells.n, sizeof *w.of);
     assert_true(w.run && w.of);
     for (int32_t i = 0; i < cells.n; i++) {
         if (!cells.cell[i].skip_reason[0]) add_run(&w, make_run(&cells.cell[i].cell, timed));
     }
-    add_blocks(&w, timed);
     cell_list_free(&cells);
     sweep_free(&sweep);
     return w;
