@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "harness/kernels/cpu/cpu.h"
+#include "harness/kernels/rope.h"
 
 struct rope_fill {
     struct rope rope;
@@ -19,27 +20,13 @@ struct rope_apply {
     const float *table;
 };
 
-/* Radians per position of pair j; Llama 3.1 slows the pairs that turn too rarely in the context
- * it was trained with, blending between 1 and 4 turns. */
-static double frequency(const struct rope *r, int64_t j, int64_t half)
-{
-    const double low = 1, high = 4;
-    double f = pow(r->base, -(double)j / (double)half);
-    if (r->factor == 0) return f;
-    double turns = r->original * f / (2 * 3.14159265358979323846);
-    if (turns < low) return f / r->factor;
-    if (turns > high) return f;
-    double blend = (turns - low) / (high - low);
-    return (1 - blend) * f / r->factor + blend * f;
-}
-
 static void fill_member(void *arg, int32_t member, int32_t n_members)
 {
     const struct rope_fill *a = arg;
     int64_t begin, end;
     team_share(a->half, 1, member, n_members, &begin, &end);
     for (int64_t j = begin; j < end; j++) {
-        double f = frequency(&a->rope, j, a->half);
+        double f = rope_frequency(&a->rope, j, a->half);
         for (int64_t p = 0; p < a->length; p++) {
             a->table[(2 * p) * a->half + j] = (float)cos((double)p * f);
             a->table[(2 * p + 1) * a->half + j] = (float)sin((double)p * f);

@@ -254,4 +254,28 @@ VEC_FN float vec_largest(vec a)
     return _mm_cvtss_f32(_mm_max_ss(c, _mm_movehdup_ps(c)));
 }
 
+VEC_FN void vec_store_half_interleaved(float *out, __m256 a, __m256 b, __m256 c, __m256 d)
+{
+    __m256d t0 = _mm256_castps_pd(_mm256_unpacklo_ps(a, b));
+    __m256d t1 = _mm256_castps_pd(_mm256_unpackhi_ps(a, b));
+    __m256d t2 = _mm256_castps_pd(_mm256_unpacklo_ps(c, d));
+    __m256d t3 = _mm256_castps_pd(_mm256_unpackhi_ps(c, d));
+    /* Half q of r<j> is lane 4q + j of all four. */
+    __m256 r0 = _mm256_castpd_ps(_mm256_unpacklo_pd(t0, t2));
+    __m256 r1 = _mm256_castpd_ps(_mm256_unpackhi_pd(t0, t2));
+    __m256 r2 = _mm256_castpd_ps(_mm256_unpacklo_pd(t1, t3));
+    __m256 r3 = _mm256_castpd_ps(_mm256_unpackhi_pd(t1, t3));
+    _mm256_storeu_ps(out, _mm256_permute2f128_ps(r0, r1, 0x20));
+    _mm256_storeu_ps(out + 8, _mm256_permute2f128_ps(r2, r3, 0x20));
+    _mm256_storeu_ps(out + 16, _mm256_permute2f128_ps(r0, r1, 0x31));
+    _mm256_storeu_ps(out + 24, _mm256_permute2f128_ps(r2, r3, 0x31));
+}
+
+/* out[4 i + w] = lane i of word[w] */
+VEC_FN void vec_store_interleaved(float *out, const vec word[4])
+{
+    vec_store_half_interleaved(out, word[0].lo, word[1].lo, word[2].lo, word[3].lo);
+    vec_store_half_interleaved(out + 32, word[0].hi, word[1].hi, word[2].hi, word[3].hi);
+}
+
 #endif

@@ -224,4 +224,24 @@ VEC_FN float vec_largest(vec a)
     return _mm_cvtss_f32(_mm_max_ss(c, _mm_movehdup_ps(c)));
 }
 
+/* out[4 i + w] = lane i of word[w] */
+VEC_FN void vec_store_interleaved(float *out, const vec word[4])
+{
+    __m512d t0 = _mm512_castps_pd(_mm512_unpacklo_ps(word[0], word[1]));
+    __m512d t1 = _mm512_castps_pd(_mm512_unpackhi_ps(word[0], word[1]));
+    __m512d t2 = _mm512_castps_pd(_mm512_unpacklo_ps(word[2], word[3]));
+    __m512d t3 = _mm512_castps_pd(_mm512_unpackhi_ps(word[2], word[3]));
+    /* Quarter q of r<j> is lane 4q + j of all four words. */
+    __m512 r0 = _mm512_castpd_ps(_mm512_unpacklo_pd(t0, t2));
+    __m512 r1 = _mm512_castpd_ps(_mm512_unpackhi_pd(t0, t2));
+    __m512 r2 = _mm512_castpd_ps(_mm512_unpacklo_pd(t1, t3));
+    __m512 r3 = _mm512_castpd_ps(_mm512_unpackhi_pd(t1, t3));
+    __m512 low01 = _mm512_shuffle_f32x4(r0, r1, 0x44), low23 = _mm512_shuffle_f32x4(r2, r3, 0x44);
+    __m512 high01 = _mm512_shuffle_f32x4(r0, r1, 0xee), high23 = _mm512_shuffle_f32x4(r2, r3, 0xee);
+    vec_store(out, _mm512_shuffle_f32x4(low01, low23, 0x88));
+    vec_store(out + 16, _mm512_shuffle_f32x4(low01, low23, 0xdd));
+    vec_store(out + 32, _mm512_shuffle_f32x4(high01, high23, 0x88));
+    vec_store(out + 48, _mm512_shuffle_f32x4(high01, high23, 0xdd));
+}
+
 #endif

@@ -257,4 +257,10 @@ VEC_FN float vec_largest(vec a)
     return a.v[0];
 }
 
+/* out[4 i + w] = lane i of word[w] */
+VEC_FN void vec_store_interleaved(float *out, const vec word[4])
+{
+    VEC_EACH for (int w = 0; w < 4; w++) out[4 * i + w] = word[w].v[i];
+}
+
 #endif
