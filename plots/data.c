@@ -13,7 +13,8 @@ static const char runs_sql[] =
     " model, layers, dtype, kv_dtype, threads, iif(launch_ns > 0, launch_ns, NULL),"
     " prompt_tokens, gen_tokens,"
     /* the run's */
-    " block_tokens, denoise_steps, strategy, cache, logits, head, batch_policy, temperature"
+    " block_tokens, denoise_steps, strategy, cache, logits, head, batch_policy, temperature,"
+    " draft_tokens, acceptance"
     " FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY cell_id, device_id, plan"
     "                                    ORDER BY recorded_utc DESC, run_id) AS age"
     "       FROM (SELECT v.*, EXISTS (SELECT 1 FROM run r JOIN forward f ON f.run_no = r.run_no"

@@ -18,6 +18,8 @@ enum field {
     FIELD_HEAD,
     FIELD_POLICY,
     FIELD_TEMPERATURE,
+    FIELD_DRAFTS,
+    FIELD_ACCEPTANCE,
     FIELD_COUNT
 };
 enum { WORD_SIZE = 32 };

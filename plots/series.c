@@ -24,6 +24,8 @@ static const struct {
     [FIELD_HEAD] = {"head ", "head"},
     [FIELD_POLICY] = {"", "batch policy"},
     [FIELD_TEMPERATURE] = {"T=", "T: temperature"},
+    [FIELD_DRAFTS] = {"k=", "k: drafted tokens"},
+    [FIELD_ACCEPTANCE] = {"a=", "a: acceptance of a drafted token"},
 };
 
 const struct style *style_of_decoder(const char *decoder)
@@ -246,6 +248,7 @@ void series_describe(const struct plot_data *d, const struct subject *u, struct 
         {FIELD_BLOCK, "tokens per block"}, {FIELD_STEPS, "denoise steps per block"},
         {FIELD_STRATEGY, "unmasking"},     {FIELD_CACHE, "cache"},
         {FIELD_LOGITS, "logits"},          {FIELD_POLICY, "batches"},
+        {FIELD_DRAFTS, "drafted tokens"},  {FIELD_ACCEPTANCE, "acceptance"},
     };
     strbuf_addf(out, "%s prompt and %s generated tokens", u->field[SUBJECT_PROMPT],
                 u->field[SUBJECT_GEN]);

@@ -47,6 +47,35 @@ static void steps_lead_to_the_newest_version(void **state)
     fails(store_open(path, STORE_WRITE, &s), ERR_DB, "newer regime");
 }
 
+/* A file of version 1 knows no drafts. */
+static void version_1_gains_drafts(void **state)
+{
+    const char *path = in_folder(*state, "one.db");
+    struct store *s = open_ok(path, STORE_WRITE);
+    char views[4096] = "", drop[96];
+    sqlite3_stmt *st;
+    sqlite3 *db;
+    store_close(s);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, "SELECT name FROM sqlite_schema WHERE type = 'view'",
+                                        -1, &st, NULL),
+                     SQLITE_OK);
+    while (sqlite3_step(st) == SQLITE_ROW) {
+        snprintf(drop, sizeof drop, "DROP VIEW %s;", (const char *)sqlite3_column_text(st, 0));
+        assert_true(strlen(views) + strlen(drop) < sizeof views);
+        strcat(views, drop);
+    }
+    sqlite3_finalize(st);
+    sqlite3_close(db);
+    run_sql(path, views);
+    run_sql(path, "ALTER TABLE cell DROP COLUMN draft_tokens;"
+                  "ALTER TABLE cell DROP COLUMN acceptance; PRAGMA user_version = 1");
+    fails(store_open(path, STORE_READ, &s), ERR_DB, "schema version 1");
+    store_close(open_ok(path, STORE_WRITE));
+    run_sql(path, "SELECT draft_tokens, acceptance FROM v_run; SELECT acceptance FROM v_pair");
+    store_close(open_ok(path, STORE_READ));
+}
+
 /* ---- the data dictionary ---- */
 
 struct dictionary {
@@ -126,6 +155,7 @@ int main(void)
         cmocka_unit_test(network_file_systems),
         cmocka_unit_test_setup_teardown(steps_lead_to_the_newest_version, make_folder,
                                         remove_folder),
+        cmocka_unit_test_setup_teardown(version_1_gains_drafts, make_folder, remove_folder),
         cmocka_unit_test(every_column_is_described),
         cmocka_unit_test(rank_bounds_are_binomial),
     };
