@@ -19,7 +19,8 @@ static const struct report_table tables[] = {
      "Throughput: tokens per second of the whole batch, end to end and after prefill "
      "(evidence analytic: predicted)",
      "SELECT d.device, d.model, d.decoder, d.batch_seqs AS batch, d.prompt_tokens AS prompt, "
-     "d.gen_tokens AS gen, d.block_tokens AS block, d.denoise_steps AS steps, d.threads, "
+     "d.gen_tokens AS gen, d.block_tokens AS block, d.denoise_steps AS steps, d.cache, "
+     "d.draft_tokens || ' at ' || d.acceptance AS drafts, d.threads, "
      "t.tokens_per_s, t.decode_tokens_per_s, t.tokens_per_forward, t.samples, t.evidence "
      "FROM v_throughput t JOIN v_run d ON d.run_id = t.run_id "
      "ORDER BY " DEVICE_ORDER ", d.prompt_tokens, d.gen_tokens, " CELL_ORDER ", d.recorded_utc"},
@@ -28,7 +29,8 @@ static const struct report_table tables[] = {
      "forward it would need to be as fast",
      "SELECT d.device, d.model, d.baseline_decoder AS baseline, d.decoder, d.batch_seqs AS batch, "
      "d.prompt_tokens AS prompt, d.gen_tokens AS gen, d.block_tokens AS block, "
-     "d.denoise_steps AS steps, d.match, d.decode_ratio, d.decode_ratio_lo AS decode_lo, "
+     "d.denoise_steps AS steps, d.cache, d.draft_tokens || ' at ' || d.acceptance AS drafts, "
+     "d.match, d.decode_ratio, d.decode_ratio_lo AS decode_lo, "
      "d.decode_ratio_hi AS decode_hi, d.end_to_end_ratio AS total_ratio, "
      "d.end_to_end_ratio_lo AS total_lo, d.end_to_end_ratio_hi AS total_hi, "
      "d.tokens_per_forward AS tokens_per_fwd, d.tokens_per_forward_needed AS needed, d.evidence "
@@ -37,10 +39,12 @@ static const struct report_table tables[] = {
      "Roofline: analytic intensity with its traffic band, the side of the ridge, and the share of "
      "the roof at measured (evidence analytic: predicted) time",
      "SELECT d.device, d.model, d.decoder, d.phase, d.batch_seqs AS batch, "
-     "d.block_tokens AS block, d.denoise_steps AS steps, d.prompt_tokens AS prompt, "
+     "d.block_tokens AS block, d.denoise_steps AS steps, r.cache, "
+     "r.draft_tokens || ' at ' || r.acceptance AS drafts, d.prompt_tokens AS prompt, "
      "d.gen_tokens AS gen, d.intensity_flop_per_byte AS intensity, d.intensity_lo, "
      "d.intensity_hi, d.ridge_flop_per_byte AS ridge, d.side, d.flop_per_s, d.roof_fraction, "
-     "d.cache_resident, d.evidence FROM v_roofline d WHERE d.work = 'algorithmic' "
+     "d.cache_resident, d.evidence FROM v_roofline d JOIN v_run r ON r.run_id = d.run_id "
+     "WHERE d.work = 'algorithmic' "
      "ORDER BY " DEVICE_ORDER ", d.prompt_tokens, d.gen_tokens, " CELL_ORDER ", d.phase"},
     {"ceilings",
      "Ceilings: the newest measured roof of each kind (the view v_ceiling has the curves)",
