@@ -132,16 +132,20 @@ cusim_why   := $(strip $(if $(san),a sanitizer build: the emulator checks every 
                  $(if $(filter x86_64,$(shell uname -m)),$(if $(shell command -v $(CXX)),, \
                      no C++ compiler ($(CXX)) for the emulated kernels), \
                    the emulator switches stacks on x86-64 only)))
+no_cusim    := tests/cusim/cusim_absent.c tests/cusim/cusim_none.c tests/cusim/cusim_gpu.c
 cusim_c     := $(filter-out %/cuda_library.c,$(filter %.c,$(cuda_src))) \
-               $(filter-out %/cusim_absent.c,$(wildcard tests/cusim/*.c))
+               $(filter-out $(no_cusim),$(wildcard tests/cusim/*.c))
 cusim_cu    := $(filter %.cu,$(cuda_src)) $(wildcard tests/cusim/*.cu)
-cusim_obj   := $(patsubst %,$(B)/cusim/%.o,$(if $(cusim_why),tests/cusim/cusim_absent.c, \
+cusim_obj   := $(patsubst %,$(B)/cusim/%.o,$(if $(cusim_why),$(filter-out %_gpu.c,$(no_cusim)), \
                  $(cusim_c) $(cusim_cu)))
 cusim_cflags := -Itests/cusim/include $(cflags) $(if $(san),,-O2) -DCUSIM_WHY='"$(cusim_why)"'
 cusim_nvflags := -x c++ -std=c++17 -g -O1 -Itests/cusim/shadow -Itests/cusim/include -I. \
                  -Wall -Wextra -Wno-unused-parameter -Wno-unknown-pragmas $(if $(filter 1,$(WERROR)),-Werror) -ffp-contract=off \
                  -fsanitize=thread --param tsan-instrument-func-entry-exit=0 \
                  -fsanitize=bounds,alignment -fsanitize-undefined-trap-on-error
+
+# The same tests for a GPU, linked wherever nvcc is.
+gpu_tests := $(if $(filter 1,$(use_cuda)),$(B)/tests/gpu_kernels $(B)/tests/gpu_model)
 
 # --- Targets -----------------------------------------------------------------------------
 
@@ -179,7 +183,7 @@ deps: ## install the Debian packages that are missing
 
 for_mutants := $(if $(filter %_mutants.sh,$(tests)),$(if $(cusim_why),,\
                    $(cusim_tests) $(B)/cusim/compile_c $(B)/cusim/link))
-for_nvcc    := $(if $(filter %_nvcc.sh,$(tests)),$(B)/cusim/compile_nvcc)
+for_nvcc    := $(if $(filter %_nvcc.sh,$(tests)),$(B)/cusim/compile_nvcc $(gpu_tests))
 
 check-run: $(regime) $(filter $(B)/%,$(call runnable,$(tests))) $(for_mutants) $(for_nvcc) \
            $(if $(strip $(T)),,layers headers state)
@@ -189,8 +193,8 @@ check-run: $(regime) $(filter $(B)/%,$(call runnable,$(tests))) $(for_mutants) $
 check-slow-run: $(regime) $(filter $(B)/%,$(call runnable,$(slow)))
 	@REGIME=$(abspath $(regime)) SAN=$(san) V=$(V) tests/run_tests.sh $(call runnable,$(slow))
 
-gpu-check: ## verify and measure on an NVIDIA GPU
-	@tests/gpu_check.sh '$(cuda_why)'
+gpu-check: $(regime) $(gpu_tests) ## verify the kernels on an NVIDIA GPU
+	@tests/gpu_check.sh '$(cuda_why)' $(regime) $(gpu_tests)
 
 layers: ## check that no include points up the layers
 	$(call say,CHECK,layers)
@@ -213,6 +217,7 @@ config: ## print what was found on this machine and what will be built
 	    compiler  '$(shell $(CC) --version 2>/dev/null | head -n 1)' \
 	    libraries '$(if $(libs_missing),missing: $(libs_missing) (make deps installs them),$(libs_wanted) libmd found)' \
 	    cuda      '$(if $(cuda_why),no: $(cuda_why),yes: $(nvcc) for $(CUDA_ARCH))' \
+	    emulator  '$(if $(cusim_why),no: $(cusim_why),yes: test_cuda_* run the kernels on the CPU)' \
 	    cupti     '$(if $(cupti_why),no: $(cupti_why),yes: $(cupti_h))' \
 	    gnuplot   '$(or $(shell command -v gnuplot),missing: figures stay as data and script (make deps installs it))' \
 	    pdftotext '$(or $(shell command -v pdftotext),missing: figure tests are skipped (make deps installs it))' \
@@ -262,6 +267,11 @@ $(B)/tests/%: $(B)/tests/%.c.o $(shared_test_obj) $(B)/libregime.a
 $(cusim_tests): $(B)/tests/%: $(B)/cusim/tests/%.c.o $(shared_test_obj) $(cusim_obj) $(B)/libregime.a
 	$(call say,LINK,$@)
 	$(quiet)$(CC) $(ldflags) -o $@ $^ $(libs) -lcmocka $(if $(cusim_why),,-lstdc++)
+
+$(gpu_tests): $(B)/tests/gpu_%: $(B)/cusim/tests/test_cuda_%.c.o $(B)/tests/cusim/cusim_gpu.c.o \
+              $(B)/tests/cusim/cusim_none.c.o $(shared_test_obj) $(B)/libregime.a
+	$(call say,LINK,$@)
+	$(quiet)$(CC) $(ldflags) -o $@ $^ $(libs) -lcmocka
 
 $(B)/cusim/%.c.o: %.c $(B)/flags | need-libs
 	@mkdir -p $(@D)

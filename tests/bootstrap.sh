@@ -12,6 +12,7 @@ build libyaml-dev reads sweep files
 build libcjson-dev reads checkpoint headers
 build libmd-dev SHA-256, for content keys
 test libcmocka-dev the unit tests
+test g++ compiles the CUDA kernels for the CPU
 test gnuplot-nox draws the figures that tests look at
 test fonts-liberation the fonts of the figures
 test poppler-utils reads the text of a figure's PDF

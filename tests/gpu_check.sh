@@ -1,13 +1,25 @@
 #!/bin/sh
-# Say why no GPU check can run, and exit with the program's code for a missing device.
-#     gpu_check.sh REASON      why this build has no CUDA backend; empty when it has one
-why=${1:-}
+# Verify the CUDA kernels on a GPU: every case of tests/kernel_cases.h against the reference, and a
+# small model against the CPU.  Exits with 6 where there is none, with 8 when a check fails.
+#     gpu_check.sh REASON [REGIME KERNELS MODEL]
+#     REASON      why this build has no CUDA backend; empty when it has one
+#     KERNELS, MODEL   the test programs
+set -u
+why=$1
 if [ -z "$why" ]; then
-    if [ -e /dev/nvidiactl ]; then
-        why='this version has no GPU checks'
-    else
-        why='no NVIDIA GPU is visible (/dev/nvidiactl does not exist)'
-    fi
+    regime=$2 kernels=$3 model=$4
+    why=$("$regime" list backends -o csv | sed -n 's/^cuda,no,//p')
 fi
-echo "gpu-check: nothing was checked: $why." >&2
-exit 6
+if [ -n "$why" ]; then
+    echo "gpu-check: nothing was checked: $why." >&2
+    exit 6
+fi
+failed=0
+for tests in 'threads_in_turn*' 'ties*' 'extreme*' 'sampling*' 'views*' 'large*'; do
+    "$kernels" "$tests" || failed=1
+done
+for tests in 'logits*' 'decoders*'; do
+    "$model" "$tests" || failed=1
+done
+[ $failed -eq 0 ] || { echo 'gpu-check: the GPU does not agree with the references.' >&2; exit 8; }
+echo 'gpu-check: the kernels on this GPU agree with the references.'

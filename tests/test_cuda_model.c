@@ -1,5 +1,7 @@
 /* test_cuda_model.c - the tiny model end to end on the CUDA backend, emulated, against the CPU
- * backend; and what the decoders promise of each other there. */
+ * backend; and what the decoders promise of each other there.  Linked with cusim_gpu.c instead
+ * of the emulator it asks a GPU the same (but not for equal bits: cuBLAS sums in another order
+ * for another number of rows). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

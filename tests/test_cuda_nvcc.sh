@@ -20,6 +20,14 @@ for report in "${reports[@]}"; do
     done
 done
 
+# The same tests for a GPU are ready, and do nothing where there is none.
+if [ ! -e /dev/nvidiactl ]; then
+    for program in kernels model; do
+        out=$("${build%/cusim}/tests/gpu_$program" 2>&1) || fail "gpu_$program: $out"
+        case $out in *'no CUDA driver on this machine'*) ;; *) fail "gpu_$program: $out" ;; esac
+    done
+fi
+
 # refused NAME WORD: planted code in $tmp/NAME.cu does not compile, and WORD says why.
 refused() {
     local out

@@ -66,8 +66,6 @@ const char *cusim_report(void);
 void cusim_clear(void);
 /* Buffers, streams and events that exist. */
 int64_t cusim_live_objects(void);
-/* Kernels run since the start. */
-int64_t cusim_launches(void);
 
 #ifdef __cplusplus
 }

@@ -1,61 +1,7 @@
-/* cusim_absent.c - a test program without the emulator: CUSIM_WHY is the reason. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
+/* cusim_absent.c - why this build has no emulator: CUSIM_WHY, from the Makefile. */
 #include "tests/cusim/cusim.h"
 
 const char *cusim_absent(void)
 {
     return CUSIM_WHY;
-}
-
-void cusim_set_order(enum cusim_order order)
-{
-    (void)order;
-}
-
-void cusim_set_eager(bool eager)
-{
-    (void)eager;
-}
-
-void cusim_fail_call(int64_t nth)
-{
-    (void)nth;
-}
-
-const char *cusim_report(void)
-{
-    return NULL;
-}
-
-void cusim_clear(void)
-{
-}
-
-int64_t cusim_live_objects(void)
-{
-    return 0;
-}
-
-int64_t cusim_launches(void)
-{
-    return 0;
-}
-
-static void the_emulator_is_absent(void **state)
-{
-    (void)state;
-    print_message("skipped: %s\n", cusim_absent());
-    skip();
-}
-
-int cusim_test_all(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(the_emulator_is_absent)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

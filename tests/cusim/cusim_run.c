@@ -246,7 +246,6 @@ void run_kernel(const struct cusim_kernel *k)
     cusim.n_threads = k->block.x * k->block.y * k->block.z;
     cusim.kernel = k;
     cusim.stopped = false;
-    cusim.launches++;
     cusim.launch_epoch = ++cusim.epoch;
     make_stacks();
     for (uint64_t i = 0; i < n_blocks && !cusim.stopped; i++) {

@@ -71,7 +71,7 @@ struct cusim {
     char report[2048];
 
     int64_t calls_until_failure; /* 0: none is to fail */
-    int64_t live_objects, launches;
+    int64_t live_objects;
 };
 
 extern struct cusim cusim;

@@ -411,8 +411,3 @@ int64_t cusim_live_objects(void)
 {
     return cusim.live_objects;
 }
-
-int64_t cusim_launches(void)
-{
-    return cusim.launches;
-}

@@ -1,5 +1,6 @@
 /* cuda_ops.c - the operations that are kernels of our own: stage what the host knows, launch. */
 #include "harness/kernels/cuda/cuda.h"
+#include "harness/kernels/rope.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -49,20 +50,6 @@ enum err cuda_add(void *state, struct tensor x, struct tensor y)
 
 /* ---- rotation ---- */
 
-/* Radians per position of pair j; Llama 3.1 slows the pairs that turn too rarely in the context
- * it was trained with, blending between 1 and 4 turns. */
-static double frequency(const struct rope *r, int64_t j, int64_t half)
-{
-    const double low = 1, high = 4;
-    double f = pow(r->base, -(double)j / (double)half);
-    if (r->factor == 0) return f;
-    double turns = r->original * f / (2 * 3.14159265358979323846);
-    if (turns < low) return f / r->factor;
-    if (turns > high) return f;
-    double blend = (turns - low) / (high - low);
-    return (1 - blend) * f / r->factor + blend * f;
-}
-
 /* The table is made on the host in double precision and covers positions from 0; it is made
  * again for another base, scale or head width, or a later position than it holds. */
 static enum err rope_fill(struct cuda *c, const struct rope *r, int64_t half, int64_t length)
@@ -73,7 +60,7 @@ static enum err rope_fill(struct cuda *c, const struct rope *r, int64_t half, in
     float *table = malloc(bytes);
     if (!table) return err_set(ERR_NOMEM, "rotation table: %zu bytes", bytes);
     for (int64_t j = 0; j < half; j++) {
-        double f = frequency(r, j, half);
+        double f = rope_frequency(r, j, half);
         for (int64_t p = 0; p < length; p++) {
             table[2 * p * half + j] = (float)cos((double)p * f);
             table[(2 * p + 1) * half + j] = (float)sin((double)p * f);

@@ -32,7 +32,7 @@ struct cuda_slice {
     int32_t sampled_id;
 };
 
-/* ERR words of the device when this build has no code for it; cudaSuccess otherwise. */
+/* CUDA's complaint when this build has no code for the device; else cudaSuccess. */
 cudaError_t cuda_kernels_loadable(void);
 
 /* out[n,m] = from[index[i], :]; index NULL: row i; from 1-D: the same row for every i. */
