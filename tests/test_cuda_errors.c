@@ -98,10 +98,6 @@ out:
 static void any_call_may_fail(void **state)
 {
     (void)state;
-    if (cusim_absent()) {
-        print_message("skipped: %s\n", cusim_absent());
-        skip();
-    }
     for (int lazy = 0; lazy < 2; lazy++) {
         int64_t n = 1;
         for (;; n++) {
@@ -126,5 +122,6 @@ static void any_call_may_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(any_call_may_fail)};
+    if (cusim_absent()) return cusim_test_all();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

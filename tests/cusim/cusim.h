@@ -53,7 +53,7 @@ enum cusim_order { CUSIM_IN_TURN, CUSIM_BACKWARDS, CUSIM_RANDOM, CUSIM_ORDERS };
 
 /* NULL, or why this program has no emulator. */
 const char *cusim_absent(void);
-/* A cmocka group: the emulator's own tests, or one that is skipped. */
+/* A cmocka group: the emulator's own tests; where it is absent, one that is skipped. */
 int cusim_test_all(void);
 /* In which order threads and blocks run from now on. */
 void cusim_set_order(enum cusim_order order);
