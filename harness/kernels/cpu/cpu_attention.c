@@ -137,9 +137,9 @@ static void attend_tile(const struct attention *a, const struct item *it, int64_
     int32_t *seen = (int32_t *)(panels + SCORE_KEYS * a->d_padded);
     struct cache_rows keys = rows_at(a, a->k_cache, it, key0, n_keys);
     struct cache_rows values = rows_at(a, a->v_cache, it, key0, n_keys);
-    /* Each product asks for what the next one reads. */
-    keys.ahead = values.data;
-    values.ahead = (const char *)keys.data + n_keys * a->d * dtype_bytes(keys.dtype);
+    /* Each product asks for what it will read in the next tile. */
+    keys.ahead = (const char *)keys.data + n_keys * a->d * dtype_bytes(keys.dtype);
+    values.ahead = (const char *)values.data + n_keys * a->d * dtype_bytes(values.dtype);
     if (n <= FEW_QUERIES)
         ops->few_scores(scores, &keys, queries, n);
     else
