@@ -102,6 +102,21 @@ static void matmul_knows_neither_threads_nor_storage_of_equal_weights(void **sta
             }
 }
 
+/* More members than panels share rows too. */
+static void matmul_knows_no_grid_of_members(void **state)
+{
+    (void)state;
+    enum { ROWS = 61, M = 90, D = 530 };
+    static float first[ROWS * M], other[ROWS * M];
+    for (enum isa isa = ISA_SCALAR; isa <= best_isa(); isa++)
+        for (int32_t threads = 1; threads <= 8; threads += threads == 1 ? 3 : 1) {
+            struct kernels *k = open_cpu(isa, threads);
+            run_matmul(k, threads == 1 ? first : other, 0, ROWS, M, D, DTYPE_BF16);
+            if (threads > 1) assert_same_bits("grid", first, other, ROWS * M);
+            kernels_close(k);
+        }
+}
+
 /* Both add fused products in rising k, so here even the instruction set leaves no trace. */
 static void matmul_is_the_same_in_avx2_and_avx512(void **state)
 {
@@ -307,6 +322,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(matmul_rows_do_not_know_their_neighbours),
         cmocka_unit_test(matmul_knows_neither_threads_nor_storage_of_equal_weights),
+        cmocka_unit_test(matmul_knows_no_grid_of_members),
         cmocka_unit_test(matmul_is_the_same_in_avx2_and_avx512),
         cmocka_unit_test(integers_are_exact_at_every_row_count),
         cmocka_unit_test(attention_knows_neither_batch_nor_threads),

@@ -24,9 +24,11 @@ static int64_t row_begin(const struct matmul *m, int64_t block)
     return m->x.dim[0] * block / m->n_row_blocks;
 }
 
-static int64_t block_k(const struct matmul *m)
+/* Packing is shared out in steps of k; a single row block is contiguous over all k, so any
+ * step will do there. */
+static int64_t pack_step(const struct matmul *m)
 {
-    return m->n_row_blocks == 1 ? m->w.dim[1] : MATMUL_BLOCK_K;
+    return m->n_row_blocks == 1 ? 256 : MATMUL_BLOCK_K;
 }
 
 /* out[k][rows], k and rows of one block */
@@ -41,7 +43,7 @@ static void pack_block(const struct matmul *m, int64_t k0, int64_t k, int64_t ro
 
 static void pack_x(const struct matmul *m, int32_t member, int32_t n_members)
 {
-    int64_t k = m->w.dim[1], kb = block_k(m), begin, end;
+    int64_t k = m->w.dim[1], kb = pack_step(m), begin, end;
     int64_t units = (k + kb - 1) / kb * m->n_row_blocks;
     team_share(units, 1, member, n_members, &begin, &end);
     for (int64_t u = begin; u < end; u++) {
@@ -63,15 +65,16 @@ static struct place place_of(const struct matmul *m, int64_t panel, float *aside
     return (struct place){(float *)m->y.data + panel * PANEL, m->y.row_stride};
 }
 
-/* Bring results set aside home and add the bias. */
-static void finish_panel(const struct matmul *m, int64_t panel, const float *aside)
+/* Bring results set aside home and add the bias, in rows begin .. end - 1. */
+static void finish_panel(const struct matmul *m, int64_t panel, int64_t begin, int64_t end,
+                         const float *aside)
 {
     int64_t n = min_i64(PANEL, m->w.dim[0] - panel * PANEL);
     float bias[PANEL];
-    float *y = (float *)m->y.data + panel * PANEL;
+    float *y = (float *)m->y.data + begin * m->y.row_stride + panel * PANEL;
     for (int64_t c = 0; c < n && m->bias.n_dim > 0; c++)
         bias[c] = cpu_element(m->bias.data, m->bias.dtype, panel * PANEL + c);
-    for (int64_t r = 0; r < m->x.dim[0]; r++, y += m->y.row_stride) {
+    for (int64_t r = begin; r < end; r++, y += m->y.row_stride) {
         if (n < PANEL) memcpy(y, aside + r * PANEL, (size_t)n * sizeof *y);
         if (m->bias.n_dim > 0)
             for (int64_t c = 0; c < n; c++) y[c] += bias[c];
@@ -92,6 +95,33 @@ static void stream_panels(const struct matmul *m, int64_t begin, int64_t end, fl
     if (whole < end) fn(w + whole * panel_bytes, 1, m->packed_x, k, aside, PANEL);
 }
 
+/* One member's share: a rectangle of y. */
+struct part {
+    int64_t block_begin, block_end; /* row blocks */
+    int64_t panel_begin, panel_end;
+};
+
+/* Members form a grid of row groups x column groups, the one whose largest part is smallest;
+ * with few members that is columns alone, and each weight is read by one member. */
+static struct part part_of(const struct matmul *m, int32_t member, int32_t n_members)
+{
+    int64_t panels = round_up(m->w.dim[0], PANEL) / PANEL, least = INT64_MAX;
+    int32_t row_groups = 1;
+    for (int32_t g = 1; g <= min_i64(n_members, m->n_row_blocks); g++) {
+        int64_t columns = n_members / g;
+        int64_t largest = (panels + columns - 1) / columns * ((m->n_row_blocks + g - 1) / g);
+        if (largest >= least) continue;
+        least = largest;
+        row_groups = g;
+    }
+    int32_t column_groups = n_members / row_groups, group = member / column_groups;
+    struct part p = {0};
+    if (group >= row_groups) return p; /* the grid has no place for it */
+    team_share(m->n_row_blocks, 1, group, row_groups, &p.block_begin, &p.block_end);
+    team_share(panels, 1, member % column_groups, column_groups, &p.panel_begin, &p.panel_end);
+    return p;
+}
+
 /* What follows a block of w in memory order of use: the lines of the next one, handed out
  * evenly to the tiles of this one. */
 struct ahead {
@@ -102,8 +132,8 @@ struct ahead {
     int64_t n_lines;
 };
 
-static struct ahead ahead_of(const struct matmul *m, int64_t begin, int64_t end, int64_t k0,
-                             int64_t limit)
+static struct ahead ahead_of(const struct matmul *m, const struct part *part, int64_t begin,
+                             int64_t end, int64_t k0)
 {
     int64_t k = m->w.dim[1], row_bytes = PANEL * dtype_bytes(m->w.dtype);
     int64_t n_panels = end - begin, next_k0 = k0 + MATMUL_BLOCK_K, next_begin = begin;
@@ -111,10 +141,10 @@ static struct ahead ahead_of(const struct matmul *m, int64_t begin, int64_t end,
         next_k0 = 0;
         next_begin = end;
     }
-    if (next_begin + n_panels > limit) n_panels = limit - next_begin;
+    if (next_begin + n_panels > part->panel_end) n_panels = part->panel_end - next_begin;
     if (n_panels <= 0) return (struct ahead){0};
     int64_t run = min_i64(MATMUL_BLOCK_K, k - next_k0) * row_bytes / 64;
-    int64_t calls = m->n_row_blocks * (end - begin);
+    int64_t calls = (part->block_end - part->block_begin) * (end - begin);
     return (struct ahead){.w = (const char *)m->w.data + (next_begin * k + next_k0) * row_bytes,
                           .panel_bytes = k * row_bytes,
                           .run_lines = run,
@@ -132,16 +162,16 @@ static struct tile_next next_lines(const struct ahead *a, int64_t call, int64_t 
         a->w + line / a->run_lines * a->panel_bytes + line % a->run_lines * 64, every - 1};
 }
 
-/* Columns of at most BLOCK_PANELS panels, all rows. */
-static void block_panels(const struct matmul *m, int64_t begin, int64_t end, int64_t limit,
-                         float *wide, float *aside)
+/* Columns of panels begin .. end - 1, at most BLOCK_PANELS, and the part's rows. */
+static void block_panels(const struct matmul *m, const struct part *part, int64_t begin,
+                         int64_t end, float *wide, float *aside)
 {
     const struct cpu_tiles *t = m->cpu->isa.tiles;
     int64_t k = m->w.dim[1], rows = m->x.dim[0], size = dtype_bytes(m->w.dtype);
     for (int64_t k0 = 0; k0 < k; k0 += MATMUL_BLOCK_K) {
         int64_t kn = min_i64(MATMUL_BLOCK_K, k - k0), call = 0;
-        struct ahead ahead = ahead_of(m, begin, end, k0, limit);
-        for (int64_t b = 0; b < m->n_row_blocks; b++) {
+        struct ahead ahead = ahead_of(m, part, begin, end, k0);
+        for (int64_t b = part->block_begin; b < part->block_end; b++) {
             int64_t row0 = row_begin(m, b), n_rows = row_begin(m, b + 1) - row0;
             const float *x = m->packed_x + k0 * rows + row0 * kn;
             for (int64_t p = begin; p < end; p++) {
@@ -151,7 +181,7 @@ static void block_panels(const struct matmul *m, int64_t begin, int64_t end, int
                 struct tile_next next = next_lines(&ahead, call++, kn);
                 if (m->w.dtype == DTYPE_F32)
                     t->f32[n_rows](w, x, kn, y, to.stride, k0 == 0, NULL, next);
-                else if (b == 0)
+                else if (b == part->block_begin)
                     t->bf16_keep[n_rows](w, x, kn, y, to.stride, k0 == 0, keep, next);
                 else
                     t->f32[n_rows](keep, x, kn, y, to.stride, k0 == 0, NULL, next);
@@ -163,23 +193,23 @@ static void block_panels(const struct matmul *m, int64_t begin, int64_t end, int
 static void matmul_member(void *arg, int32_t member, int32_t n_members)
 {
     const struct matmul *m = arg;
-    int64_t begin, end;
+    struct part part = part_of(m, member, n_members);
+    int64_t row0 = row_begin(m, part.block_begin), row1 = row_begin(m, part.block_end);
     float *wide = (float *)(m->members + member * m->member_bytes);
     float *aside = wide + MATMUL_BLOCK_COLS * MATMUL_BLOCK_K;
     if (m->packed_x != m->x.data) {
         pack_x(m, member, n_members);
         if (n_members > 1) team_barrier(m->cpu->team, member);
     }
-    team_share(round_up(m->w.dim[0], PANEL) / PANEL, 1, member, n_members, &begin, &end);
-    for (int64_t p = begin; p < end; p += BLOCK_PANELS) {
-        int64_t stop = m->n_row_blocks == 1 ? end : min_i64(p + BLOCK_PANELS, end);
+    int64_t step = m->n_row_blocks == 1 ? part.panel_end - part.panel_begin : BLOCK_PANELS;
+    for (int64_t p = part.panel_begin; p < part.panel_end; p += step) {
+        int64_t end = min_i64(p + step, part.panel_end);
         if (m->n_row_blocks == 1)
-            stream_panels(m, p, stop, aside);
+            stream_panels(m, p, end, aside);
         else
-            block_panels(m, p, stop, end, wide, aside);
-        if (m->bias.n_dim > 0 || stop * PANEL > m->w.dim[0])
-            for (int64_t q = p; q < stop; q++) finish_panel(m, q, aside);
-        if (m->n_row_blocks == 1) break;
+            block_panels(m, &part, p, end, wide, aside);
+        if (m->bias.n_dim > 0 || end * PANEL > m->w.dim[0])
+            for (int64_t q = p; q < end; q++) finish_panel(m, q, row0, row1, aside);
     }
 }
 
