@@ -79,6 +79,18 @@ static enum err pair_line(void *ctx, const struct store_result_row *row)
     return ERR_NONE;
 }
 
+/* name, least and largest measured roof */
+static enum err moved_line(void *ctx, const struct store_result_row *row)
+{
+    const struct answer *a = ctx;
+    const struct store_value *v = row->value;
+    fprintf(a->out,
+            "  Mind: the %s moved between %.0f and %.0f %s while this ran; shares of the roof and "
+            "predictions use the\n  one measured before each group, so take them with that care.\n",
+            text(&v[0]), real(&v[1]) / 1e9, real(&v[2]) / 1e9, text(&v[3]));
+    return ERR_NONE;
+}
+
 /* n, median error */
 static enum err prediction_line(void *ctx, const struct store_result_row *row)
 {
@@ -125,6 +137,14 @@ static enum err device_lines(void *ctx, const struct store_result_row *row)
         "error) "
         "SELECT MAX(n), AVG(iif(i IN ((n + 1) / 2, n / 2 + 1), e, NULL)) FROM ranked",
         &device, 1, prediction_line, a));
+    TRY(store_query(
+        a->store,
+        "SELECT iif(name = 'read', 'DRAM bandwidth', 'f32 peak'), MIN(value), MAX(value), "
+        "iif(name = 'read', 'GB/s', 'GFLOP/s') FROM ceiling c JOIN device d "
+        "ON d.device_id = c.device_id WHERE d.device = ?1 AND c.moment <> 'alone' "
+        "AND (c.level = 'dram' OR c.name = 'fma_f32') "
+        "GROUP BY name HAVING MAX(value) > 1.15 * MIN(value)",
+        &device, 1, moved_line, a));
     return store_query(
         a->store,
         "SELECT b.decoder, b.batch_seqs, b.block_tokens, b.denoise_steps, "
