@@ -42,6 +42,8 @@ static inline __attribute__((always_inline)) void transpose16(vec rows[VEC_LANES
     }
 }
 
+#define TURNED_UNROLL
+#define FEW_DISPATCH FEW_ONE_EACH
 #include "harness/kernels/cpu/cpu_attention_body.inc"
 
 const struct cpu_attention cpu_attention_avx2 = CPU_ATTENTION_TABLE;

@@ -31,6 +31,8 @@ static inline __attribute__((always_inline)) void transpose16(vec r[VEC_LANES])
     }
 }
 
+#define TURNED_UNROLL _Pragma("GCC unroll 16")
+#define FEW_DISPATCH FEW_ONE_EACH
 #include "harness/kernels/cpu/cpu_attention_body.inc"
 
 const struct cpu_attention cpu_attention_avx512 = CPU_ATTENTION_TABLE;

@@ -14,6 +14,8 @@ static void transpose16(vec rows[VEC_LANES])
         }
 }
 
+#define TURNED_UNROLL
+#define FEW_DISPATCH FEW_ONE_FOR_ALL
 #include "harness/kernels/cpu/cpu_attention_body.inc"
 
 const struct cpu_attention cpu_attention_scalar = CPU_ATTENTION_TABLE;
