@@ -15,7 +15,7 @@
 #include "harness/base/cpuset.h"
 
 enum {
-    SPINS = 20000, /* about 100 to 300 us: longer than any gap between two kernels of a forward */
+    SPINS = 20000, /* up to a millisecond: longer than any gap between two kernels of a forward */
     MAX_MEMBERS = 4096
 };
 
