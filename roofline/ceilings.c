@@ -355,6 +355,11 @@ static void measure_all(struct measuring *m, struct sink *sinks)
     struct samples touched;
     announce(m, "buffer");
     samples_take(m->team, m->n_threads, 0, 1, touch_work, m, &touched);
+    if (m->extent == CEILINGS_PROBE) {
+        measure_peak(m, &m->loops->peak[0], "fma_f32", m->n_threads);
+        measure_read(m, "dram", m->buffer_bytes, m->n_threads, sinks);
+        return;
+    }
     for (int32_t t = m->extent == CEILINGS_FULL ? 1 : m->n_threads; t < m->n_threads; t *= 2) {
         announce(m, "f32 peak");
         measure_cycle(m, t);

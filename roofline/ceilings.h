@@ -48,6 +48,7 @@ struct ceiling_set {
 };
 
 enum ceilings_extent {
+    CEILINGS_PROBE, /* f32 peak and DRAM reads only, on all threads; a quarter of a second */
     CEILINGS_QUICK, /* the roofs a sweep is held against; about a second        */
     CEILINGS_FULL   /* every curve, thread count and instruction set; 3 to 25 s */
 };

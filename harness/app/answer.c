@@ -85,8 +85,8 @@ static enum err moved_line(void *ctx, const struct store_result_row *row)
     const struct answer *a = ctx;
     const struct store_value *v = row->value;
     fprintf(a->out,
-            "  Mind: the %s moved between %.0f and %.0f %s while this ran; shares of the roof and "
-            "predictions use the\n  one measured before each group, so take them with that care.\n",
+            "  Mind: the %s moved between %.0f and %.0f %s while this ran; each run is held "
+            "against\n  the roofs probed between its own timings.\n",
             text(&v[0]), real(&v[1]) / 1e9, real(&v[2]) / 1e9, text(&v[3]));
     return ERR_NONE;
 }

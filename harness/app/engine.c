@@ -155,14 +155,32 @@ static enum err place_roofs(struct engine *e, int32_t threads, struct ceiling_se
     return ERR_NONE;
 }
 
+static enum err measure_with(struct engine *e, int32_t threads, enum ceilings_extent extent,
+                             struct ceiling_set *set)
+{
+    struct team *team;
+    TRY(team_create(threads, &team));
+    enum err err = ceilings_measure(team, e->isa, extent, NULL, NULL, set);
+    team_free(team);
+    return err;
+}
+
 enum err engine_measure(struct engine *e, int32_t threads)
 {
     struct ceiling_set *set;
-    struct team *team;
     TRY(place_roofs(e, threads, &set));
-    TRY(team_create(threads, &team));
-    enum err err = ceilings_measure(team, e->isa, CEILINGS_QUICK, NULL, NULL, set);
-    team_free(team);
+    return measure_with(e, threads, CEILINGS_QUICK, set);
+}
+
+enum err engine_probe(struct engine *e, const struct cell *c, struct price *out)
+{
+    bool resident;
+    int32_t threads = engine_threads(e, c);
+    struct ceiling_set *set = calloc(1, sizeof *set);
+    if (!set) return err_set(ERR_NOMEM, "roofs: out of memory");
+    enum err err = measure_with(e, threads, CEILINGS_PROBE, set);
+    if (err == ERR_NONE) ceilings_price(set, threads, INT64_MAX, out, &resident);
+    free(set);
     return err;
 }
 

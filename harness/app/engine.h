@@ -36,6 +36,9 @@ enum err engine_target(struct engine *e, const struct cell *c, struct plan_targe
 void engine_price(const struct engine *e, const struct cell *c, int64_t weight_bytes,
                   struct price price[TIER_COUNT], bool *cache_resident);
 
+/* Roofs of this moment for a forward that streams its weights from DRAM. */
+enum err engine_probe(struct engine *e, const struct cell *c, struct price *out) MUST_CHECK;
+
 /* Rows for the store; moment: "before", "after", "alone". */
 enum err store_ceiling_set(struct store *s, const char *invocation_id, const char *device,
                            const struct ceiling_set *set, const char *moment) MUST_CHECK;

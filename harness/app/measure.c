@@ -7,6 +7,7 @@
 
 #include "harness/app/arm.h"
 #include "harness/base/hash.h"
+#include "harness/base/stats.h"
 #include "roofline/contention.h"
 
 const struct measure_limits measure_default = {
@@ -17,13 +18,17 @@ const struct measure_limits measure_default = {
     .decode_ns = 1500 * 1000000LL,
 };
 
+enum { MAX_ROUNDS = 32 };
+
 struct group {
     struct engine *engine;
     const struct measure_limits *limits;
     struct arm *arm;
     int32_t n;
     int64_t seq;
-    struct arm *last; /* whose data the caches hold */
+    struct arm *last;                               /* whose data the caches hold */
+    double peak[MAX_ROUNDS], bandwidth[MAX_ROUNDS]; /* roofs probed in each round */
+    int32_t n_probes;
 };
 
 /* Stop this arm, keep its sentence; the others go on. */
@@ -135,9 +140,51 @@ static enum err trace(struct group *g, struct arm *a)
     return ERR_NONE;
 }
 
+static void set_roofs(struct arm *a, double peak, double bandwidth)
+{
+    struct price *p = &a->price[TIER_CEILINGS];
+    if (a->cache_resident) return; /* held against a cache, which is measured before and after */
+    p->matmul_flop_per_s = p->attention_flop_per_s = p->vector_flop_per_s = peak;
+    p->bytes_per_s = bandwidth;
+}
+
+/* A virtual machine's roofs can move within seconds, so each round has its own: what is
+ * predicted for a forward comes from its round, and a run is held against their medians. */
+static void probe_roofs(struct group *g)
+{
+    struct price p;
+    enum err e = engine_probe(g->engine, g->arm[0].cell, &p);
+    CHECK(g->n_probes < MAX_ROUNDS);
+    for (int32_t i = 0; i < g->n; i++) {
+        struct arm *a = &g->arm[i];
+        if (a->status != ERR_NONE) continue;
+        if (e != ERR_NONE)
+            arm_fail(a, e);
+        else
+            set_roofs(a, p.matmul_flop_per_s, p.bytes_per_s);
+    }
+    if (e != ERR_NONE) return;
+    g->peak[g->n_probes] = p.matmul_flop_per_s;
+    g->bandwidth[g->n_probes++] = p.bytes_per_s;
+}
+
+static void settle_roofs(struct group *g)
+{
+    if (g->n_probes == 0) return;
+    stats_sort(g->peak, g->n_probes);
+    stats_sort(g->bandwidth, g->n_probes);
+    for (int32_t i = 0; i < g->n; i++) {
+        struct arm *a = &g->arm[i];
+        if (a->status != ERR_NONE) continue;
+        set_roofs(a, stats_median(g->peak, g->n_probes), stats_median(g->bandwidth, g->n_probes));
+        memcpy(a->plan->price, a->price, sizeof a->price);
+    }
+}
+
 static void replay_all(struct group *g)
 {
-    for (int32_t round = 0; round <= g->limits->n_rounds; round++)
+    for (int32_t round = 0; round <= g->limits->n_rounds; round++) {
+        if (round < g->limits->n_rounds) probe_roofs(g);
         for (int32_t i = 0; i < g->n; i++) {
             struct arm *a = turn(g, round, i);
             struct contention c;
@@ -148,6 +195,8 @@ static void replay_all(struct group *g)
             note_others(a, from, &c);
             if (e != ERR_NONE) arm_fail(a, e);
         }
+    }
+    settle_roofs(g);
 }
 
 /* ---- storing ---- */
