@@ -18,6 +18,11 @@ struct kv_cache {
     struct tensor x, normed, qkv, attended, projected, gate_up, ff;
     struct tensor picked, logits; /* [max_logits, D], [max_logits, V] */
 
+    /* On a backend that only counts: what the last forward of so many rows was charged beside
+     * attention.  Nothing else depends on what its rows see. */
+    struct ledger counted;
+    int64_t counted_rows, counted_logits; /* rows 0: none yet */
+
     /* Host side of a pass: owned. */
     int32_t *ids, *pos; /* [max_rows]   */
     int32_t *index;     /* [max_logits] */
