@@ -156,7 +156,7 @@ static enum err device_lines(void *ctx, const struct store_result_row *row)
         &device, 1, pair_line, a);
 }
 
-/* decoder-independent: how many matched partners were on the compute side, and faster. */
+/* Pairs; on opposite sides of the ridge; of those, surely faster and surely slower. */
 static enum err verdict(void *ctx, const struct store_result_row *row)
 {
     const struct answer *a = ctx;
@@ -164,15 +164,13 @@ static enum err verdict(void *ctx, const struct store_result_row *row)
     if (v[0].i == 0) return ERR_NONE;
     fprintf(a->out,
             "\nDoes diffusion move inference from memory-bound to compute-bound? Of %lld matched "
-            "diffusion "
-            "runs measured\nhere, %lld have their forwards on the compute side of the ridge while "
-            "AR at the same "
-            "batch is on the memory side.\nDoes that make them faster? %lld of those %lld are. "
-            "What decides is "
-            "how many tokens a forward commits, not\nwhich side it is on; with random weights that "
-            "number is "
-            "the schedule's, so read \"needs\", not \"x AR's speed\".\n",
-            (long long)v[0].i, (long long)v[1].i, (long long)v[2].i, (long long)v[1].i);
+            "diffusion runs measured\nhere, %lld have their forwards on the compute side of the "
+            "ridge while AR at the same batch is on the memory side.\nDoes that make them faster? "
+            "Of those, %lld are faster, %lld are slower, of %lld the interval cannot tell. What "
+            "decides is\nhow many tokens a forward commits, not which side it is on; with random "
+            "weights that number is the schedule's,\nso read \"needs\", not \"x AR's speed\".\n",
+            (long long)v[0].i, (long long)v[1].i, (long long)v[2].i, (long long)v[3].i,
+            (long long)(v[1].i - v[2].i - v[3].i));
     return ERR_NONE;
 }
 
@@ -189,8 +187,10 @@ enum err answer_print(struct store *s, FILE *out)
         NULL, 0, device_lines, &a));
     return store_query(
         s,
-        "SELECT COUNT(*), SUM(c AND m), SUM(c AND m AND ratio > 1) FROM ("
-        "SELECT f.side = 'compute' AS c, b.side = 'memory' AS m, p.decode_ratio AS ratio "
+        "SELECT COUNT(*), SUM(crossed), SUM(crossed AND COALESCE(lo > 1, 0)), "
+        "SUM(crossed AND COALESCE(hi < 1, 0)) FROM ("
+        "SELECT f.side = 'compute' AND b.side = 'memory' AS crossed, "
+        "p.decode_ratio_lo AS lo, p.decode_ratio_hi AS hi "
         "FROM v_pair p JOIN v_roofline f ON f.run_id = p.run_id AND f.work = 'algorithmic' "
         "AND f.phase = 'denoise' JOIN v_roofline b ON b.run_id = p.baseline_run_id "
         "AND b.work = 'algorithmic' AND b.phase = 'decode' WHERE p.device_kind <> 'sim' "

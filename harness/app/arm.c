@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "harness/app/decoders.h"
-#include "harness/base/clock.h"
 #include "harness/base/hash.h"
+#include "roofline/probe.h"
 
 enum err arm_plan(struct arm *a, struct engine *e, const struct cell *c)
 {
@@ -26,6 +26,7 @@ enum err arm_plan(struct arm *a, struct engine *e, const struct cell *c)
 
 enum err arm_open(struct arm *a, struct model *m)
 {
+    TRY(probe_clock.open(0, &a->probe));
     return session_create(m, decoder_find(a->cell->decoder), &a->cell->spec, a->cell->kv_dtype,
                           &a->session);
 }
@@ -33,6 +34,7 @@ enum err arm_open(struct arm *a, struct model *m)
 void arm_close(struct arm *a)
 {
     session_free(a->session);
+    probe_clock.close(a->probe);
     free(a->plan);
     free(a->forward);
     memset(a, 0, sizeof *a);
@@ -51,7 +53,7 @@ static enum err reserve(struct arm *a, int64_t n)
     return ERR_NONE;
 }
 
-/* Run the next step, or a recording, between two clock readings. */
+/* Run the next step, or a recording, between the probe's begin and end. */
 static enum err timed(struct arm *a, const struct recording *r, struct forward_row row)
 {
     struct kernels *k = session_kernels(a->session);
@@ -60,11 +62,13 @@ static enum err timed(struct arm *a, const struct recording *r, struct forward_r
     for (int t = 0; t < TIER_COUNT; t++) kernels_set_price(k, t, &a->price[t]);
     kernels_trace(k, row.kind == FORWARD_TRACE);
     ledger_clear(kernels_ledger(k));
-    int64_t begin_ns = clock_ns();
+    struct measured measured;
+    TRY(probe_clock.begin(a->probe));
     enum err e = r ? session_replay(a->session, r, &row.work) : session_step(a->session, &row.work);
-    row.time_ns = clock_ns() - begin_ns;
+    if (e == ERR_NONE) e = probe_clock.end(a->probe, &measured);
     kernels_trace(k, false);
     if (e != ERR_NONE) return err_trace(e, __FILE__, __LINE__);
+    row.time_ns = measured.time_ns;
     row.phase = row.work.phase;
     f->row = row;
     f->ledger = *kernels_ledger(k);

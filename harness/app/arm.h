@@ -15,6 +15,7 @@ struct arm {
     const struct cell *cell; /* borrowed */
     struct plan *plan;       /* owned    */
     struct session *session; /* owned    */
+    void *probe;             /* owned: the clock around every forward */
     struct price price[TIER_COUNT];
     bool cache_resident;
 
