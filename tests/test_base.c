@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include "harness/base/arena.h"
 #include "harness/base/build_info.h"
 #include "harness/base/clock.h"
 #include "harness/base/embed.h"
@@ -261,28 +260,6 @@ static void suggestions_are_near_or_absent(void **state)
     assert_null(suggest_nearest("x", known));
 }
 
-static void arena_hands_out_aligned_parts_until_it_is_full(void **state)
-{
-    (void)state;
-    static _Alignas(256) char memory[1024];
-    struct arena a;
-    void *p, *q;
-    arena_open(&a, memory, sizeof memory);
-    assert_int_equal(arena_take(&a, 1, &p), ERR_NONE);
-    assert_int_equal(arena_take(&a, 257, &q), ERR_NONE);
-    assert_ptr_equal(p, memory);
-    assert_ptr_equal(q, memory + 256);
-    assert_int_equal(a.used, arena_bytes(1) + arena_bytes(257));
-    assert_int_equal(arena_take(&a, 257, &q), ERR_NOMEM);
-    assert_non_null(strstr(err_msg(), "257"));
-    assert_int_equal(arena_take(&a, SIZE_MAX, &q), ERR_NOMEM);
-    assert_int_equal(arena_take(&a, 256, &q), ERR_NONE);
-    assert_int_equal(arena_take(&a, 0, &q), ERR_NONE);
-    arena_reset(&a);
-    assert_int_equal(arena_take(&a, 1024, &q), ERR_NONE);
-    assert_ptr_equal(q, memory);
-}
-
 static void log_prints_only_its_level(void **state)
 {
     (void)state;
@@ -367,7 +344,6 @@ int main(void)
         cmocka_unit_test(uuids_are_version_4_and_differ),
         cmocka_unit_test(edit_distance_of_known_pairs),
         cmocka_unit_test(suggestions_are_near_or_absent),
-        cmocka_unit_test(arena_hands_out_aligned_parts_until_it_is_full),
         cmocka_unit_test(log_prints_only_its_level),
         cmocka_unit_test(log_cuts_a_line_that_is_too_long),
         cmocka_unit_test(embedded_files_equal_the_tree),
