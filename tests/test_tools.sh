@@ -43,7 +43,7 @@ must_say 'by its path from the root' "$tools/check_layers.sh" "$tmp/tree"
 # --- check_state.sh
 object() {
     echo "$1" > "$tmp/object.c"
-    "$CC" -std=c11 -O1 -fPIE -c -o "$tmp/object.o" "$tmp/object.c"
+    $CC -std=c11 -O1 -fPIE -c -o "$tmp/object.o" "$tmp/object.c"
 }
 object 'static const char *const names[] = {"a", "b"}; const char *f(int i) { return names[i]; }'
 "$tools/check_state.sh" "$tmp/object.o" || fail 'a constant table is no state'
@@ -63,7 +63,7 @@ printf 'quote " back\\slash\ttab\n?\?/ ??/ trigraph %%d\n\nno newline at the end
     echo '#include <stdio.h>'
     echo 'int main(void) { return fputs(embedded_files[0].text, stdout) < 0 || embedded_files[1].path; }'
 } > "$tmp/embed.c"
-"$CC" -std=c11 -I. -o "$tmp/embed" "$tmp/embed.c"
+$CC -std=c11 -I. -o "$tmp/embed" "$tmp/embed.c"
 "$tmp/embed" > "$tmp/odd.out"
 { cat "$tmp/odd.sql"; echo; } | cmp - "$tmp/odd.out" || fail 'an embedded text differs'
 
