@@ -3,7 +3,6 @@
  * Names that cross files are hashes and UUIDs, so what is there already is recognised and
  * left alone: merging twice changes nothing.  Numbers local to a file are shifted past those
  * in use. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "results/db.h"
@@ -46,7 +45,7 @@ static enum err copy(struct store *s, const char *table, const struct shift *by,
     struct strbuf names = {0}, values = {0}, sql = {0};
     enum err e;
     TRY_OUT(columns_of(s, table, by, &names, &values));
-    strbuf_addf(&sql, "INSERT INTO main.%s (%s) SELECT %s FROM src.%s c %s", table,
+    strbuf_addf(&sql, "INSERT INTO main.%s (%s) SELECT %s FROM other.%s c %s", table,
                 strbuf_text(&names), strbuf_text(&values), table, rest);
     TRY_OUT(strbuf_check(&names));
     TRY_OUT(strbuf_check(&values));
@@ -67,14 +66,14 @@ static enum err copy_all(struct store *s, int64_t *n_runs)
         TRY(copy(s, named[i], &by, "WHERE true ON CONFLICT DO NOTHING"));
     TRY(db_exec(s->db, s->path,
                 "UPDATE main.invocation SET ended_utc = c.ended_utc, exit_code = c.exit_code "
-                "FROM src.invocation c WHERE c.invocation_id = main.invocation.invocation_id "
+                "FROM other.invocation c WHERE c.invocation_id = main.invocation.invocation_id "
                 "AND main.invocation.ended_utc IS NULL AND c.ended_utc IS NOT NULL"));
 
     TRY(db_int(s->db, s->path, "SELECT COALESCE(MAX(run_no), 0) FROM main.run", &by.run_no));
     TRY(db_int(s->db, s->path, "SELECT COALESCE(MAX(forward_id), 0) FROM main.forward",
                &by.forward_id));
     TRY(db_exec(s->db, s->path,
-                "CREATE TEMP TABLE new_run AS SELECT run_no FROM src.run "
+                "CREATE TEMP TABLE new_run AS SELECT run_no FROM other.run "
                 "WHERE run_id NOT IN (SELECT run_id FROM main.run)"));
     TRY(db_int(s->db, s->path, "SELECT COUNT(*) FROM temp.new_run", n_runs));
     TRY(copy(s, "run", &by, "WHERE c.run_no IN (SELECT run_no FROM temp.new_run)"));
@@ -82,40 +81,17 @@ static enum err copy_all(struct store *s, int64_t *n_runs)
     TRY(copy(s, "price_after", &by, "WHERE c.run_no IN (SELECT run_no FROM temp.new_run)"));
     TRY(copy(s, "forward", &by, "WHERE c.run_no IN (SELECT run_no FROM temp.new_run)"));
     TRY(copy(s, "forward_op", &by,
-             "WHERE c.forward_id IN (SELECT forward_id FROM src.forward "
+             "WHERE c.forward_id IN (SELECT forward_id FROM other.forward "
              "WHERE run_no IN (SELECT run_no FROM temp.new_run))"));
     return db_exec(s->db, s->path, "DROP TABLE temp.new_run");
-}
-
-static enum err attach(struct store *s, const char *path)
-{
-    sqlite3_stmt *st;
-    char *plain = db_plain_path(path);
-    int rc = sqlite3_prepare_v2(s->db, "ATTACH ?1 AS src", -1, &st, NULL);
-    if (rc == SQLITE_OK) rc = sqlite3_bind_text(st, 1, plain, -1, free);
-    else free(plain);
-    if (rc == SQLITE_OK) rc = sqlite3_step(st);
-    enum err e = rc == SQLITE_DONE ? ERR_NONE : db_fail(s->db, path, "read", rc);
-    sqlite3_finalize(st);
-    return e;
 }
 
 enum err store_merge(struct store *s, const char *path, int64_t *n_runs)
 {
     CHECK(s->mode == STORE_WRITE && !s->in_transaction);
-    /* Opened on its own first: whatever is wrong with the file is said there. */
-    struct store *source;
-    TRY(store_open(path, STORE_READ, &source));
-    store_close(source);
-    char *here = realpath(s->path, NULL), *there = realpath(path, NULL);
-    bool same = here && there && strcmp(here, there) == 0;
-    free(here);
-    free(there);
-    if (same) return err_set(ERR_USAGE, "%s cannot be merged into itself", path);
-
-    TRY(attach(s, path));
+    TRY(store_attach(s, path));
     enum err e = db_begin(s);
     if (e == ERR_NONE) e = db_end(s, copy_all(s, n_runs));
-    sqlite3_exec(s->db, "DETACH src", NULL, NULL, NULL);
+    store_detach(s);
     return e;
 }

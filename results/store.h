@@ -113,6 +113,11 @@ enum err store_find_run(struct store *s, const struct cell *c, bool any_build, b
  * many runs were new.  Merging the same file again adds nothing. */
 enum err store_merge(struct store *s, const char *path, int64_t *n_runs) MUST_CHECK;
 
+/* Read another file of results beside this one: main.v_run is this store's view, other.v_run that
+ * one's.  ERR_USAGE when it is the same file. */
+enum err store_attach(struct store *s, const char *path) MUST_CHECK;
+void store_detach(struct store *s);
+
 /* ---- reading: read-only SQL, one callback per row ---- */
 struct store_value {
     enum { VALUE_NULL, VALUE_INT, VALUE_REAL, VALUE_TEXT } type;

@@ -107,7 +107,7 @@ static void merging_is_idempotent(void **state)
     assert_int_equal(count(t, "forward_op"), count(s, "forward_op"));
     is_sound(t);
     store_close(t);
-    fails(store_merge(s, a, &n), ERR_USAGE, "into itself");
+    fails(store_merge(s, a, &n), ERR_USAGE, "not one twice");
     fails(store_merge(s, in_folder(*state, "none.db"), &n), ERR_DB, "No such file");
     ok(add_plan(s, invocation, "sim:x", 9, 1, run)); /* still usable */
     store_close(s);

@@ -2,6 +2,7 @@
 #include "harness/app/flags.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "harness/app/verbs.h"
@@ -26,7 +27,12 @@ static const struct flag table[] = {
      "take a cell as done even when another build ran it"},
     {"tiny", 0, FLAG_SWITCH, OPTION(tiny), NULL, " quickstart ",
      "the smallest sweep that still shows every part"},
-    {"out", 0, FLAG_TEXT, OPTION(out), "DIR", " quickstart plot ", "folder to write into (plot: default figures)"},
+    {"out", 0, FLAG_TEXT, OPTION(out), "DIR", " quickstart plot export ",
+     "folder to write into (default figures, export)"},
+    {"tolerance", 0, FLAG_PERCENT, OPTION(tolerance), "PERCENT", " compare ",
+     "how much a time may change and count as the same (default 5%)"},
+    {"allow-mixed", 0, FLAG_SWITCH, OPTION(allow_mixed), NULL, " compare ",
+     "compare measurements of different machines"},
 };
 enum { N_FLAGS = sizeof table / sizeof table[0] };
 
@@ -66,7 +72,7 @@ bool flag_serves(const struct flag *f, const struct verb *verb)
 
 bool flag_takes_value(const struct flag *f)
 {
-    return f->kind == FLAG_TEXT || f->kind == FLAG_OUTPUT || f->kind == FLAG_WORD;
+    return f->kind != FLAG_SWITCH && f->kind != FLAG_JSON;
 }
 
 static enum err set_output(const struct flag *f, enum output *out, const char *value)
@@ -78,6 +84,19 @@ static enum err set_output(const struct flag *f, enum output *out, const char *v
     }
     return err_set(ERR_USAGE, "--%s: no format \"%.40s\"; expected md, csv, json, jsonl or latex",
                    f->name, value);
+}
+
+static enum err set_percent(const struct flag *f, double *out, const char *value)
+{
+    char *end;
+    double percent = strtod(value, &end);
+    if (*end == '%') end++;
+    if (end == value || *end || !(percent >= 0 && percent <= 1000))
+        return err_set(ERR_USAGE,
+                       "--%s: \"%.40s\" is not one; expected a percentage from 0 to 1000", f->name,
+                       value);
+    *out = percent / 100;
+    return ERR_NONE;
 }
 
 enum err flag_set(const struct flag *f, struct options *o, const char *value)
@@ -103,6 +122,8 @@ enum err flag_set(const struct flag *f, struct options *o, const char *value)
                            value);
         *(bool *)field = true;
         break;
+    case FLAG_PERCENT:
+        return set_percent(f, field, value);
     }
     return ERR_NONE;
 }

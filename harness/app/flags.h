@@ -9,7 +9,8 @@ enum flag_kind {
     FLAG_TEXT,   /* const char *                      */
     FLAG_OUTPUT, /* enum output                       */
     FLAG_JSON,   /* enum output, takes no value       */
-    FLAG_WORD    /* bool: its value must be this word */
+    FLAG_WORD,   /* bool: its value must be this word */
+    FLAG_PERCENT /* double: "5%" is 0.05              */
 };
 
 struct flag {

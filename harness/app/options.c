@@ -300,6 +300,7 @@ static enum err parse(struct words *w, int argc, char **argv)
     if (argv[1][0] == '-')
         return err_set(ERR_USAGE, "expected a verb before \"%.60s\" (regime --help)", argv[1]);
     TRY(find_verb(argv[1], &o->verb));
+    if (o->verb->takes & WRITES_CSV) o->output = OUTPUT_CSV;
     w->at = 2;
     TRY(read_words(w));
     return o->help || o->version ? ERR_NONE : make_cells(w);
@@ -308,7 +309,7 @@ static enum err parse(struct words *w, int argc, char **argv)
 enum err options_parse(int argc, char **argv, struct options *out)
 {
     const char *db = getenv("REGIME_DB");
-    *out = (struct options){.db = db && *db ? db : "./regime.db"};
+    *out = (struct options){.db = db && *db ? db : "./regime.db", .tolerance = 0.05};
     struct words w = {.word = argv, .n = argc, .o = out};
     enum err e = parse(&w, argc, argv);
     cell_group_free(&w.axes);

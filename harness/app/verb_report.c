@@ -3,18 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/app/sql_table.h"
 #include "harness/app/verbs.h"
 #include "harness/base/suggest.h"
 #include "results/output.h"
 
-struct report_table {
-    const char *name, *heading, *sql;
-};
-
 #define DEVICE_ORDER "iif(d.device_kind = 'sim', 1, 0), d.device, d.model"
 #define CELL_ORDER "d.decoder, d.block_tokens, d.denoise_steps, d.batch_seqs"
 
-static const struct report_table tables[] = {
+static const struct sql_table tables[] = {
     {"throughput",
      "Throughput: tokens per second of the whole batch, end to end and after prefill "
      "(evidence analytic: predicted)",
@@ -125,78 +122,6 @@ static enum err find_sql(struct store *s, const char *name, char *sql, size_t si
     return e;
 }
 
-/* ---- all ---- */
-
-static enum err note_row(void *ctx, const struct store_result_row *row)
-{
-    (void)row;
-    *(bool *)ctx = true;
-    return ERR_NONE;
-}
-
-static enum err has_rows(struct store *s, const char *sql, bool *out)
-{
-    char probe[4096];
-    *out = false;
-    CHECK((size_t)snprintf(probe, sizeof probe, "SELECT 1 FROM (%s) LIMIT 1", sql) < sizeof probe);
-    return store_query(s, probe, NULL, 0, note_row, out);
-}
-
-struct rows {
-    struct json *json;
-    const char *table; /* NULL: rows need not say whose they are */
-};
-
-static enum err put_row(void *ctx, const struct store_result_row *row)
-{
-    struct rows *r = ctx;
-    json_object_begin(r->json);
-    if (r->table) {
-        json_key(r->json, "table");
-        json_string(r->json, r->table);
-    }
-    output_json_members(r->json, row, 0);
-    json_object_end(r->json);
-    return r->table ? json_finish(r->json) : ERR_NONE;
-}
-
-/* {"throughput": [...], ...}, or lines that name their table. */
-static enum err print_json(struct store *s, bool lines)
-{
-    struct json j;
-    json_to_file(&j, stdout);
-    if (!lines) json_object_begin(&j);
-    for (int32_t i = 0; i < N_TABLES; i++) {
-        struct rows r = {.json = &j, .table = lines ? tables[i].name : NULL};
-        if (!lines) {
-            json_key(&j, tables[i].name);
-            json_array_begin(&j);
-        }
-        TRY(store_query(s, tables[i].sql, NULL, 0, put_row, &r));
-        if (!lines) json_array_end(&j);
-    }
-    if (lines) return ERR_NONE;
-    json_object_end(&j);
-    return json_finish(&j);
-}
-
-static enum err print_tables(const struct options *o, struct store *s)
-{
-    int32_t n = 0;
-    for (int32_t i = 0; i < N_TABLES; i++) {
-        bool any;
-        TRY(has_rows(s, tables[i].sql, &any));
-        if (!any) continue;
-        if (n++) putchar('\n');
-        printf(o->output == OUTPUT_LATEX ? "%% %s\n" : "## %s\n\n", tables[i].heading);
-        TRY(output_query(s, tables[i].sql, NULL, 0, (enum print_format)o->output, NULL, stdout));
-    }
-    if (n == 0)
-        printf("%s%s holds nothing yet: regime sweep, run or ceilings fills it.\n",
-               o->output == OUTPUT_LATEX ? "% " : "", o->db);
-    return ERR_NONE;
-}
-
 static enum err report(const struct options *o, struct store *s)
 {
     char sql[4096];
@@ -208,9 +133,7 @@ static enum err report(const struct options *o, struct store *s)
         return err_set(ERR_USAGE,
                        "csv holds one table: name throughput, pairs, roofline, ceilings, "
                        "prediction or a view (regime list views)");
-    if (o->output == OUTPUT_JSON || o->output == OUTPUT_JSONL)
-        return print_json(s, o->output == OUTPUT_JSONL);
-    return print_tables(o, s);
+    return sql_tables_print(s, tables, N_TABLES, o, "sweep, run or ceilings");
 }
 
 enum err verb_report(const struct options *o)

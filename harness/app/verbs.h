@@ -8,11 +8,12 @@
 #include "harness/app/options.h"
 
 enum verb_takes {
-    TAKES_AXES = 1,       /* flags that describe cells, put over a sweep's if there is one */
-    TAKES_SWEEP = 2,      /* a sweep file, or the name of a built-in one                   */
-    TAKES_AXES_ALONE = 4, /* the sweep may be left out                                     */
-    TAKES_ARGS = 8,       /* other words, left in options.arg for the verb to check        */
-    TAKES_CLAIM_CELLS = 16 /* without a sweep: the built-in CLAIMS_SWEEP                   */
+    TAKES_AXES = 1,         /* flags that describe cells, put over a sweep's if there is one */
+    TAKES_SWEEP = 2,        /* a sweep file, or the name of a built-in one                   */
+    TAKES_AXES_ALONE = 4,   /* the sweep may be left out                                     */
+    TAKES_ARGS = 8,         /* other words, left in options.arg for the verb to check        */
+    TAKES_CLAIM_CELLS = 16, /* without a sweep: the built-in CLAIMS_SWEEP                  */
+    WRITES_CSV = 32         /* unless another format is asked for                          */
 };
 
 #define CLAIMS_SWEEP "a100-claims"
@@ -40,6 +41,11 @@ enum err verb_quickstart(const struct options *o);
 enum err verb_plot(const struct options *o);
 enum err verb_claims(const struct options *o);
 enum err verb_report(const struct options *o);
+enum err verb_status(const struct options *o);
+enum err verb_compare(const struct options *o);
+enum err verb_merge(const struct options *o);
+enum err verb_export(const struct options *o);
+enum err verb_explain(const struct options *o);
 
 /* plan --showcmd: each cell as a command line on stdout, skipped ones as comments. */
 enum err show_commands(const struct options *o);
