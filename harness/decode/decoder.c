@@ -2,6 +2,7 @@
 #include "harness/decode/decoder.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "harness/base/rng.h"
 
@@ -39,7 +40,11 @@ enum err canvas_create(const struct decode_spec *s, const struct model_config *c
     if (!t) return err_set(ERR_NOMEM, "tokens of %d sequences: out of memory", s->batch);
     for (int32_t b = 0; b < s->batch; b++) {
         int32_t *row = t + (size_t)b * length;
-        prompt_fill(c, s->seed, (uint32_t)b, s->n_prompt, row);
+        if (s->prompts)
+            memcpy(row, s->prompts + (size_t)b * (size_t)s->n_prompt,
+                   (size_t)s->n_prompt * sizeof *row);
+        else
+            prompt_fill(c, s->seed, (uint32_t)b, s->n_prompt, row);
         for (int32_t i = s->n_prompt; i < s->n_prompt + s->n_gen; i++) row[i] = c->mask_id;
     }
     *tokens = t;

@@ -47,6 +47,7 @@ struct decode_spec {
     float acceptance;     /* probability that a drafted token is the model's choice        */
     float temperature;
     uint64_t seed; /* prompts, orders, acceptance and sampling                      */
+    const int32_t *prompts; /* borrowed [batch, n_prompt]; NULL: drawn from the seed       */
 };
 
 /* What one forward did, in the decoder's own terms. */
@@ -94,8 +95,8 @@ struct decoder {
     const struct decoder_ops *ops;
 };
 
-/* tokens[batch, n_prompt + n_gen]: prompts drawn from the seed, distinct per sequence and the
- * same for every decoder, then mask_id.  Owned by the caller. */
+/* tokens[batch, n_prompt + n_gen]: the prompts given, or drawn from the seed, distinct per
+ * sequence and the same for every decoder; then mask_id.  Owned by the caller. */
 enum err canvas_create(const struct decode_spec *s, const struct model_config *c,
                        int32_t **tokens) MUST_CHECK;
 

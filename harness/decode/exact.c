@@ -1,0 +1,135 @@
+/* exact.c - passes answered by a process. */
+#include "harness/decode/exact.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct exact_cache {
+    struct kernels *k;             /* borrowed */
+    const struct process *process; /* borrowed */
+    struct kv_cache_size size;
+    int32_t *tokens; /* owned [n_slots, capacity] */
+    int32_t *valid;  /* owned [n_slots]           */
+    struct process_view view;
+    double *probability;  /* owned [max_logits, n_symbols]   */
+    float *host;          /* owned [max_logits, n_symbols + 1] */
+    struct tensor logits; /* owned, of k; data NULL before it is there */
+};
+
+struct model_config exact_config(const struct process *p)
+{
+    return (struct model_config){
+        .name = p->name,
+        .source = "exact process",
+        .n_vocab = p->n_symbols + 1,
+        .n_ids = p->n_symbols,
+        .mask_id = p->n_symbols,
+        .max_positions = INT32_MAX,
+    };
+}
+
+static size_t logits_bytes(const struct exact_cache *c)
+{
+    return (size_t)c->size.max_logits * ((size_t)c->process->n_symbols + 1) * sizeof *c->host;
+}
+
+enum err exact_cache_create(struct kernels *k, const struct process *p,
+                            const struct kv_cache_size *size, struct exact_cache **out)
+{
+    enum err e = ERR_NONE;
+    size_t n = (size_t)size->max_logits;
+    *out = NULL;
+    struct exact_cache *c = calloc(1, sizeof *c);
+    if (!c) return err_set(ERR_NOMEM, "process %s: out of memory", p->name);
+    c->k = k;
+    c->process = p;
+    c->size = *size;
+    c->tokens = calloc((size_t)size->n_slots * (size_t)size->capacity, sizeof *c->tokens);
+    c->valid = calloc((size_t)size->n_slots, sizeof *c->valid);
+    c->probability = calloc(n * (size_t)p->n_symbols + 1, sizeof *c->probability);
+    c->host = calloc(1, logits_bytes(c) + 1);
+    if (!c->tokens || !c->valid || !c->probability || !c->host)
+        TRY_OUT(err_set(ERR_NOMEM, "process %s: %zu logit rows: out of memory", p->name, n));
+    TRY_OUT(process_view_create(&c->view, p, size->capacity));
+    if (n) {
+        void *data;
+        TRY_OUT(kernels_alloc(k, logits_bytes(c), &data));
+        c->logits = tensor_2d(data, DTYPE_F32, ROLE_LOGITS, size->max_logits, p->n_symbols + 1);
+    }
+    *out = c;
+    return ERR_NONE;
+out:
+    exact_cache_free(c);
+    return e;
+}
+
+void exact_cache_free(struct exact_cache *c)
+{
+    if (!c) return;
+    if (c->logits.data) kernels_free(c->k, c->logits.data, logits_bytes(c));
+    process_view_free(&c->view);
+    free(c->tokens);
+    free(c->valid);
+    free(c->probability);
+    free(c->host);
+    free(c);
+}
+
+const double *exact_probability(const struct exact_cache *c, int64_t i)
+{
+    return c->probability + (size_t)i * c->process->n_symbols;
+}
+
+/* The span's tokens into the cache, under the conditions of model_forward. */
+static int32_t *write_tokens(struct exact_cache *c, const struct pass_seq *s)
+{
+    const struct span *span = &s->span;
+    CHECK(span->slot >= 0 && span->slot < c->size.n_slots && span->n_rows >= 1);
+    int32_t *tokens = c->tokens + (size_t)span->slot * (size_t)c->size.capacity;
+    int32_t valid = c->valid[span->slot], own_end = span->pos0 + span->n_rows;
+    CHECK(span->pos0 <= valid && own_end <= c->size.capacity);
+    CHECK(span_keys(span) <= (own_end > valid ? own_end : valid));
+    CHECK(s->n_kept >= 0 && s->n_kept <= span->n_rows);
+    CHECK(s->n_kept == span->n_rows || span->pos0 + s->n_kept >= valid);
+    memcpy(tokens + span->pos0, s->tokens, (size_t)span->n_rows * sizeof *tokens);
+    if (s->n_kept > 0 && valid < span->pos0 + s->n_kept)
+        c->valid[span->slot] = span->pos0 + s->n_kept;
+    return tokens;
+}
+
+static void answer_row(struct exact_cache *c, int64_t i, int32_t position)
+{
+    int32_t n = c->process->n_symbols;
+    double *p = c->probability + (size_t)i * n;
+    float *row = c->host + (size_t)i * (n + 1);
+    process_posterior(&c->view, position, p);
+    /* What cannot be gets a logit that no noise of the sampler lifts, and not minus infinity,
+     * which would meet a zero in the entropy. */
+    for (int32_t x = 0; x < n; x++) row[x] = p[x] > 0 ? (float)log(p[x]) : -1e4f;
+    row[n] = -1e4f;
+}
+
+enum err exact_forward(struct exact_cache *c, const struct pass *p, const struct row_key *keys,
+                       struct tensor *logits)
+{
+    int64_t n = 0;
+    CHECK(p->n_seqs >= 1 && p->n_seqs <= c->size.n_slots);
+    CHECK(pass_logit_rows(p) <= c->size.max_logits);
+    for (int32_t i = 0; i < p->n_seqs; i++) {
+        const struct pass_seq *s = &p->seq[i];
+        const int32_t *tokens = write_tokens(c, s);
+        int64_t read = -1;
+        for (int32_t j = 0; j < s->n_logits; j++, n++) {
+            int64_t seen = span_visible(&s->span, s->logit_row[j]);
+            if (seen != read) process_read(&c->view, tokens, (int32_t)seen);
+            read = seen;
+            answer_row(c, n, (int32_t)keys[n].position);
+        }
+    }
+    *logits = (struct tensor){0};
+    if (n == 0) return ERR_NONE;
+    *logits = c->logits;
+    logits->dim[0] = n;
+    return kernels_upload(c->k, *logits, c->host);
+}
