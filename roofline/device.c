@@ -73,7 +73,7 @@ enum err device_find(const char *name, const struct device **out)
 
 void device_price(const struct device *d, enum dtype dtype, double launch_ns, struct price *out)
 {
-    double tensor = dtype == DTYPE_BF16 ? d->tensor_bf16_flop_per_s : d->tensor_tf32_flop_per_s;
+    double tensor = dtype == DTYPE_F32 ? d->tensor_tf32_flop_per_s : d->tensor_bf16_flop_per_s;
     *out = (struct price){.known = true,
                           .matmul_flop_per_s = tensor,
                           .attention_flop_per_s = tensor,

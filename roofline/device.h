@@ -37,8 +37,9 @@ const struct device *device_at(int32_t i);
 /* By name, with "sim:" before it or without; ERR_USAGE names the nearest one. */
 enum err device_find(const char *name, const struct device **out) MUST_CHECK;
 
-/* TIER_DATASHEET.  dtype is that of the weights: bf16 ones meet the bf16 tensor peak, f32
- * ones the tf32 peak, which is above what strict f32 arithmetic reaches.  No achievable
+/* TIER_DATASHEET.  dtype is that of the weights: bf16 and int8 ones (which
+ * are widened to meet bf16 activations) get the bf16 tensor peak, f32 ones the tf32 peak, which
+ * is above what strict f32 arithmetic reaches.  No achievable
  * roof is known of a machine nobody measured, so the other tiers stay unknown. */
 void device_price(const struct device *d, enum dtype dtype, double launch_ns, struct price *out);
 

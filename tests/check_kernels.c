@@ -58,7 +58,8 @@ void check_matmul(struct kernels *k, const struct matmul_case *c)
     struct guarded gx = guarded_open(k, act_2d(k, c->n, c->k, c->pad));
     struct guarded gy = guarded_open(k, act_2d(k, c->n, c->m, c->pad));
     struct weight gw = weight_open(k, w, c->m, c->k, c->weight, LAYOUT_PACKED);
-    struct weight gb = weight_open(k, c->bias ? bias : NULL, 0, c->m, c->weight, LAYOUT_ROWS);
+    struct weight gb =
+        weight_open(k, c->bias ? bias : NULL, 0, c->m, dtype_beside(c->weight), LAYOUT_ROWS);
     guarded_set(&gx, x);
     must(kn_matmul(k, gy.t, gx.t, gw.t, gb.t));
     guarded_get(&gy, got);

@@ -57,7 +57,8 @@ void check_embed(struct kernels *k, const struct rows_case *c, enum dtype dtype,
 void check_gather(struct kernels *k, const struct rows_case *c);
 void check_kv_store(struct kernels *k, enum dtype dtype);
 
-/* All of the above at all cases. */
+/* All of the above at all cases but int8's. */
 void check_all(struct kernels *k);
+void check_int8(struct kernels *k);
 
 #endif

@@ -144,3 +144,10 @@ void check_all(struct kernels *k)
     check_kv_store(k, DTYPE_F32);
     check_kv_store(k, DTYPE_BF16);
 }
+
+void check_int8(struct kernels *k)
+{
+    for (int32_t i = 0; i < N_CASES(int8_cases); i++) check_matmul(k, &int8_cases[i]);
+    for (int32_t i = 0; i < N_CASES(rows_cases); i++)
+        check_embed(k, &rows_cases[i], DTYPE_INT8, LAYOUT_PACKED);
+}

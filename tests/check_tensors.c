@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "harness/base/rng.h"
-#include "harness/kernels/bf16.h"
+#include "harness/kernels/int8.h"
 #include "tests/check_kernels.h"
 
 enum { GUARD = 128 }; /* elements before and after; keeps 256-byte alignment */
@@ -107,6 +107,19 @@ void guarded_check(const struct guarded *g, const char *what)
     free(host);
 }
 
+/* rows[n] as int8.h stores them; x becomes the values stored. */
+static void *rounded_int8(float *x, int64_t rows, int64_t n)
+{
+    char *out = malloc((size_t)(rows * dtype_row_bytes(DTYPE_INT8, n)));
+    for (int64_t r = 0; r < rows; r++) {
+        char *row = out + r * dtype_row_bytes(DTYPE_INT8, n);
+        for (int64_t g = 0; g < int8_groups(n); g++)
+            int8_quantise_group(row, n, g, x + r * n + g * INT8_GROUP);
+        for (int64_t i = 0; i < n; i++) x[r * n + i] = int8_value(row, n, i);
+    }
+    return out;
+}
+
 struct rows_source {
     const char *data;
     size_t row_bytes;
@@ -123,8 +136,9 @@ struct weight weight_open(struct kernels *k, float *x, int64_t rows, int64_t col
 {
     struct weight w = {.k = k};
     if (x == NULL) return w;
-    void *host = rounded(x, (rows ? rows : 1) * cols, dtype);
-    struct rows_source source = {host, (size_t)(cols * dtype_bytes(dtype))};
+    void *host = dtype == DTYPE_INT8 ? rounded_int8(x, rows, cols)
+                                     : rounded(x, (rows ? rows : 1) * cols, dtype);
+    struct rows_source source = {host, (size_t)dtype_row_bytes(dtype, cols)};
     w.bytes = layout == LAYOUT_PACKED ? kernels_packed_bytes(k, rows, cols, dtype)
                                       : source.row_bytes * (size_t)(rows ? rows : 1);
     void *data;

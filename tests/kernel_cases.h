@@ -30,6 +30,17 @@ static const struct matmul_case matmul_cases[] = {
     {100, 64, 1025, DTYPE_F32, false, 0}, {131, 33, 77, DTYPE_BF16, true, 0},
 };
 
+/* Of a backend that has int8 weights. */
+static const struct matmul_case int8_cases[] = {
+    {1, 1, 1, DTYPE_INT8, false, 0},      {1, 33, 63, DTYPE_INT8, true, 0},
+    {1, 200, 130, DTYPE_INT8, false, 0},  {2, 96, 64, DTYPE_INT8, false, 5},
+    {3, 130, 65, DTYPE_INT8, true, 0},    {4, 65, 128, DTYPE_INT8, false, 2},
+    {5, 160, 515, DTYPE_INT8, true, 0},   {6, 97, 600, DTYPE_INT8, false, 0},
+    {7, 40, 260, DTYPE_INT8, true, 0},    {9, 64, 191, DTYPE_INT8, false, 0},
+    {12, 256, 64, DTYPE_INT8, false, 0},  {16, 70, 577, DTYPE_INT8, true, 7},
+    {25, 160, 1030, DTYPE_INT8, true, 0}, {64, 290, 512, DTYPE_INT8, false, 0},
+};
+
 struct attention_case {
     int32_t h, hk, d, cap, slots;
     enum dtype kv;

@@ -22,7 +22,8 @@ struct totals {
 };
 
 struct shape {
-    int64_t p_lin, head, vectors, d, v, n, h, hk, dh, s, s_kv;
+    int64_t p_lin, head, d, v, n, h, hk, dh, s_kv;
+    int64_t bytes_lin, bytes_head, bytes_vectors, bytes_embedded_row;
     int64_t batch, prompt, gen, block, steps;
     bool shifted, all_logits;
     enum cache_policy cache;
@@ -41,8 +42,8 @@ static void forward(struct totals *t, const struct shape *g, int64_t pairs, int6
     t->logit_rows += m;
     t->matmul += 2 * g->batch * q * g->p_lin + 2 * m * g->v * g->d;
     t->attention += 4 * g->h * g->dh * g->n * g->batch * pairs;
-    t->weight +=
-        g->s * (g->p_lin + g->vectors + (m > 0 ? g->head : 0)) + g->s * g->d * g->batch * q;
+    t->weight += g->bytes_lin + g->bytes_vectors + (m > 0 ? g->bytes_head : 0) +
+                 g->bytes_embedded_row * g->batch * q;
     t->kv += 2 * g->hk * g->dh * g->s_kv * g->n * g->batch * (seen + q);
 }
 
@@ -91,7 +92,7 @@ static void count_ar_verify(struct totals t[PHASE_COUNT], const struct shape *g)
         if (forwards > longest) longest = forwards;
     }
     /* The weights are read once for the sequences of a forward, not once for each. */
-    v->weight -= (v->forwards - longest) * g->s * (g->p_lin + g->vectors + g->head);
+    v->weight -= (v->forwards - longest) * (g->bytes_lin + g->bytes_vectors + g->bytes_head);
     v->forwards = longest;
 }
 
@@ -164,6 +165,13 @@ static void count_block(struct totals t[PHASE_COUNT], const struct shape *g)
     }
 }
 
+/* Bytes of a matrix: 4 or 2 a weight; int8's are 1, and 2 for each 64 of a row or part of 64. */
+static int64_t matrix(const struct cell *c, int64_t rows, int64_t cols)
+{
+    if (c->dtype == DTYPE_INT8) return rows * (cols + 2 * ((cols + 63) / 64));
+    return rows * cols * (c->dtype == DTYPE_F32 ? 4 : 2);
+}
+
 static struct shape shape_of(const struct cell *c)
 {
     struct model_config m;
@@ -171,17 +179,21 @@ static struct shape shape_of(const struct cell *c)
     int64_t d = m.d_model, q = m.n_head * m.d_head, kv = m.n_kv_head * m.d_head;
     int64_t layer = d * q + 2 * d * kv + q * d + 3 * d * m.d_ff;
     int64_t vectors = 2 * d + (m.qkv_bias ? q + 2 * kv : 0) + (m.qk_norm ? 2 * m.d_head : 0);
+    int64_t s = c->dtype == DTYPE_F32 ? 4 : 2; /* of what is not int8 */
     return (struct shape){
         .p_lin = m.n_layer * layer,
         .head = (int64_t)m.n_vocab * d,
-        .vectors = m.n_layer * vectors + d,
+        .bytes_lin = m.n_layer * (matrix(c, q + 2 * kv, d) + matrix(c, d, q) +
+                                  matrix(c, 2 * m.d_ff, d) + matrix(c, d, m.d_ff)),
+        .bytes_head = matrix(c, m.n_vocab, d),
+        .bytes_vectors = s * (m.n_layer * vectors + d),
+        .bytes_embedded_row = m.tied ? matrix(c, 1, d) : s * d,
         .d = d,
         .v = m.n_vocab,
         .n = m.n_layer,
         .h = m.n_head,
         .hk = m.n_kv_head,
         .dh = m.d_head,
-        .s = c->dtype == DTYPE_BF16 ? 2 : 4,
         .s_kv = c->kv_dtype == DTYPE_BF16 ? 2 : 4,
         .batch = c->spec.batch,
         .prompt = c->spec.n_prompt,
@@ -309,7 +321,7 @@ static void random_points_equal_the_independent_count(void **state)
         uint64_t r = mix64(i);
         const char *decoder = decoders[pick(&r, 4)], *model = models[pick(&r, 7)];
         struct cell c = cell_of(model, pick(&r, 4), decoder);
-        c.dtype = pick(&r, 2) ? DTYPE_BF16 : DTYPE_F32;
+        c.dtype = pick(&r, DTYPE_COUNT);
         c.kv_dtype = pick(&r, 2) ? DTYPE_BF16 : DTYPE_F32;
         c.spec.batch = 1 + pick(&r, 5);
         c.spec.n_prompt = 1 + pick(&r, 40);

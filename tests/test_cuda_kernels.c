@@ -243,6 +243,23 @@ static void large_weights_arrive_whole(void **state)
     close_cuda(k);
 }
 
+static void int8_weights_are_refused(void **state)
+{
+    (void)state;
+    struct pattern p = {64};
+    struct kernels *k = open_cuda(CUSIM_IN_TURN, false);
+    size_t bytes = kernels_packed_bytes(k, 3, 64, DTYPE_INT8);
+    void *data;
+    assert_int_equal(bytes, 3 * (64 + 2));
+    if (kernels_alloc(k, bytes, &data) != ERR_NONE) fail_msg("%s", err_msg());
+    struct tensor w = tensor_2d(data, DTYPE_INT8, ROLE_WEIGHT, 3, 64);
+    w.layout = LAYOUT_PACKED;
+    assert_int_equal(kernels_load_weight(k, w, pattern_row, &p), ERR_UNSUPPORTED);
+    assert_non_null(strstr(err_msg(), "int8"));
+    kernels_free(k, data, bytes);
+    close_cuda(k);
+}
+
 static void what_cannot_be_done_is_refused(void **state)
 {
     (void)state;
@@ -272,6 +289,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(sampling_follows_the_softmax),
         cmocka_unit_test(views_off_16_bytes_are_read_narrowly),
         cmocka_unit_test(large_weights_arrive_whole),
+        cmocka_unit_test(int8_weights_are_refused),
         cmocka_unit_test(what_cannot_be_done_is_refused),
     };
     if (cusim_absent()) return cusim_test_all();

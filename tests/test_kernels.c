@@ -40,6 +40,7 @@ static void check_isa(enum isa isa)
     for (int32_t threads = 1; threads <= 3; threads++) {
         struct kernels *k = open_cpu(isa, threads);
         check_all(k);
+        check_int8(k);
         kernels_close(k);
     }
 }

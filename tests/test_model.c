@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/kernels/int8.h"
 #include "harness/model/normal_table.h"
 #include "harness/model/weights.h"
 #include "tests/toy.h"
@@ -53,7 +54,7 @@ static void logits_agree_with_double_precision(void **state)
         int32_t block;
     } masks[] = {{MASK_CAUSAL, 0}, {MASK_FULL, 0}, {MASK_BLOCK, 5}};
     for (int32_t m = 0; m < 3; m++)
-        for (enum dtype dtype = DTYPE_F32; dtype <= DTYPE_BF16; dtype++) {
+        for (enum dtype dtype = DTYPE_F32; dtype < DTYPE_COUNT; dtype++) {
             struct toy t;
             toy_open(&t, "tiny-test", dtype, 2);
             float *got = whole(&t, text, 24, masks[m].mask, masks[m].block);
@@ -84,6 +85,67 @@ static void storage_and_threads_do_not_change_a_bit(void **state)
     toy_close(&a);
     toy_close(&b);
     toy_close(&c);
+}
+
+static void int8_weights_know_neither_threads_nor_neighbours(void **state)
+{
+    struct toy a, b;
+    toy_open(&a, "tiny-test", DTYPE_INT8, 1);
+    toy_open(&b, "tiny-test", DTYPE_INT8, 3);
+    float *x = whole(&a, text, 24, MASK_CAUSAL, 0), *y = whole(&b, text, 24, MASK_CAUSAL, 0);
+    assert_memory_equal(x, y, 24 * (size_t)a.config.n_vocab * sizeof *x);
+    float *z = whole(&b, text, 5, MASK_CAUSAL, 0);
+    for (int32_t i = 0; i < 5; i++) assert_true(same_row(&a, x, z, i, i));
+    free(x);
+    free(y);
+    free(z);
+    toy_close(&a);
+    toy_close(&b);
+}
+
+/* Row 0 of the head, 100 wide: a whole group of 64 and one of 36. */
+static void seeded_row_0(enum dtype dtype, float *out)
+{
+    struct toy t;
+    struct weights w;
+    int32_t id = 0;
+    toy_open(&t, "tiny-test", dtype, 1);
+    assert_int_equal(weights_create_seeded(t.k, &t.config, dtype, 7, &w), ERR_NONE);
+    struct tensor to = tensor_2d(out, DTYPE_F32, ROLE_ACTIVATION, 1, t.config.d_model);
+    assert_int_equal(kn_embed(t.k, to, w.head, &id), ERR_NONE);
+    weights_free(t.k, &w);
+    toy_close(&t);
+}
+
+static void int8_weights_are_the_nearest_to_the_bf16_ones(void **state)
+{
+    enum { MOST = 512 };
+    static float bf16[MOST], int8[MOST];
+    struct model_config g;
+    assert_int_equal(model_preset("tiny-test", 0, &g), ERR_NONE);
+    assert_true(g.d_model <= MOST);
+    seeded_row_0(DTYPE_BF16, bf16);
+    seeded_row_0(DTYPE_INT8, int8);
+    for (int32_t begin = 0; begin < g.d_model; begin += 64) {
+        int32_t end = begin + 64 < g.d_model ? begin + 64 : g.d_model;
+        float largest = 0;
+        for (int32_t i = begin; i < end; i++) largest = fmaxf(largest, fabsf(bf16[i]));
+        /* Half a step; the step, largest / 127, is rounded to 8 bits. */
+        double half = (double)largest / 127 / 2 * (1 + 0x1p-8);
+        for (int32_t i = begin; i < end; i++)
+            assert_true(fabs((double)bf16[i] - (double)int8[i]) <= half);
+    }
+}
+
+/* Scale 2, and halves go to the even neighbour; a group of zeros has no scale. */
+static void quantisation_by_hand(void **state)
+{
+    float x[67] = {254, -254, 3, 5, -1, 0.9f, 1.1f};
+    char row[2 * 2 + 67];
+    static const float want[] = {254, -254, 4, 4, 0, 0, 2, 0};
+    for (int64_t group = 0; group < 2; group++) int8_quantise_group(row, 67, group, x + group * 64);
+    for (int64_t i = 0; i < 8; i++) assert_true(int8_value(row, 67, i) == want[i]);
+    for (int64_t i = 8; i < 67; i++) assert_true(int8_value(row, 67, i) == 0);
 }
 
 /* Change token j: which rows may notice? */
@@ -267,6 +329,9 @@ int main(void)
         cmocka_unit_test(presets_have_the_published_sizes),
         cmocka_unit_test(logits_agree_with_double_precision),
         cmocka_unit_test(storage_and_threads_do_not_change_a_bit),
+        cmocka_unit_test(int8_weights_know_neither_threads_nor_neighbours),
+        cmocka_unit_test(int8_weights_are_the_nearest_to_the_bf16_ones),
+        cmocka_unit_test(quantisation_by_hand),
         cmocka_unit_test(masks_hide_what_they_should),
         cmocka_unit_test(block_mask_has_causal_and_full_as_ends),
         cmocka_unit_test(cached_equals_uncached),

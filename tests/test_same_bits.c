@@ -43,16 +43,17 @@ static void assert_same_bits(const char *what, const float *a, const float *b, i
                      (double)a[i], (double)b[i]);
 }
 
-/* y[n,m] of fixed inputs; rows row0 .. row0 + n - 1. */
-static void run_matmul(struct kernels *k, float *y, int64_t row0, int64_t n, int64_t m, int64_t d,
-                       enum dtype weight)
+/* y[n,m] of fixed inputs; rows row0 .. row0 + n - 1; weights that `values` can hold, stored as
+ * `weight`. */
+static void run_matmul_of(struct kernels *k, float *y, int64_t row0, int64_t n, int64_t m,
+                          int64_t d, enum dtype values, enum dtype weight)
 {
     float *x = random_floats((row0 + n) * d, 21, 1), *w = random_floats(m * d, 22, 1);
     float *bias = random_floats(m, 23, 1);
-    struct weight as_bf16 = weight_open(k, w, m, d, DTYPE_BF16, LAYOUT_PACKED); /* rounds w */
+    struct weight rounded = weight_open(k, w, m, d, values, LAYOUT_PACKED); /* w too */
     struct weight gw = weight_open(k, w, m, d, weight, LAYOUT_PACKED);
     struct weight bias_bf16 = weight_open(k, bias, 0, m, DTYPE_BF16, LAYOUT_ROWS);
-    struct weight gb = weight_open(k, bias, 0, m, weight, LAYOUT_ROWS);
+    struct weight gb = weight_open(k, bias, 0, m, dtype_beside(weight), LAYOUT_ROWS);
     struct guarded gx = guarded_open(k, tensor_2d(NULL, DTYPE_F32, ROLE_ACTIVATION, n, d));
     struct guarded gy = guarded_open(k, tensor_2d(NULL, DTYPE_F32, ROLE_ACTIVATION, n, m));
     guarded_set(&gx, x + row0 * d);
@@ -60,11 +61,17 @@ static void run_matmul(struct kernels *k, float *y, int64_t row0, int64_t n, int
     guarded_get(&gy, y);
     guarded_close(&gx);
     guarded_close(&gy);
-    weight_close(&as_bf16);
+    weight_close(&rounded);
     weight_close(&gw);
     weight_close(&bias_bf16);
     weight_close(&gb);
     free(x), free(w), free(bias);
+}
+
+static void run_matmul(struct kernels *k, float *y, int64_t row0, int64_t n, int64_t m, int64_t d,
+                       enum dtype weight)
+{
+    run_matmul_of(k, y, row0, n, m, d, DTYPE_BF16, weight);
 }
 
 static void matmul_rows_do_not_know_their_neighbours(void **state)
@@ -100,6 +107,27 @@ static void matmul_knows_neither_threads_nor_storage_of_equal_weights(void **sta
                 assert_same_bits("threads", first, other, rows[i] * M);
                 kernels_close(k);
             }
+}
+
+/* q * scale is an exact f32, so int8 is the f32 matrix of its values: alone and in blocks, in
+ * whole groups and in a last short one. */
+static void int8_is_the_f32_matrix_of_its_values(void **state)
+{
+    (void)state;
+    enum { M = 165 };
+    static const int64_t rows[] = {1, 2, 3, 4, 6, 7, 12, 13, 40}, widths[] = {1, 64, 599, 1100};
+    static float f32[40 * M], int8[40 * M];
+    for (enum isa isa = ISA_SCALAR; isa <= best_isa(); isa++)
+        for (int32_t threads = 1; threads <= 3; threads += 2) {
+            struct kernels *k = open_cpu(isa, threads);
+            for (int32_t i = 0; i < N_CASES(rows); i++)
+                for (int32_t j = 0; j < N_CASES(widths); j++) {
+                    run_matmul_of(k, f32, 0, rows[i], M, widths[j], DTYPE_INT8, DTYPE_F32);
+                    run_matmul_of(k, int8, 0, rows[i], M, widths[j], DTYPE_INT8, DTYPE_INT8);
+                    assert_same_bits(isa_name(isa), f32, int8, rows[i] * M);
+                }
+            kernels_close(k);
+        }
 }
 
 /* More members than panels share rows too. */
@@ -145,7 +173,7 @@ static void integers_are_exact_at_every_row_count(void **state)
     for (int32_t i = 0; i < M * D; i++) w[i] = (float)(i * 5 % 9 - 4) * 0.5f;
     for (enum isa isa = ISA_SCALAR; isa <= best_isa(); isa++) {
         struct kernels *k = open_cpu(isa, 2);
-        for (enum dtype dtype = 0; dtype < DTYPE_COUNT; dtype++) {
+        for (enum dtype dtype = DTYPE_F32; dtype <= DTYPE_BF16; dtype++) {
             struct weight gw = weight_open(k, w, M, D, dtype, LAYOUT_PACKED);
             for (int32_t n = 1; n <= ROWS; n++) {
                 struct guarded gx =
@@ -322,6 +350,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(matmul_rows_do_not_know_their_neighbours),
         cmocka_unit_test(matmul_knows_neither_threads_nor_storage_of_equal_weights),
+        cmocka_unit_test(int8_is_the_f32_matrix_of_its_values),
         cmocka_unit_test(matmul_knows_no_grid_of_members),
         cmocka_unit_test(matmul_is_the_same_in_avx2_and_avx512),
         cmocka_unit_test(integers_are_exact_at_every_row_count),

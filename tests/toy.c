@@ -23,6 +23,7 @@
 void toy_open(struct toy *t, const char *preset, enum dtype dtype, int32_t threads)
 {
     struct kernels_config c = {.backend = "cpu", .n_threads = threads};
+    t->dtype = dtype;
     OK(model_preset(preset, 0, &t->config));
     OK(kernels_open(&c, &t->k));
     OK(model_create(t->k, &t->config, dtype, 7, &t->model));
@@ -181,7 +182,8 @@ double *toy_reference(struct toy *t, const int32_t *tokens, int32_t n, enum mask
     int64_t width = q + 2 * g->n_kv_head * dh, rows = n;
     struct weights w;
     struct tensor none = {0};
-    OK(weights_create_seeded(t->k, g, DTYPE_BF16, 7, &w));
+    /* bf16 and f32 storage hold the same values. */
+    OK(weights_create_seeded(t->k, g, t->dtype == DTYPE_INT8 ? DTYPE_INT8 : DTYPE_BF16, 7, &w));
     double *x = malloc((size_t)(rows * d) * sizeof *x), *h = malloc((size_t)(rows * d) * sizeof *h);
     double *qkv = malloc((size_t)(rows * width) * sizeof *qkv);
     double *o = malloc((size_t)(rows * q) * sizeof *o),

@@ -7,6 +7,7 @@
 struct toy {
     struct kernels *k;
     struct model_config config;
+    enum dtype dtype;
     struct model *model;
 };
 

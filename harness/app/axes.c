@@ -94,8 +94,8 @@ static const struct axis table[] = {
      .help = "use only the first so many layers; 0: all"},
     {"dtype", 0, AXIS_ENUM, in_model, CELL(dtype), .max = DTYPE_COUNT - 1, .fallback = "bf16",
      .word = dtype_word, .help = "storage of the weights"},
-    {"kv-dtype", 0, AXIS_ENUM, in_model, CELL(kv_dtype), .max = DTYPE_COUNT - 1,
-     .absent = DTYPE_COUNT, .derived = "as --dtype", .word = dtype_word,
+    {"kv-dtype", 0, AXIS_ENUM, in_model, CELL(kv_dtype), .max = DTYPE_BF16,
+     .absent = DTYPE_COUNT, .derived = "as --dtype, bf16 beside int8", .word = dtype_word,
      .help = "storage of keys and values"},
 
     {"batch", 'b', AXIS_INT, in_work, CELL(spec.batch), .min = 1, .max = MAX_SEQS, .fallback = "1",

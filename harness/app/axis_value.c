@@ -258,7 +258,7 @@ void axes_resolve(struct cell *c)
     axes_resolve_block_length(c);
     if (axis_applies(axis_find("steps"), c) && !c->spec.steps)
         c->spec.steps = c->spec.block_length ? c->spec.block_length : c->spec.n_gen;
-    if (c->kv_dtype == DTYPE_COUNT) c->kv_dtype = c->dtype;
+    if (c->kv_dtype == DTYPE_COUNT) c->kv_dtype = dtype_beside(c->dtype);
 
     struct model_config whole;
     if (model_preset(c->model, 0, &whole) == ERR_NONE && c->layers == whole.n_layer) c->layers = 0;

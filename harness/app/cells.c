@@ -276,7 +276,7 @@ void cell_flags(const struct cell *c, struct strbuf *out)
         bool always = strcmp(a->name, "model") == 0 || strcmp(a->name, "decoder") == 0;
         if (!axis_applies(a, c) || !axis_is_set(a, c)) continue;
         if (!always && a->fallback && axis_value_equal(a, &v, &w)) continue;
-        if (strcmp(a->name, "kv-dtype") == 0 && c->kv_dtype == c->dtype) continue;
+        if (strcmp(a->name, "kv-dtype") == 0 && c->kv_dtype == dtype_beside(c->dtype)) continue;
         axis_text(a, c, text, sizeof text);
         strbuf_addf(out, "%s--%s %s", out->len ? " " : "", a->name, text);
     }

@@ -54,7 +54,7 @@ static void add_flags(struct strbuf *s, const struct seen *r)
                 r->device, r->model, dtype_name(r->dtype), r->decoder, r->n_prompt, r->n_gen);
     if (model_preset(r->model, 0, &full) == ERR_NONE && full.n_layer != r->layers)
         strbuf_addf(s, " --layers %d", r->layers);
-    if (r->kv_dtype != r->dtype) strbuf_addf(s, " --kv-dtype %s", dtype_name(r->kv_dtype));
+    if (r->kv_dtype != dtype_beside(r->dtype)) strbuf_addf(s, " --kv-dtype %s", dtype_name(r->kv_dtype));
     if (r->block) strbuf_addf(s, " --block-length %d", r->block);
     if (r->steps) strbuf_addf(s, " --steps %d", r->steps);
     if (r->cache[0]) strbuf_addf(s, " --cache %s", r->cache);

@@ -153,7 +153,9 @@ static double take_real(struct columns *c)
 
 static enum dtype dtype_of(const char *name)
 {
-    return strcmp(name, dtype_name(DTYPE_BF16)) == 0 ? DTYPE_BF16 : DTYPE_F32;
+    for (enum dtype d = 0; d < DTYPE_COUNT; d++)
+        if (strcmp(dtype_name(d), name) == 0) return d;
+    return DTYPE_F32;
 }
 
 static void take_run(struct columns *c, struct seen *s)

@@ -44,14 +44,20 @@ static void count_bytes(struct count *n, enum role role, wide bytes)
     if (always || b > n->t->llc_bytes / 2) n->c->bytes_dram = narrow(n, (wide)n->c->bytes_dram + b);
 }
 
-static void count_operand(struct count *n, struct tensor t)
-{
-    count_bytes(n, t.role, (wide)t.dim[0] * t.dim[1] * t.dim[2] * t.dim[3] * dtype_bytes(t.dtype));
-}
-
 static wide elements(struct tensor t)
 {
     return (wide)t.dim[0] * t.dim[1] * t.dim[2] * t.dim[3];
+}
+
+static wide operand_bytes(struct tensor t)
+{
+    int64_t last = t.dim[t.n_dim - 1];
+    return last == 0 ? 0 : elements(t) / last * dtype_row_bytes(t.dtype, last);
+}
+
+static void count_operand(struct count *n, struct tensor t)
+{
+    count_bytes(n, t.role, operand_bytes(t));
 }
 
 static int64_t ceil_div(int64_t a, int64_t b)
@@ -63,7 +69,7 @@ bool cost_embed(const struct traffic_model *t, struct tensor out, struct tensor 
                 struct cost *c)
 {
     struct count n = count_start(t, c);
-    count_bytes(&n, ROLE_WEIGHT, elements(out) * dtype_bytes(table.dtype));
+    count_bytes(&n, ROLE_WEIGHT, (wide)out.dim[0] * dtype_row_bytes(table.dtype, table.dim[1]));
     count_operand(&n, out);
     return n.fits;
 }
@@ -83,7 +89,7 @@ bool cost_rmsnorm(const struct traffic_model *t, struct tensor out, struct tenso
  * read once per block of the other one. */
 static void count_rereads(struct count *n, struct tensor operand, int64_t extent, int32_t block)
 {
-    int64_t bytes = narrow(n, elements(operand) * dtype_bytes(operand.dtype));
+    int64_t bytes = narrow(n, operand_bytes(operand));
     if (block == 0 || bytes <= n->t->llc_bytes / 2) return;
     wide again = (wide)bytes * (ceil_div(extent, block) - 1);
     n->c->bytes_dram_hi = narrow(n, (wide)n->c->bytes_dram_hi + again);

@@ -68,7 +68,7 @@ enum err kernels_download(struct kernels *k, void *host, struct tensor src) MUST
 size_t kernels_packed_bytes(const struct kernels *k, int64_t rows, int64_t cols, enum dtype dtype);
 
 /* Write row `row` of a weight to out: its last dim's worth of elements in the weight's
- * dtype.  Called from several threads at once, each row once. */
+ * dtype (int8: as int8.h lays out a row).  Called from several threads at once, each row once. */
 typedef void weight_row_fn(void *ctx, int64_t row, void *out);
 
 /* Fill weight w (1-D: one row; 2-D: rows of dim[0]) in its layout. */

@@ -3,14 +3,29 @@
 
 #include <stdio.h>
 
+#include "harness/base/err.h"
+
 int64_t dtype_bytes(enum dtype d)
 {
+    CHECK(d != DTYPE_INT8); /* its scales belong to no element */
     return d == DTYPE_BF16 ? 2 : 4;
+}
+
+int64_t dtype_row_bytes(enum dtype d, int64_t n)
+{
+    if (d == DTYPE_INT8) return n + (n + INT8_GROUP - 1) / INT8_GROUP * 2;
+    return n * dtype_bytes(d);
+}
+
+enum dtype dtype_beside(enum dtype d)
+{
+    return d == DTYPE_INT8 ? DTYPE_BF16 : d;
 }
 
 const char *dtype_name(enum dtype d)
 {
-    return d == DTYPE_BF16 ? "bf16" : "f32";
+    static const char *const name[DTYPE_COUNT] = {"f32", "bf16", "int8"};
+    return name[d];
 }
 
 const char *role_name(enum role r)
@@ -68,7 +83,9 @@ int64_t tensor_count(struct tensor t)
 
 int64_t tensor_bytes(struct tensor t)
 {
-    return tensor_count(t) * dtype_bytes(t.dtype);
+    if (tensor_count(t) == 0) return 0;
+    int64_t last = t.dim[t.n_dim - 1];
+    return tensor_count(t) / last * dtype_row_bytes(t.dtype, last);
 }
 
 const char *tensor_str(struct tensor t, char *buf, int buf_size)

@@ -44,7 +44,7 @@ int64_t pass_rows(const struct pass *p);
 int64_t pass_logit_rows(const struct pass *p);
 
 /* Weights drawn from seed: the same bytes on every backend, whatever the thread
- * count; bf16 and f32 storage hold the same (bf16) values. */
+ * count; bf16 and f32 storage hold the same (bf16) values, int8 those nearest to them (int8.h). */
 enum err model_create(struct kernels *k, const struct model_config *c, enum dtype weights,
                       uint64_t seed, struct model **out) MUST_CHECK;
 void model_free(struct model *m); /* NULL is allowed */

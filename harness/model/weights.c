@@ -7,6 +7,7 @@
 
 #include "harness/base/rng.h"
 #include "harness/kernels/bf16.h"
+#include "harness/kernels/int8.h"
 #include "harness/model/normal_table.h"
 
 /* ---- layout: the same walk sizes the allocation and places the tensors ---- */
@@ -29,7 +30,7 @@ static void *carve(struct carver *v, size_t n)
 
 static struct tensor carve_vector(struct carver *v, int64_t n)
 {
-    struct tensor t = tensor_1d(NULL, v->dtype, ROLE_WEIGHT, n);
+    struct tensor t = tensor_1d(NULL, dtype_beside(v->dtype), ROLE_WEIGHT, n);
     t.data = carve(v, (size_t)tensor_bytes(t));
     return t;
 }
@@ -44,7 +45,7 @@ static struct tensor carve_packed(struct carver *v, int64_t rows, int64_t cols)
 
 static struct tensor carve_rows(struct carver *v, int64_t rows, int64_t cols)
 {
-    struct tensor t = tensor_2d(NULL, v->dtype, ROLE_WEIGHT, rows, cols);
+    struct tensor t = tensor_2d(NULL, dtype_beside(v->dtype), ROLE_WEIGHT, rows, cols);
     t.data = carve(v, (size_t)tensor_bytes(t));
     return t;
 }
@@ -113,26 +114,6 @@ enum part {
     PART_COUNT
 };
 
-/* Values of logical row `row` of a part: offset + scale * normal, rounded to bf16.
- * 1/sqrt(columns) keeps activations near 1; IEEE arithmetic only, so the same bytes
- * everywhere. */
-static void seeded_row(uint64_t seed, int32_t layer, enum part part, int64_t row, float offset,
-                       float scale, int64_t n, enum dtype dtype, void *out)
-{
-    uint64_t key = mix64(mix64(seed ^ mix64((uint64_t)layer * PART_COUNT + part)) + (uint64_t)row);
-    for (int64_t i = 0; i < n; i += 4) {
-        uint64_t bits = mix64(key + (uint64_t)i);
-        for (int64_t j = i; j < n && j < i + 4; j++, bits >>= 16) {
-            float unit = (float)normal_table[bits & (NORMAL_TABLE_SIZE - 1)] / NORMAL_TABLE_ONE;
-            uint16_t value = bf16_from_f32(offset + scale * unit);
-            if (dtype == DTYPE_BF16)
-                ((uint16_t *)out)[j] = value;
-            else
-                ((float *)out)[j] = bf16_to_f32(value);
-        }
-    }
-}
-
 /* Which logical rows a stored tensor's rows are: up to three parts one below the other. */
 struct fill {
     uint64_t seed;
@@ -145,12 +126,44 @@ struct fill {
     int64_t part_rows[3];
 };
 
+/* Values begin .. begin + n - 1 of logical row `row` of a part (begin a multiple of 4): offset +
+ * scale * normal, rounded to bf16, as bf16 or f32.  1/sqrt(columns) keeps activations near 1;
+ * IEEE arithmetic only, so the same bytes everywhere. */
+static void seeded_values(const struct fill *f, enum part part, int64_t row, int64_t begin,
+                          int64_t n, enum dtype dtype, void *out)
+{
+    uint64_t matrix = mix64(f->seed ^ mix64((uint64_t)f->layer * PART_COUNT + part));
+    uint64_t key = mix64(matrix + (uint64_t)row);
+    for (int64_t i = 0; i < n; i += 4) {
+        uint64_t bits = mix64(key + (uint64_t)(begin + i));
+        for (int64_t j = i; j < n && j < i + 4; j++, bits >>= 16) {
+            float unit = (float)normal_table[bits & (NORMAL_TABLE_SIZE - 1)] / NORMAL_TABLE_ONE;
+            uint16_t value = bf16_from_f32(f->offset + f->scale * unit);
+            if (dtype == DTYPE_BF16)
+                ((uint16_t *)out)[j] = value;
+            else
+                ((float *)out)[j] = bf16_to_f32(value);
+        }
+    }
+}
+
 static void fill_row(void *ctx, int64_t row, void *out)
 {
     const struct fill *f = ctx;
+    int64_t n = f->n_cols;
     int32_t i = 0;
     while (i < f->n_parts - 1 && row >= f->part_rows[i]) row -= f->part_rows[i++];
-    seeded_row(f->seed, f->layer, f->part[i], row, f->offset, f->scale, f->n_cols, f->dtype, out);
+    if (f->dtype != DTYPE_INT8) {
+        seeded_values(f, f->part[i], row, 0, n, f->dtype, out);
+        return;
+    }
+    for (int64_t g = 0; g < int8_groups(n); g++) {
+        float x[INT8_GROUP];
+        int64_t begin = g * INT8_GROUP, left = n - begin;
+        seeded_values(f, f->part[i], row, begin, left < INT8_GROUP ? left : INT8_GROUP, DTYPE_F32,
+                      x);
+        int8_quantise_group(out, n, g, x);
+    }
 }
 
 /* Biases are vectors whose parts lie side by side, each one logical row. */
@@ -160,8 +173,7 @@ static void fill_bias(void *ctx, int64_t row, void *out)
     char *p = out;
     (void)row;
     for (int32_t i = 0; i < f->n_parts; i++) {
-        seeded_row(f->seed, f->layer, f->part[i], 0, f->offset, f->scale, f->part_rows[i], f->dtype,
-                   p);
+        seeded_values(f, f->part[i], 0, 0, f->part_rows[i], f->dtype, p);
         p += f->part_rows[i] * dtype_bytes(f->dtype);
     }
 }

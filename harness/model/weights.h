@@ -2,7 +2,10 @@
  *
  * Matrices that share their input are stored as one: rows of wqkv are the query,
  * key and value heads in that order, rows of w_gate_up the gate and then the up
- * projection.  Seeded values depend on the logical matrix only, never on this. */
+ * projection.  Seeded values depend on the logical matrix only, never on this.
+ *
+ * int8 storage is of what a matmul reads, the layers' matrices and the head; gains, biases and
+ * an embedding of its own stay bf16. */
 #ifndef MODEL_WEIGHTS_H
 #define MODEL_WEIGHTS_H
 

@@ -16,6 +16,7 @@
 
 /* A block of w: MATMUL_BLOCK_K x MATMUL_BLOCK_COLS f32 fill a quarter of a 1 MiB L2. */
 enum { MATMUL_BLOCK_K = 512, MATMUL_BLOCK_COLS = 128 };
+_Static_assert(MATMUL_BLOCK_K % INT8_GROUP == 0, "a block of w begins with scales");
 
 /* What one instruction set offers. */
 struct cpu_isa {
@@ -68,6 +69,12 @@ static inline int64_t min_i64(int64_t a, int64_t b)
 
 /* Element i of a bf16 or f32 array. */
 float cpu_element(const void *p, enum dtype dtype, int64_t i);
+
+/* Bytes of k steps of a panel; k counts from the panel's begin or from a group's. */
+static inline int64_t panel_bytes(enum dtype dtype, int64_t k)
+{
+    return PANEL * dtype_row_bytes(dtype, k);
+}
 
 size_t cpu_packed_bytes(const void *state, int64_t rows, int64_t cols, enum dtype dtype);
 enum err cpu_load_weight(void *state, struct tensor w, weight_row_fn *row, void *ctx);

@@ -2,7 +2,7 @@
  *
  * Few rows: every panel streams from memory once through a tile as high as x.  Many rows: x is
  * cut into rows a tile holds, k into MATMUL_BLOCK_K and the columns into MATMUL_BLOCK_COLS;
- * the first rows to meet a bf16 block leave it as f32 in a buffer that stays in L2 for the
+ * the first rows to meet a bf16 or int8 block leave it as f32 in a buffer that stays in L2 for the
  * other rows. */
 #include <string.h>
 
@@ -85,14 +85,14 @@ static void stream_panels(const struct matmul *m, int64_t begin, int64_t end, fl
 {
     const struct cpu_tiles *t = m->cpu->isa.tiles;
     int64_t k = m->w.dim[1], rows = m->x.dim[0];
-    int64_t panel_bytes = k * PANEL * dtype_bytes(m->w.dtype);
-    stream_fn *fn = m->w.dtype == DTYPE_BF16 ? t->stream_bf16[rows] : t->stream_f32[rows];
+    int64_t one_panel = panel_bytes(m->w.dtype, k);
+    stream_fn *fn = t->stream[m->w.dtype][rows];
     const char *w = m->w.data;
     int64_t whole = min_i64(end, m->w.dim[0] / PANEL);
     if (begin < whole)
-        fn(w + begin * panel_bytes, whole - begin, m->packed_x, k,
-           (float *)m->y.data + begin * PANEL, m->y.row_stride);
-    if (whole < end) fn(w + whole * panel_bytes, 1, m->packed_x, k, aside, PANEL);
+        fn(w + begin * one_panel, whole - begin, m->packed_x, k, (float *)m->y.data + begin * PANEL,
+           m->y.row_stride);
+    if (whole < end) fn(w + whole * one_panel, 1, m->packed_x, k, aside, PANEL);
 }
 
 /* One member's share: a rectangle of y. */
@@ -135,7 +135,7 @@ struct ahead {
 static struct ahead ahead_of(const struct matmul *m, const struct part *part, int64_t begin,
                              int64_t end, int64_t k0)
 {
-    int64_t k = m->w.dim[1], row_bytes = PANEL * dtype_bytes(m->w.dtype);
+    int64_t k = m->w.dim[1], one_panel = panel_bytes(m->w.dtype, k);
     int64_t n_panels = end - begin, next_k0 = k0 + MATMUL_BLOCK_K, next_begin = begin;
     if (next_k0 >= k) {
         next_k0 = 0;
@@ -143,10 +143,11 @@ static struct ahead ahead_of(const struct matmul *m, const struct part *part, in
     }
     if (next_begin + n_panels > part->panel_end) n_panels = part->panel_end - next_begin;
     if (n_panels <= 0) return (struct ahead){0};
-    int64_t run = min_i64(MATMUL_BLOCK_K, k - next_k0) * row_bytes / 64;
+    int64_t run = panel_bytes(m->w.dtype, min_i64(MATMUL_BLOCK_K, k - next_k0)) / 64;
     int64_t calls = (part->block_end - part->block_begin) * (end - begin);
-    return (struct ahead){.w = (const char *)m->w.data + (next_begin * k + next_k0) * row_bytes,
-                          .panel_bytes = k * row_bytes,
+    return (struct ahead){.w = (const char *)m->w.data + next_begin * one_panel +
+                               panel_bytes(m->w.dtype, next_k0),
+                          .panel_bytes = one_panel,
                           .run_lines = run,
                           .per_call = (n_panels * run + calls - 1) / calls,
                           .n_lines = n_panels * run};
@@ -167,7 +168,8 @@ static void block_panels(const struct matmul *m, const struct part *part, int64_
                          int64_t end, float *wide, float *aside)
 {
     const struct cpu_tiles *t = m->cpu->isa.tiles;
-    int64_t k = m->w.dim[1], rows = m->x.dim[0], size = dtype_bytes(m->w.dtype);
+    int64_t k = m->w.dim[1], rows = m->x.dim[0];
+    enum dtype dtype = m->w.dtype;
     for (int64_t k0 = 0; k0 < k; k0 += MATMUL_BLOCK_K) {
         int64_t kn = min_i64(MATMUL_BLOCK_K, k - k0), call = 0;
         struct ahead ahead = ahead_of(m, part, begin, end, k0);
@@ -176,13 +178,14 @@ static void block_panels(const struct matmul *m, const struct part *part, int64_
             const float *x = m->packed_x + k0 * rows + row0 * kn;
             for (int64_t p = begin; p < end; p++) {
                 struct place to = place_of(m, p, aside);
-                const char *w = (const char *)m->w.data + (p * k + k0) * PANEL * size;
+                const char *w =
+                    (const char *)m->w.data + p * panel_bytes(dtype, k) + panel_bytes(dtype, k0);
                 float *y = to.y + row0 * to.stride, *keep = wide + (p - begin) * kn * PANEL;
                 struct tile_next next = next_lines(&ahead, call++, kn);
-                if (m->w.dtype == DTYPE_F32)
+                if (dtype == DTYPE_F32)
                     t->f32[n_rows](w, x, kn, y, to.stride, k0 == 0, NULL, next);
                 else if (b == part->block_begin)
-                    t->bf16_keep[n_rows](w, x, kn, y, to.stride, k0 == 0, keep, next);
+                    t->keep[dtype][n_rows](w, x, kn, y, to.stride, k0 == 0, keep, next);
                 else
                     t->f32[n_rows](keep, x, kn, y, to.stride, k0 == 0, NULL, next);
             }

@@ -3,11 +3,12 @@
 
 #include "harness/kernels/bf16.h"
 #include "harness/kernels/cpu/cpu.h"
+#include "harness/kernels/int8.h"
 
 size_t cpu_packed_bytes(const void *state, int64_t rows, int64_t cols, enum dtype dtype)
 {
     (void)state;
-    return (size_t)(round_up(rows, PANEL) * cols * dtype_bytes(dtype));
+    return (size_t)(round_up(rows, PANEL) / PANEL * panel_bytes(dtype, cols));
 }
 
 float cpu_element(const void *p, enum dtype dtype, int64_t i)
@@ -21,44 +22,65 @@ static int64_t bf16_place(int64_t c)
     return c < PANEL / 2 ? 2 * c : 2 * (c - PANEL / 2) + 1;
 }
 
-/* panel[k][32] of rows[32] that are stride elements apart. */
-static void pack_bf16(uint16_t *panel, const uint16_t *rows, int64_t stride, int64_t k)
+static int64_t int8_place(int64_t c)
 {
-    for (int64_t i = 0; i < k; i++)
-        for (int64_t c = 0; c < PANEL; c++) panel[i * PANEL + bf16_place(c)] = rows[c * stride + i];
+    int64_t half = c / 16, word = c % 16 / 4;
+    return 16 * (word % 2) + 4 * (2 * half + word / 2) + c % 4;
 }
 
-static void pack_f32(float *panel, const float *rows, int64_t stride, int64_t k)
+/* panel[k][32] of rows[32] that are `stride` bytes apart. */
+static void pack_bf16(uint16_t *panel, const char *rows, int64_t stride, int64_t k)
 {
     for (int64_t i = 0; i < k; i++)
-        for (int64_t c = 0; c < PANEL; c++) panel[i * PANEL + c] = rows[c * stride + i];
+        for (int64_t c = 0; c < PANEL; c++)
+            panel[i * PANEL + bf16_place(c)] = ((const uint16_t *)(rows + c * stride))[i];
+}
+
+static void pack_f32(float *panel, const char *rows, int64_t stride, int64_t k)
+{
+    for (int64_t i = 0; i < k; i++)
+        for (int64_t c = 0; c < PANEL; c++)
+            panel[i * PANEL + c] = ((const float *)(rows + c * stride))[i];
+}
+
+static void pack_int8(char *panel, const char *rows, int64_t stride, int64_t k)
+{
+    for (int64_t begin = 0; begin < k; begin += INT8_GROUP) {
+        for (int64_t c = 0; c < PANEL; c++)
+            memcpy(panel + 2 * bf16_place(c), rows + c * stride + begin / INT8_GROUP * 2, 2);
+        panel += 2 * PANEL;
+        for (int64_t i = begin; i < min_i64(begin + INT8_GROUP, k); i++, panel += PANEL)
+            for (int64_t c = 0; c < PANEL; c++)
+                panel[int8_place(c)] = (char)(rows[c * stride + 2 * int8_groups(k) + i] + 128);
+    }
 }
 
 struct load {
     struct tensor w;
     weight_row_fn *row;
     void *ctx;
-    char *rows;     /* per member 32 rows of w                                             */
-    int64_t stride; /* elements; not a multiple of 4 KiB, which would share one cache set */
+    char *rows;     /* per member 32 rows of w                                          */
+    int64_t stride; /* bytes; not a multiple of 4 KiB, which would share one cache set */
 };
 
 static void load_packed(void *arg, int32_t member, int32_t n_members)
 {
     const struct load *l = arg;
-    int64_t n = l->w.dim[0], k = l->w.dim[1], size = dtype_bytes(l->w.dtype);
-    int64_t row_bytes = l->stride * size, panel_bytes = PANEL * k * size, begin, end;
-    char *rows = l->rows + member * PANEL * row_bytes;
+    int64_t n = l->w.dim[0], k = l->w.dim[1], begin, end;
+    char *rows = l->rows + member * PANEL * l->stride;
     /* The member that will read a panel writes it first, so that its pages are near. */
     team_share(round_up(n, PANEL) / PANEL, 1, member, n_members, &begin, &end);
     for (int64_t p = begin; p < end; p++) {
-        char *panel = (char *)l->w.data + p * panel_bytes;
+        char *panel = (char *)l->w.data + p * panel_bytes(l->w.dtype, k);
         int64_t valid = min_i64(PANEL, n - p * PANEL);
-        if (valid < PANEL) memset(rows, 0, (size_t)(PANEL * row_bytes));
-        for (int64_t r = 0; r < valid; r++) l->row(l->ctx, p * PANEL + r, rows + r * row_bytes);
-        if (l->w.dtype == DTYPE_BF16)
-            pack_bf16((uint16_t *)panel, (const uint16_t *)rows, l->stride, k);
+        if (valid < PANEL) memset(rows, 0, (size_t)(PANEL * l->stride));
+        for (int64_t r = 0; r < valid; r++) l->row(l->ctx, p * PANEL + r, rows + r * l->stride);
+        if (l->w.dtype == DTYPE_INT8)
+            pack_int8(panel, rows, l->stride, k);
+        else if (l->w.dtype == DTYPE_BF16)
+            pack_bf16((uint16_t *)panel, rows, l->stride, k);
         else
-            pack_f32((float *)panel, (const float *)rows, l->stride, k);
+            pack_f32((float *)panel, rows, l->stride, k);
     }
 }
 
@@ -77,8 +99,8 @@ enum err cpu_load_weight(void *state, struct tensor w, weight_row_fn *row, void 
     struct load l = {.w = w, .row = row, .ctx = ctx};
     if (w.layout == LAYOUT_PACKED) {
         void *rows;
-        l.stride = round_up(w.dim[1], PANEL) + PANEL;
-        int64_t bytes = team_size(c->team) * PANEL * l.stride * dtype_bytes(w.dtype);
+        l.stride = round_up(dtype_row_bytes(w.dtype, w.dim[1]), 4096) + 128;
+        int64_t bytes = team_size(c->team) * PANEL * l.stride;
         TRY(cpu_scratch(c, SCRATCH_MEMBERS, (size_t)bytes, &rows));
         l.rows = rows;
         team_run(c->team, load_packed, &l);
@@ -88,14 +110,28 @@ enum err cpu_load_weight(void *state, struct tensor w, weight_row_fn *row, void 
     return ERR_NONE;
 }
 
+static void unpack_int8(float *out, const char *panel, int64_t c, int64_t k)
+{
+    for (int64_t begin = 0; begin < k; begin += INT8_GROUP) {
+        float scale = bf16_to_f32(((const uint16_t *)panel)[bf16_place(c)]);
+        const uint8_t *p = (const uint8_t *)panel + 2 * PANEL + int8_place(c);
+        int64_t end = min_i64(begin + INT8_GROUP, k);
+        for (int64_t i = begin; i < end; i++, p += PANEL) out[i] = (float)(*p - 128) * scale;
+        panel += panel_bytes(DTYPE_INT8, end - begin);
+    }
+}
+
 void cpu_unpack_row(float *out, struct tensor w, int64_t row)
 {
-    int64_t k = w.dim[1], c = row % PANEL, base = (row - c) * k;
-    if (w.dtype == DTYPE_BF16) {
-        const uint16_t *p = (const uint16_t *)w.data + base + bf16_place(c);
+    int64_t k = w.dim[1], c = row % PANEL;
+    const char *panel = (const char *)w.data + row / PANEL * panel_bytes(w.dtype, k);
+    if (w.dtype == DTYPE_INT8) {
+        unpack_int8(out, panel, c, k);
+    } else if (w.dtype == DTYPE_BF16) {
+        const uint16_t *p = (const uint16_t *)panel + bf16_place(c);
         for (int64_t i = 0; i < k; i++) out[i] = bf16_to_f32(p[i * PANEL]);
     } else {
-        const float *p = (const float *)w.data + base + c;
+        const float *p = (const float *)panel + c;
         for (int64_t i = 0; i < k; i++) out[i] = p[i * PANEL];
     }
 }

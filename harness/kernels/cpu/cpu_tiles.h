@@ -2,8 +2,12 @@
  *
  * A panel is 32 output columns of a weight, [k][32].  In f32 the 32 are in order; in bf16
  * element 2j is column j and element 2j + 1 column 16 + j, so that one shift and one mask turn
- * a 32-bit word into both as exact f32.  A tile adds up to TILE_MAX_ROWS rows of x times
- * one panel into y.
+ * a 32-bit word into both as exact f32.  In int8 each INT8_GROUP steps of k begin with their 32
+ * scales, as bf16 in the order of bf16; a step is 32 bytes q + 128, in words of four columns in
+ * the order 0, 8, 16, 24, 4, 12, 20, 28, so that one shuffle within 16-byte lanes brings 16
+ * neighbours apart.  A byte b above an exponent is the float 2^15 + b, and
+ * (2^15 + b) scale - (2^15 + 128) scale is q scale, exactly: one multiply-add.
+ * A tile adds up to TILE_MAX_ROWS rows of x times one panel into y.
  *
  * Whatever the tile, y[row][col] is one accumulator to which k products are added in rising k,
  * so tiles of any height, and any cutting of k into consecutive calls, give the same bits. */
@@ -12,6 +16,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "harness/kernels/tensor.h"
 
 enum {
     PANEL = 32,
@@ -35,14 +41,14 @@ typedef void stream_fn(const void *w, int64_t n_panels, const float *x, int64_t 
 
 struct cpu_tiles {
     int32_t max_rows; /* of the tables below, at most TILE_MAX_ROWS */
-    /* Index: rows.  x is [k][rows]; w is a panel of that dtype. */
+    /* Index: rows.  x is [k][rows]; w is an f32 panel. */
     tile_fn *f32[TILE_MAX_ROWS + 1];
-    /* The same from bf16, and the panel is left in keep as f32. */
-    tile_fn *bf16_keep[TILE_MAX_ROWS + 1];
+    /* The same from a panel of that dtype (none of f32), which is left in keep as f32. */
+    tile_fn *keep[DTYPE_COUNT][TILE_MAX_ROWS + 1];
     /* w is an f32 panel; x is [rows][SCORE_KEYS], k at most that. */
     tile_fn *scores[TILE_MAX_ROWS + 1];
     /* Few rows: the weights come from memory and pass once. */
-    stream_fn *stream_f32[TILE_MAX_ROWS + 1], *stream_bf16[TILE_MAX_ROWS + 1];
+    stream_fn *stream[DTYPE_COUNT][TILE_MAX_ROWS + 1];
 };
 
 extern const struct cpu_tiles cpu_tiles_scalar, cpu_tiles_avx2, cpu_tiles_avx512;

@@ -12,34 +12,73 @@ enum { NEAR_AHEAD = 1024, FAR_AHEAD = 6144 };
  * and 16 + 8h .. 16 + 8h + 7. */
 enum { ROWS_MAX = 6, WIDE_ROWS_MAX = 3, HALVES = 2 };
 
-enum kind { KIND_F32, KIND_BF16, KIND_BF16_KEEP };
-
 struct pair {
     __m256 low, high;
 };
 
-TILE struct pair load_half(const void *w, int64_t i, int half, enum kind kind)
+/* Of a group of int8 weights: scale and -(2^15 + 128) scale. */
+struct scales {
+    struct pair scale, offset;
+};
+
+TILE struct pair load_bf16(const void *w)
 {
-    if (kind == KIND_F32) {
-        const float *p = (const float *)w + i * PANEL + 8 * half;
-        return (struct pair){_mm256_loadu_ps(p), _mm256_loadu_ps(p + 16)};
-    }
-    const uint16_t *p = (const uint16_t *)w + i * PANEL + 16 * half;
-    __m256i words = _mm256_loadu_si256((const void *)p);
+    __m256i words = _mm256_loadu_si256(w);
     __m256i upper = _mm256_and_si256(words, _mm256_set1_epi32((int32_t)0xffff0000));
     return (struct pair){_mm256_castsi256_ps(_mm256_slli_epi32(words, 16)),
                          _mm256_castsi256_ps(upper)};
 }
 
-/* Steps begin .. end - 1 of k for halves [half0, half0 + n_halves) of a panel; x(r, i) stands at
- * x[i * x_step_k + r * x_step_row]. */
+TILE struct scales load_scales(const void *w)
+{
+    const __m256 minus = _mm256_set1_ps(-32896.0f);
+    struct pair s = load_bf16(w);
+    return (struct scales){s, {_mm256_mul_ps(s.low, minus), _mm256_mul_ps(s.high, minus)}};
+}
+
+/* Bytes of one word of four columns brought under the exponent of 2^15, for each 16-byte lane. */
+TILE __m256 widen_bytes(__m256i bytes, int word)
+{
+    const int32_t none = (int32_t)0x80800080; /* a shuffle's 0 */
+    const __m256i from =
+        _mm256_add_epi32(_mm256_set_epi32(0x300, 0x200, 0x100, 0x000, 0x300, 0x200, 0x100, 0x000),
+                         _mm256_set1_epi32(none + (4 * word << 8)));
+    return _mm256_castsi256_ps(
+        _mm256_or_si256(_mm256_shuffle_epi8(bytes, from), _mm256_set1_epi32(0x47000000)));
+}
+
+/* Half of one step of k. */
+TILE struct pair load_half(const void *w, int half, enum dtype dtype, const struct scales *s)
+{
+    if (dtype == DTYPE_F32) {
+        const float *p = (const float *)w + 8 * half;
+        return (struct pair){_mm256_loadu_ps(p), _mm256_loadu_ps(p + 16)};
+    }
+    if (dtype == DTYPE_BF16) return load_bf16((const uint16_t *)w + 16 * half);
+    __m256i bytes = _mm256_loadu_si256(w);
+    return (struct pair){
+        _mm256_fmadd_ps(widen_bytes(bytes, half), s->scale.low, s->offset.low),
+        _mm256_fmadd_ps(widen_bytes(bytes, 2 + half), s->scale.high, s->offset.high)};
+}
+
+TILE int64_t step_bytes(enum dtype dtype)
+{
+    return dtype == DTYPE_F32 ? 128 : dtype == DTYPE_BF16 ? 64 : 32;
+}
+
+TILE int64_t group_end(enum dtype dtype, int64_t begin, int64_t k)
+{
+    return dtype == DTYPE_INT8 && begin + INT8_GROUP < k ? begin + INT8_GROUP : k;
+}
+
+/* Steps begin .. end - 1 of k, w pointing to the first of them (of int8, to its scales), for halves
+ * [half0, half0 + n_halves) of a panel; x(r, i) stands at x[i * x_step_k + r * x_step_row]. */
 TILE void tile_halves(const void *w, int half0, int n_halves, const float *x, int64_t x_step_k,
                       int64_t x_step_row, int64_t begin, int64_t end, int rows, float *y,
-                      int64_t y_stride, bool first, enum kind kind, float *keep, bool ahead,
-                      struct tile_next *next)
+                      int64_t y_stride, bool first, enum dtype dtype, float *keep, bool keeps,
+                      bool ahead, struct tile_next *next)
 {
     __m256 low[HALVES][ROWS_MAX], high[HALVES][ROWS_MAX];
-    const int64_t line_bytes = kind == KIND_F32 ? 128 : 64;
 #pragma GCC unroll 2
     for (int h = 0; h < n_halves; h++)
 #pragma GCC unroll 6
@@ -48,28 +87,40 @@ TILE void tile_halves(const void *w, int half0, int n_halves, const float *x, in
             low[h][r] = first ? _mm256_setzero_ps() : _mm256_loadu_ps(p);
             high[h][r] = first ? _mm256_setzero_ps() : _mm256_loadu_ps(p + 16);
         }
+    const char *at = w;
 #pragma GCC unroll 1
-    for (int64_t i = begin; i < end; i++) {
-        for (int64_t line = i * line_bytes; ahead && line < (i + 1) * line_bytes; line += 64) {
-            _mm_prefetch((const char *)w + line + NEAR_AHEAD, _MM_HINT_T0);
-            _mm_prefetch((const char *)w + line + FAR_AHEAD, _MM_HINT_T1);
-        }
-        if (half0 == 0 && next->line != NULL && (i & next->step) == 0) {
-            _mm_prefetch(next->line, _MM_HINT_T1);
-            next->line += 64;
-        }
-#pragma GCC unroll 2
-        for (int h = 0; h < n_halves; h++) {
-            struct pair p = load_half(w, i, half0 + h, kind);
-            if (kind == KIND_BF16_KEEP) {
-                _mm256_storeu_ps(keep + i * PANEL + 8 * (half0 + h), p.low);
-                _mm256_storeu_ps(keep + i * PANEL + 8 * (half0 + h) + 16, p.high);
+    for (int64_t i = begin; i < end;) {
+        struct scales s[HALVES] = {0};
+        for (int h = 0; h < n_halves && dtype == DTYPE_INT8; h++)
+            s[h] = load_scales(at + 32 * (half0 + h));
+        if (dtype == DTYPE_INT8) at += 64;
+        const int64_t stop = group_end(dtype, i, end);
+#pragma GCC unroll 1
+        for (; i < stop; i++, at += step_bytes(dtype)) {
+            /* Two steps of int8 share a line. */
+            for (int64_t line = 0; ahead && line < step_bytes(dtype); line += 64) {
+                if (dtype != DTYPE_INT8 || i % 2 == 0)
+                    _mm_prefetch(at + line + NEAR_AHEAD, _MM_HINT_T0);
+                if (dtype != DTYPE_INT8 || i % 2 == 1)
+                    _mm_prefetch(at + line + FAR_AHEAD, _MM_HINT_T1);
             }
+            if (half0 == 0 && next->line != NULL && (i & next->step) == 0) {
+                _mm_prefetch(next->line, _MM_HINT_T1);
+                next->line += 64;
+            }
+#pragma GCC unroll 2
+            for (int h = 0; h < n_halves; h++) {
+                struct pair p = load_half(at, half0 + h, dtype, &s[h]);
+                if (keeps) {
+                    _mm256_storeu_ps(keep + i * PANEL + 8 * (half0 + h), p.low);
+                    _mm256_storeu_ps(keep + i * PANEL + 8 * (half0 + h) + 16, p.high);
+                }
 #pragma GCC unroll 6
-            for (int r = 0; r < rows; r++) {
-                __m256 v = _mm256_broadcast_ss(x + i * x_step_k + r * x_step_row);
-                low[h][r] = _mm256_fmadd_ps(v, p.low, low[h][r]);
-                high[h][r] = _mm256_fmadd_ps(v, p.high, high[h][r]);
+                for (int r = 0; r < rows; r++) {
+                    __m256 v = _mm256_broadcast_ss(x + i * x_step_k + r * x_step_row);
+                    low[h][r] = _mm256_fmadd_ps(v, p.low, low[h][r]);
+                    high[h][r] = _mm256_fmadd_ps(v, p.high, high[h][r]);
+                }
             }
         }
     }
@@ -85,61 +136,69 @@ TILE void tile_halves(const void *w, int half0, int n_halves, const float *x, in
 
 /* Steps of k short enough for the second half to find the panel's lines still in L1. */
 enum { K_STEP = 128 };
+_Static_assert(K_STEP % INT8_GROUP == 0, "a stretch of k begins with scales");
 
 TILE void tile(const void *w, const float *x, int64_t x_step_k, int64_t x_step_row, int64_t k,
-               int rows, float *y, int64_t y_stride, bool first, enum kind kind, float *keep,
-               bool ahead, struct tile_next next)
+               int rows, float *y, int64_t y_stride, bool first, enum dtype dtype, float *keep,
+               bool keeps, bool ahead, struct tile_next next)
 {
     if (rows <= WIDE_ROWS_MAX) {
-        tile_halves(w, 0, 2, x, x_step_k, x_step_row, 0, k, rows, y, y_stride, first, kind, keep,
-                    ahead, &next);
+        tile_halves(w, 0, 2, x, x_step_k, x_step_row, 0, k, rows, y, y_stride, first, dtype, keep,
+                    keeps, ahead, &next);
         return;
     }
+    const char *at = w;
     for (int64_t i = 0; i < k; i += K_STEP) {
         int64_t end = k - i < K_STEP ? k : i + K_STEP;
-        tile_halves(w, 0, 1, x, x_step_k, x_step_row, i, end, rows, y, y_stride, first && i == 0,
-                    kind, keep, ahead, &next);
-        tile_halves(w, 1, 1, x, x_step_k, x_step_row, i, end, rows, y, y_stride, first && i == 0,
-                    kind, keep, false, &next);
+        tile_halves(at, 0, 1, x, x_step_k, x_step_row, i, end, rows, y, y_stride, first && i == 0,
+                    dtype, keep, keeps, ahead, &next);
+        tile_halves(at, 1, 1, x, x_step_k, x_step_row, i, end, rows, y, y_stride, first && i == 0,
+                    dtype, keep, keeps, false, &next);
+        at += K_STEP * step_bytes(dtype) + (dtype == DTYPE_INT8 ? K_STEP / INT8_GROUP * 64 : 0);
     }
 }
 
 TILE void stream(const void *w, int64_t n_panels, const float *x, int64_t k, int rows, float *y,
-                 int64_t y_stride, enum kind kind)
+                 int64_t y_stride, enum dtype dtype)
 {
-    const int64_t size = kind == KIND_F32 ? 4 : 2;
+    const int64_t panel_bytes = PANEL * dtype_row_bytes(dtype, k);
     const struct tile_next none = {NULL, 0};
     for (int64_t p = 0; p < n_panels; p++)
-        tile((const char *)w + p * k * PANEL * size, x, rows, 1, k, rows, y + p * PANEL, y_stride,
-             true, kind, NULL, true, none);
+        tile((const char *)w + p * panel_bytes, x, rows, 1, k, rows, y + p * PANEL, y_stride, true,
+             dtype, NULL, false, true, none);
 }
+
+#define KEEP(DTYPE, NAME, ROWS)                                                                    \
+    static void NAME##_##ROWS(const void *w, const float *x, int64_t k, float *y,                  \
+                              int64_t y_stride, bool first, float *keep, struct tile_next next)    \
+    {                                                                                              \
+        tile(w, x, ROWS, 1, k, ROWS, y, y_stride, first, DTYPE, keep, true, false, next);          \
+    }
+
+#define STREAM(DTYPE, NAME, ROWS)                                                                  \
+    static void NAME##_##ROWS(const void *w, int64_t n_panels, const float *x, int64_t k,          \
+                              float *y, int64_t y_stride)                                          \
+    {                                                                                              \
+        stream(w, n_panels, x, k, ROWS, y, y_stride, DTYPE);                                       \
+    }
 
 #define TILES_OF(ROWS)                                                                             \
     static void f32_##ROWS(const void *w, const float *x, int64_t k, float *y, int64_t y_stride,   \
                            bool first, float *keep, struct tile_next next)                         \
     {                                                                                              \
-        tile(w, x, ROWS, 1, k, ROWS, y, y_stride, first, KIND_F32, keep, false, next);             \
-    }                                                                                              \
-    static void keep_##ROWS(const void *w, const float *x, int64_t k, float *y, int64_t y_stride,  \
-                            bool first, float *keep, struct tile_next next)                        \
-    {                                                                                              \
-        tile(w, x, ROWS, 1, k, ROWS, y, y_stride, first, KIND_BF16_KEEP, keep, false, next);       \
+        tile(w, x, ROWS, 1, k, ROWS, y, y_stride, first, DTYPE_F32, keep, false, false, next);     \
     }                                                                                              \
     static void scores_##ROWS(const void *w, const float *x, int64_t k, float *y,                  \
                               int64_t y_stride, bool first, float *keep, struct tile_next next)    \
     {                                                                                              \
-        tile(w, x, 1, SCORE_KEYS, k, ROWS, y, y_stride, first, KIND_F32, keep, false, next);       \
+        tile(w, x, 1, SCORE_KEYS, k, ROWS, y, y_stride, first, DTYPE_F32, keep, false, false,      \
+             next);                                                                                \
     }                                                                                              \
-    static void stream_f32_##ROWS(const void *w, int64_t n_panels, const float *x, int64_t k,      \
-                                  float *y, int64_t y_stride)                                      \
-    {                                                                                              \
-        stream(w, n_panels, x, k, ROWS, y, y_stride, KIND_F32);                                    \
-    }                                                                                              \
-    static void stream_bf16_##ROWS(const void *w, int64_t n_panels, const float *x, int64_t k,     \
-                                   float *y, int64_t y_stride)                                     \
-    {                                                                                              \
-        stream(w, n_panels, x, k, ROWS, y, y_stride, KIND_BF16);                                   \
-    }
+    KEEP(DTYPE_BF16, keep_bf16, ROWS)                                                              \
+    KEEP(DTYPE_INT8, keep_int8, ROWS)                                                              \
+    STREAM(DTYPE_F32, stream_f32, ROWS)                                                            \
+    STREAM(DTYPE_BF16, stream_bf16, ROWS)                                                          \
+    STREAM(DTYPE_INT8, stream_int8, ROWS)
 
 /* clang-format off */
 TILES_OF(1) TILES_OF(2) TILES_OF(3) TILES_OF(4) TILES_OF(5) TILES_OF(6)
@@ -150,8 +209,9 @@ TILES_OF(1) TILES_OF(2) TILES_OF(3) TILES_OF(4) TILES_OF(5) TILES_OF(6)
     const struct cpu_tiles cpu_tiles_avx2 = {
         .max_rows = ROWS_MAX,
         .f32 = EACH(f32),
-        .bf16_keep = EACH(keep),
         .scores = EACH(scores),
-        .stream_f32 = EACH(stream_f32),
-        .stream_bf16 = EACH(stream_bf16),
+        .keep = {[DTYPE_BF16] = EACH(keep_bf16), [DTYPE_INT8] = EACH(keep_int8)},
+        .stream = {[DTYPE_F32] = EACH(stream_f32),
+                   [DTYPE_BF16] = EACH(stream_bf16),
+                   [DTYPE_INT8] = EACH(stream_int8)},
 };

@@ -5,30 +5,44 @@
 
 enum { ROWS_MAX = 4 };
 
-/* One row of a bf16 panel as f32, columns in order. */
-static void widen(float *out, const uint16_t *w)
+/* 32 bf16 as f32, columns in order. */
+static void widen_bf16(float *out, const char *w)
 {
+    const uint16_t *p = (const uint16_t *)w;
     for (int j = 0; j < PANEL / 2; j++) {
-        out[j] = bf16_to_f32(w[2 * j]);
-        out[j + PANEL / 2] = bf16_to_f32(w[2 * j + 1]);
+        out[j] = bf16_to_f32(p[2 * j]);
+        out[j + PANEL / 2] = bf16_to_f32(p[2 * j + 1]);
     }
 }
 
-static inline __attribute__((always_inline)) void tile(const void *w, bool bf16, const float *x,
-                                                       int64_t x_step_k, int64_t x_step_row,
-                                                       int64_t k, int rows, float *y,
-                                                       int64_t y_stride, bool first, float *keep)
+static void widen_int8(float *out, const char *w, const float *scale)
 {
-    float sum[ROWS_MAX][PANEL], wide[PANEL];
+    static const int8_t first_column[PANEL / 4] = {0, 8, 16, 24, 4, 12, 20, 28};
+    for (int j = 0; j < PANEL; j++) {
+        int c = first_column[j / 4] + j % 4;
+        out[c] = (float)((uint8_t)w[j] - 128) * scale[c];
+    }
+}
+
+static inline __attribute__((always_inline)) void
+tile(const void *w, enum dtype dtype, const float *x, int64_t x_step_k, int64_t x_step_row,
+     int64_t k, int rows, float *y, int64_t y_stride, bool first, float *keep)
+{
+    const int64_t step = dtype == DTYPE_F32 ? 128 : dtype == DTYPE_BF16 ? 64 : 32;
+    float sum[ROWS_MAX][PANEL], wide[PANEL], scale[PANEL] = {0};
+    const char *at = w;
     for (int r = 0; r < rows; r++)
         for (int c = 0; c < PANEL; c++) sum[r][c] = first ? 0.0f : y[r * y_stride + c];
-    for (int64_t i = 0; i < k; i++) {
-        const float *v = (const float *)w + i * PANEL;
-        if (bf16) {
-            float *to = keep != NULL ? keep + i * PANEL : wide;
-            widen(to, (const uint16_t *)w + i * PANEL);
-            v = to;
+    for (int64_t i = 0; i < k; i++, at += step) {
+        const float *v = (const float *)(const void *)at;
+        float *to = keep != NULL ? keep + i * PANEL : wide;
+        if (dtype == DTYPE_INT8 && i % INT8_GROUP == 0) {
+            widen_bf16(scale, at);
+            at += 2 * PANEL;
         }
+        if (dtype == DTYPE_INT8) widen_int8(to, at, scale);
+        if (dtype == DTYPE_BF16) widen_bf16(to, at);
+        if (dtype != DTYPE_F32) v = to;
         for (int r = 0; r < rows; r++) {
             float a = x[i * x_step_k + r * x_step_row];
             for (int c = 0; c < PANEL; c++) sum[r][c] += a * v[c];
@@ -38,39 +52,41 @@ static inline __attribute__((always_inline)) void tile(const void *w, bool bf16,
         for (int c = 0; c < PANEL; c++) y[r * y_stride + c] = sum[r][c];
 }
 
+#define KEEP(DTYPE, NAME, ROWS)                                                                    \
+    static void NAME##_##ROWS(const void *w, const float *x, int64_t k, float *y,                  \
+                              int64_t y_stride, bool first, float *keep, struct tile_next next)    \
+    {                                                                                              \
+        (void)next;                                                                                \
+        tile(w, DTYPE, x, ROWS, 1, k, ROWS, y, y_stride, first, keep);                             \
+    }
+
+#define STREAM(DTYPE, NAME, ROWS)                                                                  \
+    static void NAME##_##ROWS(const void *w, int64_t n_panels, const float *x, int64_t k,          \
+                              float *y, int64_t y_stride)                                          \
+    {                                                                                              \
+        for (int64_t p = 0; p < n_panels; p++)                                                     \
+            tile((const char *)w + p * PANEL * dtype_row_bytes(DTYPE, k), DTYPE, x, ROWS, 1, k,    \
+                 ROWS, y + p * PANEL, y_stride, true, NULL);                                       \
+    }
+
 #define TILES_OF(ROWS)                                                                             \
     static void f32_##ROWS(const void *w, const float *x, int64_t k, float *y, int64_t y_stride,   \
                            bool first, float *keep, struct tile_next next)                         \
     {                                                                                              \
         (void)keep, (void)next;                                                                    \
-        tile(w, false, x, ROWS, 1, k, ROWS, y, y_stride, first, NULL);                             \
-    }                                                                                              \
-    static void keep_##ROWS(const void *w, const float *x, int64_t k, float *y, int64_t y_stride,  \
-                            bool first, float *keep, struct tile_next next)                        \
-    {                                                                                              \
-        (void)next;                                                                                \
-        tile(w, true, x, ROWS, 1, k, ROWS, y, y_stride, first, keep);                              \
+        tile(w, DTYPE_F32, x, ROWS, 1, k, ROWS, y, y_stride, first, NULL);                         \
     }                                                                                              \
     static void scores_##ROWS(const void *w, const float *x, int64_t k, float *y,                  \
                               int64_t y_stride, bool first, float *keep, struct tile_next next)    \
     {                                                                                              \
         (void)keep, (void)next;                                                                    \
-        tile(w, false, x, 1, SCORE_KEYS, k, ROWS, y, y_stride, first, NULL);                       \
+        tile(w, DTYPE_F32, x, 1, SCORE_KEYS, k, ROWS, y, y_stride, first, NULL);                   \
     }                                                                                              \
-    static void stream_f32_##ROWS(const void *w, int64_t n_panels, const float *x, int64_t k,      \
-                                  float *y, int64_t y_stride)                                      \
-    {                                                                                              \
-        for (int64_t p = 0; p < n_panels; p++)                                                     \
-            tile((const float *)w + p * k * PANEL, false, x, ROWS, 1, k, ROWS, y + p * PANEL,      \
-                 y_stride, true, NULL);                                                            \
-    }                                                                                              \
-    static void stream_bf16_##ROWS(const void *w, int64_t n_panels, const float *x, int64_t k,     \
-                                   float *y, int64_t y_stride)                                     \
-    {                                                                                              \
-        for (int64_t p = 0; p < n_panels; p++)                                                     \
-            tile((const uint16_t *)w + p * k * PANEL, true, x, ROWS, 1, k, ROWS, y + p * PANEL,    \
-                 y_stride, true, NULL);                                                            \
-    }
+    KEEP(DTYPE_BF16, keep_bf16, ROWS)                                                              \
+    KEEP(DTYPE_INT8, keep_int8, ROWS)                                                              \
+    STREAM(DTYPE_F32, stream_f32, ROWS)                                                            \
+    STREAM(DTYPE_BF16, stream_bf16, ROWS)                                                          \
+    STREAM(DTYPE_INT8, stream_int8, ROWS)
 
 /* clang-format off */
 TILES_OF(1) TILES_OF(2) TILES_OF(3) TILES_OF(4)
@@ -81,8 +97,9 @@ TILES_OF(1) TILES_OF(2) TILES_OF(3) TILES_OF(4)
     const struct cpu_tiles cpu_tiles_scalar = {
         .max_rows = ROWS_MAX,
         .f32 = EACH(f32),
-        .bf16_keep = EACH(keep),
         .scores = EACH(scores),
-        .stream_f32 = EACH(stream_f32),
-        .stream_bf16 = EACH(stream_bf16),
+        .keep = {[DTYPE_BF16] = EACH(keep_bf16), [DTYPE_INT8] = EACH(keep_int8)},
+        .stream = {[DTYPE_F32] = EACH(stream_f32),
+                   [DTYPE_BF16] = EACH(stream_bf16),
+                   [DTYPE_INT8] = EACH(stream_int8)},
 };

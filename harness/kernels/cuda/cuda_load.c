@@ -9,7 +9,7 @@ enum { PIECE_BYTES = 16 << 20, TEAM_BYTES = 4 << 20 };
 size_t cuda_packed_bytes(const void *state, int64_t rows, int64_t cols, enum dtype dtype)
 {
     (void)state;
-    return (size_t)(rows * cols * dtype_bytes(dtype));
+    return (size_t)(rows * dtype_row_bytes(dtype, cols));
 }
 
 struct fill {
@@ -81,6 +81,9 @@ enum err cuda_load_weight(void *state, struct tensor w, weight_row_fn *row, void
     struct pieces pieces = {0};
     struct team *team = NULL;
     int64_t rows = w.n_dim == 1 ? 1 : w.dim[0], cols = w.dim[w.n_dim - 1];
+    if (w.dtype == DTYPE_INT8)
+        return err_set(ERR_UNSUPPORTED, "cuda: int8 weights have kernels on the CPU only; "
+                                        "--dtype bf16 and f32 run here");
     struct fill f = {.row = row, .ctx = ctx, .row_bytes = cols * dtype_bytes(w.dtype)};
     int64_t rows_per_piece = PIECE_BYTES / f.row_bytes;
     if (rows_per_piece < 1) rows_per_piece = 1;

@@ -51,7 +51,7 @@ static enum err null_download(void *state, void *host, struct tensor src)
 
 static size_t null_packed_bytes(const void *state, int64_t rows, int64_t cols, enum dtype dtype)
 {
-    return (size_t)(rows * cols * dtype_bytes(dtype));
+    return (size_t)(rows * dtype_row_bytes(dtype, cols));
 }
 
 static enum err null_load_weight(void *state, struct tensor w, weight_row_fn *row, void *ctx)
