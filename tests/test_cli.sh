@@ -61,7 +61,7 @@ refuses 2 "--batch: \"99999999999999999999\" is too large; $number" plan -b 9999
 refuses 2 "--batch: \"8-4\" runs backwards; $number" plan -b 8-4
 refuses 2 "--batch: the value is empty; $number" plan -b ''
 refuses 2 "--batch: \"1-99999\" names more than 10000 values; $number" plan -b 1-99999
-refuses 2 '--dtype: "fp16" is not one; expected f32 or bf16' plan --dtype fp16
+refuses 2 '--dtype: "fp16" is not one; expected f32, bf16 or int8' plan --dtype fp16
 refuses 2 '--temperature: "inf" is not one; expected a number from 0 to 100' plan --temperature inf
 refuses 2 '--model: no model "qwen2.5-05b"; the nearest is "qwen2.5-0.5b" (regime list models)' \
     plan -m qwen2.5-05b
