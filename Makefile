@@ -51,8 +51,15 @@ endif
 
 cupti_h   := $(firstword $(wildcard $(strip $(CUDA_HOME))/include/cupti.h \
                                     $(strip $(CUDA_HOME))/extras/CUPTI/include/cupti.h))
-cupti_why := $(or $(cuda_why),$(if $(cupti_h),,no cupti.h under $(strip $(CUDA_HOME))))
+# Counters need CUPTI's headers only: the library is opened when they are asked for.
+cupti_why := $(strip $(if $(filter 0,$(CUDA)),switched off by CUDA=0,\
+                 $(if $(cupti_h),,no cupti.h under $(strip $(CUDA_HOME)))))
 use_cupti := $(if $(cupti_why),0,1)
+cupti_src := $(if $(filter 1,$(use_cupti)),$(filter-out %_stub.c,$(wildcard roofline/cupti/*.c)),\
+                 $(wildcard roofline/cupti/*_stub.c))
+# One of its headers includes C++'s <string> without using it; shim/ has an empty one.
+cupti_flags = $(if $(findstring cupti/,$(1)),-Iroofline/cupti/shim \
+                  $(if $(cupti_h),-isystem $(strip $(CUDA_HOME))/include -isystem $(dir $(cupti_h))))
 
 # --- Flags -------------------------------------------------------------------------------
 
@@ -74,12 +81,12 @@ libs    := $(or $(shell $(PKG_CONFIG) --libs $(libs_wanted) 2>/dev/null),\
                 -lsqlite3 -lyaml -lcjson) -lmd -lm -lpthread -ldl
 
 # Instruction sets belong to files by name; everything else runs on any x86-64.
-isa_flags = $(if $(findstring _avx512.,$(1)),-mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma) \
+file_flags = $(call cupti_flags,$(1)) $(if $(findstring _avx512.,$(1)),-mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma) \
             $(if $(findstring _avx2.,$(1)),-mavx2 -mfma -mf16c)
 
 nvflags :=
 ifeq ($(use_cuda),1)
-  cflags  += -isystem $(strip $(CUDA_HOME))/include $(if $(cupti_h),-isystem $(dir $(cupti_h)))
+  cflags  += -isystem $(strip $(CUDA_HOME))/include
   libs    += -L$(strip $(CUDA_HOME))/lib64 -lcudart_static -lrt
   nvflags := -std=c++17 -O3 -lineinfo -I. \
              -Xcompiler -Wall,-Wextra,-Wno-unused-parameter,-fno-exceptions,-fno-rtti,-fno-threadsafe-statics \
@@ -98,7 +105,7 @@ DIRS ?= harness/base harness/kernels harness/kernels/cpu harness/kernels/null ha
 
 roots := harness ar_baseline diffusion roofline results plots
 
-in_build = $(if $(findstring cupti,$(1)),$(use_cupti),$(if $(findstring cuda,$(1)),$(use_cuda),1))
+in_build = $(if $(findstring cuda,$(1)),$(use_cuda),1)
 real_of  = $(wildcard $(1:_stub.c=.c) $(1:_stub.c=.cu))
 pick     = $(or $(and $(filter 1,$(call in_build,$(1))),$(call real_of,$(1))),$(1))
 
@@ -107,6 +114,7 @@ stubs := $(filter %_stub.c,$(all_c))
 src   := $(filter-out $(stubs) $(foreach s,$(stubs),$(call real_of,$(s))),$(all_c)) \
          $(foreach s,$(stubs),$(call pick,$(s)))
 src   += $(if $(filter 1,$(use_cuda)),$(cuda_src),$(wildcard harness/kernels/cuda/cuda_stub.c))
+src   += $(cupti_src)
 
 embedded := $(wildcard results/*.sql plots/*.gp harness/sweeps/*.yaml)
 gen      := $(B)/gen/embedded.c $(B)/gen/build_info.c
@@ -208,7 +216,7 @@ state: $(lib_obj) $(main_obj) ## check that no object keeps state at file scope
 headers: $(header_obj) ## check that every header compiles on its own
 
 format: ## check formatting with clang-format (FIX=1 rewrites)
-	$(quiet)clang-format $(if $(FIX),-i,--dry-run -Werror) $(wildcard $(patsubst %,%/*.[ch],$(DIRS) tests))
+	$(quiet)clang-format $(if $(FIX),-i,--dry-run -Werror) $(wildcard $(patsubst %,%/*.[ch],$(DIRS) roofline/cupti tests tests/cupti))
 
 config: ## print what was found on this machine and what will be built
 	@printf '%-10s %s\n' \
@@ -286,7 +294,7 @@ $(B)/cusim/%.cu.o: %.cu $(B)/cusim/compile_cu
 $(B)/%.c.o: %.c $(B)/flags | need-libs
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(quiet)$(CC) $(cflags) $(call isa_flags,$<) -MMD -MP -c -o $@ $<
+	$(quiet)$(CC) $(cflags) $(call file_flags,$<) -MMD -MP -c -o $@ $<
 
 $(B)/gen/%.c.o: $(B)/gen/%.c $(B)/flags
 	$(call say,CC,$<)
@@ -301,7 +309,7 @@ $(B)/%.cu.o: %.cu $(B)/flags
 $(B)/%.h.o: %.h $(B)/flags | need-libs
 	@mkdir -p $(@D)
 	$(call say,HDR,$<)
-	$(quiet)$(CC) $(cflags) $(call isa_flags,$<) -MMD -MP -MF $(@:.o=.d) -MT $@ -include $< -x c -c -o $@ /dev/null
+	$(quiet)$(CC) $(cflags) $(call file_flags,$<) -MMD -MP -MF $(@:.o=.d) -MT $@ -include $< -x c -c -o $@ /dev/null
 
 $(B)/gen/embedded.c: $(embedded) $(B)/sources tests/embed.sh
 	@mkdir -p $(@D)

@@ -5,11 +5,13 @@
 
 const struct probe_ops *probe_at(int32_t i)
 {
-    const struct probe_ops *const probes[] = {&probe_clock, &probe_cupti};
+    const struct probe_ops *const probes[] = {&probe_clock};
     return i >= 0 && i < (int32_t)(sizeof probes / sizeof probes[0]) ? probes[i] : NULL;
 }
 
 struct measured measured_nothing(void)
 {
-    return (struct measured){-1, -1, -1, -1, -1};
+    struct measured m = {.time_ns = -1};
+    counters_clear(&m.counters);
+    return m;
 }

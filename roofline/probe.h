@@ -9,13 +9,11 @@
 #include <stdint.h>
 
 #include "harness/base/err.h"
+#include "roofline/counter.h"
 
-struct measured {            /* between begin and end; -1: not measured */
-    int64_t time_ns;         /* on the host's clock                              */
-    int64_t device_ns;       /* the device was busy                              */
-    int64_t dram_read_bytes; /* at the memory, not at the cores                  */
-    int64_t dram_write_bytes;
-    int64_t flop; /* executed, padding and recomputation included     */
+struct measured {             /* between begin and end; -1: not measured */
+    int64_t time_ns;          /* on the host's clock                     */
+    struct counters counters; /* beside the ledger's counts, never among them */
 };
 
 struct probe_ops {
@@ -32,7 +30,6 @@ struct probe_ops {
 };
 
 extern const struct probe_ops probe_clock;
-extern const struct probe_ops probe_cupti; /* probe_cupti.c or probe_cupti_stub.c */
 
 /* Probes in order; NULL past the last. */
 const struct probe_ops *probe_at(int32_t i);

@@ -53,6 +53,11 @@ refuses 2 'unexpected "x": regime doctor takes no words without a flag (regime d
 refuses 2 'no list of "modles"; the nearest is "models" (regime list)' list modles
 refuses 2 'regime list takes one word, not "axes" too' list models axes
 
+refuses 2 'counters: want list, check, or decode and a file' counters
+refuses 2 'counters: want list, check, or decode and a file' counters list all
+refuses 1 'no-such-file: No such file or directory' counters decode no-such-file
+prints 'dram__bytes_read.sum' counters list
+
 number='expected a whole number from 1 to 1048576'
 refuses 2 "--batch: 0 is too small; $number" plan --batch 0
 refuses 2 "--batch: \"-3\" is negative; $number" plan -b -3

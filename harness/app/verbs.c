@@ -29,6 +29,8 @@ static const struct verb table[] = {
      "Take other databases' runs into one; again changes nothing"},
     {"export", verb_export, TAKES_ARGS | WRITES_CSV, NULL, "[TABLE|VIEW...]",
      "Write tables and views as files, all of them or those named (default csv)"},
+    {"counters", verb_counters, TAKES_ARGS, NULL, "list|check|decode FILE",
+     "Show which hardware counters fill which column, check them without a GPU, decode saved ones"},
     {"list", verb_list, TAKES_ARGS, NULL, "[WHAT]",
      "List what there is: verbs, devices, models, decoders, axes, sweeps, figures, backends"},
     {"doctor", verb_doctor, 0, NULL, "", "Check whether this machine can give good numbers"},

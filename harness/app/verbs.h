@@ -46,6 +46,7 @@ enum err verb_compare(const struct options *o);
 enum err verb_merge(const struct options *o);
 enum err verb_export(const struct options *o);
 enum err verb_explain(const struct options *o);
+enum err verb_counters(const struct options *o);
 
 /* plan --showcmd: each cell as a command line on stdout, skipped ones as comments. */
 enum err show_commands(const struct options *o);
