@@ -6,6 +6,11 @@
  * and then a commit forward over its clean tokens that the cache keeps: without it the
  * cache would hold what the block looked like half masked.
  *
+ * A fused commit saves that forward: the next block's first denoise forward has the clean
+ * rows before its masked ones.  Block-causal attention keeps the clean ones from seeing the
+ * next block, so their keys and values, and every logit, are those of separate forwards.  The
+ * last block has no next one and is committed by itself either way.
+ *
  * With a shifted head a position's token comes from the row before it, so a block's
  * first token is given by the last row of the previous commit (or of the prefill). */
 #include "diffusion/block.h"
@@ -14,7 +19,7 @@
 
 #include "diffusion/denoise.h"
 
-enum stage { STAGE_PREFILL, STAGE_DENOISE, STAGE_COMMIT, STAGE_DONE };
+enum stage { STAGE_PREFILL, STAGE_DENOISE, STAGE_COMMIT, STAGE_FUSED, STAGE_DONE };
 
 struct block {
     struct decoder base;
@@ -37,6 +42,10 @@ static enum err block_check(const struct decode_spec *s, const struct model_conf
     if (head_is_shifted(s, c) && s->n_prompt < 1)
         return err_set(ERR_USAGE, "block: a shifted head takes the first token from the row before "
                                   "it; want n-prompt 1 or more");
+    if (head_is_shifted(s, c) && s->commit == COMMIT_FUSED)
+        return err_set(ERR_USAGE, "block: a shifted head takes a block's first token from the "
+                                  "commit before it, so that commit cannot wait for the block's "
+                                  "first forward; want commit separate");
     return ERR_NONE;
 }
 
@@ -48,11 +57,13 @@ static int32_t prefill_rows(const struct decode_spec *s)
 
 static struct kv_cache_size block_size(const struct decode_spec *s, const struct model_config *c)
 {
-    int32_t prefill = prefill_rows(s);
-    int32_t rows = prefill > s->block_length ? prefill : s->block_length;
+    int32_t prefill = prefill_rows(s), length = s->n_prompt + s->n_gen;
+    bool fused = s->commit == COMMIT_FUSED && length - prefill > s->block_length;
+    int32_t block = fused ? 2 * s->block_length : s->block_length;
+    int32_t rows = prefill > block ? prefill : block;
     return (struct kv_cache_size){
         .n_slots = s->batch,
-        .capacity = s->n_prompt + s->n_gen,
+        .capacity = length,
         .max_rows = (int64_t)s->batch * rows,
         .max_logits = (int64_t)s->batch * s->block_length,
     };
@@ -64,6 +75,18 @@ static void start_block(struct block *d)
     int32_t b = d->denoise.spec.block_length;
     denoise_start_block(&d->denoise, d->begin / b, d->begin, d->begin + b);
     d->stage = denoise_block_done(&d->denoise) ? STAGE_COMMIT : STAGE_DENOISE;
+}
+
+/* Every token of the block is there. */
+static void end_block(struct block *d)
+{
+    int32_t next = d->begin + d->denoise.spec.block_length;
+    d->stage = STAGE_COMMIT;
+    if (d->denoise.spec.commit == COMMIT_SEPARATE || next == d->denoise.length) return;
+    d->begin = next;
+    start_block(d);
+    CHECK(d->stage == STAGE_DENOISE); /* without a shifted head it is all masks */
+    d->stage = STAGE_FUSED;
 }
 
 static enum err block_create(const struct decode_spec *s, const struct model_config *c,
@@ -134,6 +157,14 @@ static void block_next(struct decoder *base, struct pass *p)
         clean_pass(d, p, PHASE_PREFILL, 0, d->begin, MASK_BLOCK);
     else if (d->stage == STAGE_COMMIT)
         clean_pass(d, p, PHASE_COMMIT, d->begin, b, MASK_FULL);
+    else if (d->stage == STAGE_FUSED)
+        denoise_pass(&d->denoise, p,
+                     (struct denoise_rows){.phase = PHASE_FUSED,
+                                           .pos0 = d->begin - b,
+                                           .n_rows = 2 * b,
+                                           .n_visible = d->begin + b,
+                                           .n_kept = b,
+                                           .n_clean = b});
     else
         denoise_pass(
             &d->denoise, p,
@@ -144,7 +175,7 @@ static void block_next(struct decoder *base, struct pass *p)
 static void block_keys(const struct decoder *base, const struct pass *p, struct row_key *keys)
 {
     const struct block *d = (const struct block *)base;
-    if (d->stage == STAGE_DENOISE) {
+    if (d->stage == STAGE_DENOISE || d->stage == STAGE_FUSED) {
         denoise_keys(&d->denoise, p, keys);
         return;
     }
@@ -177,12 +208,13 @@ static void block_accept(struct decoder *base, const struct pass *p, const struc
                          struct step_work *work)
 {
     struct block *d = (struct block *)base;
-    if (d->stage != STAGE_DENOISE) {
+    if (d->stage == STAGE_PREFILL || d->stage == STAGE_COMMIT) {
         accept_clean(d, p, stats, work);
         return;
     }
     denoise_accept(&d->denoise, p, stats, work);
-    if (denoise_block_done(&d->denoise)) d->stage = STAGE_COMMIT;
+    d->stage = STAGE_DENOISE;
+    if (denoise_block_done(&d->denoise)) end_block(d);
 }
 
 static const int32_t *block_tokens(const struct decoder *base)

@@ -18,7 +18,10 @@ enum err denoise_init(struct denoise *d, const struct decode_spec *s, const stru
     d->logit_row = calloc(batch * length, sizeof *d->logit_row);
     d->logit_pos = calloc(batch * length, sizeof *d->logit_pos);
     d->logit_of = calloc(batch * length, sizeof *d->logit_of);
-    if (!d->unmask || !d->seq || !d->logit_row || !d->logit_pos || !d->logit_of)
+    d->scattered = calloc(batch * length, sizeof *d->scattered);
+    d->ids = calloc(batch * length, sizeof *d->ids);
+    if (!d->unmask || !d->seq || !d->logit_row || !d->logit_pos || !d->logit_of || !d->scattered ||
+        !d->ids)
         TRY_OUT(err_set(ERR_NOMEM, "denoise: %d sequences: out of memory", s->batch));
     for (size_t b = 0; b < batch; b++) TRY_OUT(unmask_create(&d->unmask[b], d->length));
     TRY_OUT(canvas_create(s, c, &d->tokens));
@@ -36,6 +39,8 @@ void denoise_free(struct denoise *d)
     free(d->logit_row);
     free(d->logit_pos);
     free(d->logit_of);
+    free(d->scattered);
+    free(d->ids);
     free(d->tokens);
 }
 
@@ -64,11 +69,11 @@ bool denoise_block_done(const struct denoise *d)
 }
 
 /* The positions whose logits are wanted, ascending. */
-static int32_t wanted(const struct denoise *d, int32_t b, int32_t pos0, int32_t n_rows,
+static int32_t wanted(const struct denoise *d, int32_t b, const struct denoise_rows *r,
                       int32_t *pos)
 {
     const struct unmask *u = &d->unmask[b];
-    int32_t n = 0;
+    int32_t n = 0, pos0 = r->pos0 + r->n_clean;
     if (d->spec.logits == LOGITS_MASKED) {
         const int32_t *tokens = denoise_row(d, b);
         for (int32_t p = u->begin; p < u->end; p++)
@@ -78,35 +83,59 @@ static int32_t wanted(const struct denoise *d, int32_t b, int32_t pos0, int32_t 
     int32_t first = d->spec.n_prompt > pos0 ? d->spec.n_prompt : pos0;
     /* The row before the first computed one is not there to ask. */
     if (d->shifted && first == pos0 && pos0 > 0) first++;
-    for (int32_t p = first; p < pos0 + n_rows; p++) pos[n++] = p;
+    for (int32_t p = first; p < r->pos0 + r->n_rows; p++)
+        if (!r->computed || r->computed[(size_t)b * d->length + p]) pos[n++] = p;
     return n;
+}
+
+/* Rows at the marked positions.  row_of[position]: the row there. */
+static void scatter(struct denoise *d, int32_t b, const bool *computed, struct pass_seq *s,
+                    int32_t *row_of)
+{
+    int32_t *at = d->scattered + (size_t)b * d->length, n = 0;
+    int32_t *ids = d->ids + (size_t)b * d->length;
+    const int32_t *tokens = denoise_row(d, b);
+    for (int32_t p = 0; p < d->length; p++) {
+        if (!computed[(size_t)b * d->length + p]) continue;
+        row_of[p] = n;
+        ids[n] = tokens[p];
+        at[n++] = p;
+    }
+    s->span.pos0 = 0;
+    s->span.n_rows = s->n_kept = n;
+    s->tokens = ids;
+    s->positions = at;
 }
 
 void denoise_pass(struct denoise *d, struct pass *p, struct denoise_rows r)
 {
-    int32_t n_seqs = 0, pos0 = r.pos0;
+    int32_t n_seqs = 0;
     for (int32_t b = 0; b < d->spec.batch; b++) {
         if (unmask_done(&d->unmask[b])) continue;
         int32_t *pos = d->logit_pos + (size_t)b * d->length;
         int32_t *row = d->logit_row + (size_t)b * d->length;
         int32_t *logit_of = d->logit_of + (size_t)b * d->length;
-        int32_t n = wanted(d, b, pos0, r.n_rows, pos);
-        for (int32_t i = 0; i < n; i++) {
-            logit_of[pos[i]] = i;
-            row[i] = pos[i] - pos0 - d->shifted;
-            if (row[i] < 0) row[i] = 0; /* position 0 has no row before it */
-        }
-        d->seq[n_seqs++] = (struct pass_seq){
+        int32_t n = wanted(d, b, &r, pos);
+        struct pass_seq *s = &d->seq[n_seqs++];
+        *s = (struct pass_seq){
             .span = {.slot = b,
                      .n_rows = r.n_rows,
-                     .pos0 = pos0,
+                     .pos0 = r.pos0,
                      .n_visible = r.n_visible,
-                     .mask = MASK_FULL},
-            .tokens = denoise_row(d, b) + pos0,
+                     .block = d->spec.block_length,
+                     .mask = r.n_clean ? MASK_BLOCK : MASK_FULL},
+            .tokens = denoise_row(d, b) + r.pos0,
             .logit_row = row,
             .n_logits = n,
             .n_kept = r.n_kept,
         };
+        /* Until it holds logit rows, logit_of serves to find rows by their position. */
+        if (r.computed) scatter(d, b, r.computed, s, logit_of);
+        for (int32_t i = 0; i < n; i++) {
+            row[i] = r.computed ? logit_of[pos[i]] : pos[i] - r.pos0 - d->shifted;
+            if (row[i] < 0) row[i] = 0; /* position 0 has no row before it */
+        }
+        for (int32_t i = 0; i < n; i++) logit_of[pos[i]] = i;
     }
     *p = (struct pass){r.phase, n_seqs, d->seq};
 }

@@ -17,6 +17,8 @@ struct denoise {
                                           the position each one decides                    */
     int32_t *logit_of;                 /* owned [batch, length]: the logit row that decides a
                                           position, where one was wanted                   */
+    int32_t *scattered, *ids;          /* owned [batch, length]: positions of rows that are not
+                                          side by side, and their tokens                   */
 };
 
 enum err denoise_init(struct denoise *d, const struct decode_spec *s,
@@ -33,10 +35,12 @@ void denoise_reveal_first(struct denoise *d);
 bool denoise_block_done(const struct denoise *d);
 
 /* Which positions a denoise forward computes: [pos0, pos0 + n_rows), each of which sees
- * positions 0 .. n_visible - 1; the first n_kept stay in the cache. */
+ * positions 0 .. n_visible - 1; the first n_kept stay in the cache.  The first n_clean are those
+ * of a finished block, which sees only what is before and in itself and gives no logits. */
 struct denoise_rows {
     enum phase phase;
-    int32_t pos0, n_rows, n_visible, n_kept;
+    int32_t pos0, n_rows, n_visible, n_kept, n_clean;
+    const bool *computed; /* [batch, length]: the marked positions instead, all kept; NULL: none */
 };
 
 /* One denoise forward of every sequence that is not done with its block. */

@@ -13,8 +13,9 @@ static const char runs_sql[] =
     " model, layers, dtype, kv_dtype, threads, iif(launch_ns > 0, launch_ns, NULL),"
     " prompt_tokens, gen_tokens,"
     /* the run's */
-    " block_tokens, denoise_steps, strategy, cache, logits, head, batch_policy, temperature,"
-    " draft_tokens, acceptance"
+    " block_tokens, denoise_steps, strategy,"
+    " cache || COALESCE(' every ' || refresh_forwards, ''), logits, head, batch_policy, temperature,"
+    " draft_tokens, acceptance, commit_policy"
     " FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY cell_id, device_id, plan"
     "                                    ORDER BY recorded_utc DESC, run_id) AS age"
     "       FROM (SELECT v.*, EXISTS (SELECT 1 FROM run r JOIN forward f ON f.run_no = r.run_no"

@@ -20,6 +20,7 @@ enum field {
     FIELD_TEMPERATURE,
     FIELD_DRAFTS,
     FIELD_ACCEPTANCE,
+    FIELD_COMMIT,
     FIELD_COUNT
 };
 enum { WORD_SIZE = 32 };

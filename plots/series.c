@@ -26,6 +26,7 @@ static const struct {
     [FIELD_TEMPERATURE] = {"T=", "T: temperature"},
     [FIELD_DRAFTS] = {"k=", "k: drafted tokens"},
     [FIELD_ACCEPTANCE] = {"a=", "a: acceptance of a drafted token"},
+    [FIELD_COMMIT] = {"commit ", "commit"},
 };
 
 const struct style *style_of_decoder(const char *decoder)
@@ -42,7 +43,7 @@ const struct style *style_of(const char *decoder, const char *phase)
 
 bool phase_is_main(const char *phase)
 {
-    static const char *const beside[] = {"prefill", "commit", "refresh", "reuse"};
+    static const char *const beside[] = {"prefill", "commit", "refresh", "reuse", "fused"};
     for (size_t i = 0; i < sizeof beside / sizeof beside[0]; i++)
         if (strcmp(beside[i], phase) == 0) return false;
     return true;
@@ -249,6 +250,7 @@ void series_describe(const struct plot_data *d, const struct subject *u, struct 
         {FIELD_STRATEGY, "unmasking"},     {FIELD_CACHE, "cache"},
         {FIELD_LOGITS, "logits"},          {FIELD_POLICY, "batches"},
         {FIELD_DRAFTS, "drafted tokens"},  {FIELD_ACCEPTANCE, "acceptance"},
+        {FIELD_COMMIT, "commit"},
     };
     strbuf_addf(out, "%s prompt and %s generated tokens", u->field[SUBJECT_PROMPT],
                 u->field[SUBJECT_GEN]);

@@ -34,7 +34,13 @@ const char *strategy_name(enum strategy s)
 
 const char *cache_policy_name(enum cache_policy p)
 {
-    return p == CACHE_DUAL ? "dual" : p == CACHE_PREFIX ? "prefix" : "none";
+    static const char *const names[] = {"none", "prefix", "dual", "dkv"};
+    return names[p];
+}
+
+const char *commit_policy_name(enum commit_policy p)
+{
+    return p == COMMIT_FUSED ? "fused" : "separate";
 }
 
 bool cell_verifies(const struct cell *c)
@@ -55,6 +61,8 @@ struct cell cell_normal(const struct cell *c)
         n.spec.acceptance = 0;
     }
     if (strcmp(n.decoder, "diffusion") != 0) n.spec.cache = CACHE_NONE;
+    if (n.spec.cache == CACHE_NONE) n.spec.refresh = 0;
+    if (strcmp(n.decoder, "block") != 0) n.spec.commit = COMMIT_SEPARATE;
     if (!cell_denoises(&n)) {
         n.spec.block_length = n.spec.steps = 0;
         n.spec.logits = LOGITS_MASKED;
@@ -114,6 +122,7 @@ void cell_canonical(const struct cell *cell, struct strbuf *out)
         put_text(&j, "batch-policy", batch_policy_name(s->batch_policy));
     if (s->block_length) put_int(&j, "block-length", s->block_length);
     if (s->cache != CACHE_NONE) put_text(&j, "cache", cache_policy_name(s->cache));
+    if (s->commit != COMMIT_SEPARATE) put_text(&j, "commit", commit_policy_name(s->commit));
     put_text(&j, "decoder", c.decoder);
     if (verifies) put_int(&j, "draft-tokens", s->draft_tokens);
     put_text(&j, "dtype", dtype_name(c.dtype));
@@ -125,6 +134,7 @@ void cell_canonical(const struct cell *cell, struct strbuf *out)
     put_text(&j, "model", c.model);
     put_int(&j, "n-gen", s->n_gen);
     put_int(&j, "n-prompt", s->n_prompt);
+    if (s->refresh) put_int(&j, "refresh", s->refresh);
     put_int(&j, "seed", (int64_t)s->seed);
     if (s->steps) put_int(&j, "steps", s->steps);
     if (denoises) put_text(&j, "strategy", strategy_name(s->strategy));

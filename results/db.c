@@ -33,8 +33,9 @@ static const char *const sql[STMT_COUNT] = {
     [STMT_CELL] = "INSERT INTO cell (cell_id, canonical, model, layers, decoder, dtype, kv_dtype, "
                   "batch_seqs, batch_policy, prompt_tokens, gen_tokens, block_tokens, "
                   "denoise_steps, strategy, cache, logits, head, temperature, seed, threads, "
-                  "launch_ns, draft_tokens, acceptance) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-                  "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (cell_id) DO NOTHING",
+                  "launch_ns, draft_tokens, acceptance, refresh_forwards, commit_policy) "
+                  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+                  "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (cell_id) DO NOTHING",
     [STMT_RUN] = "INSERT INTO run (run_id, invocation_id, device_id, cell_id, recorded_utc, "
                  "status, message, match, pair_id, pair_baseline, cache_resident, weight_bytes, "
                  "tokens_sha256, threads, variant) "

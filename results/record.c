@@ -45,6 +45,8 @@ static enum err add_cell(struct store *s, const struct cell *cell, char id[CELL_
         arg_int(&a, c.launch_ns);
         arg_int_above(&a, verifies ? d->draft_tokens : -1, -1);
         arg_real_above(&a, verifies ? cell_number(d->acceptance) : -1, -1);
+        arg_int_above(&a, d->refresh, 0);
+        arg_text(&a, d->commit == COMMIT_SEPARATE ? NULL : commit_policy_name(d->commit));
         e = db_run(s, &a);
     }
     strbuf_free(&text);

@@ -18,6 +18,8 @@
 static const struct schema_step steps[] = {
     {1, "ALTER TABLE cell ADD COLUMN draft_tokens INTEGER CHECK (draft_tokens >= 0);"
         "ALTER TABLE cell ADD COLUMN acceptance REAL CHECK (acceptance BETWEEN 0 AND 1)"},
+    {2, "ALTER TABLE cell ADD COLUMN refresh_forwards INTEGER CHECK (refresh_forwards > 0);"
+        "ALTER TABLE cell ADD COLUMN commit_policy TEXT"},
 };
 enum { N_STEPS = sizeof steps / sizeof steps[0] };
 

@@ -1,4 +1,4 @@
--- schema.sql - the tables and views of a results database, version 1.
+-- schema.sql - the tables and views of a results database, version 3.
 --
 -- Tables hold what was run and what it cost: raw counts and times, one row per forward, units
 -- in column names, NULL for what is unknown or does not apply.  Rates and intensities are
@@ -6,7 +6,7 @@
 -- results/README.md describes every column.
 
 PRAGMA application_id = 1380404549; -- "RGME"
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,
@@ -88,7 +88,9 @@ CREATE TABLE cell (
     threads       INTEGER CHECK (threads > 0), -- as asked for; NULL: one per CPU
     launch_ns     INTEGER NOT NULL CHECK (launch_ns >= 0),
     draft_tokens  INTEGER CHECK (draft_tokens >= 0), -- since version 2, like the next
-    acceptance    REAL CHECK (acceptance BETWEEN 0 AND 1)
+    acceptance    REAL CHECK (acceptance BETWEEN 0 AND 1),
+    refresh_forwards INTEGER CHECK (refresh_forwards > 0), -- since version 3, like the next
+    commit_policy TEXT
 ) STRICT;
 
 -- ---- what happened ----------------------------------------------------------------------
@@ -249,8 +251,8 @@ INSERT INTO rank_bound SELECT n, k + 1 FROM b;
 CREATE VIEW v_run AS
 SELECT r.run_id, r.cell_id, r.status, r.message, d.device, d.kind AS device_kind, c.model,
        c.layers, c.decoder, c.dtype, c.kv_dtype, c.batch_seqs, c.batch_policy, c.prompt_tokens,
-       c.gen_tokens, c.block_tokens, c.denoise_steps, c.strategy, c.cache, c.logits, c.head,
-       c.draft_tokens, c.acceptance, c.temperature, c.seed, COALESCE(r.threads, c.threads) AS threads, r.variant, c.launch_ns,
+       c.gen_tokens, c.block_tokens, c.denoise_steps, c.strategy, c.cache, c.refresh_forwards,
+       c.commit_policy, c.logits, c.head, c.draft_tokens, c.acceptance, c.temperature, c.seed, COALESCE(r.threads, c.threads) AS threads, r.variant, c.launch_ns,
        r.match, r.pair_id, r.pair_baseline, r.cache_resident, r.weight_bytes, r.tokens_sha256,
        r.recorded_utc, r.invocation_id, i.sweep_name, b.git_sha, b.git_dirty, r.device_id,
        d.description AS device_description
@@ -626,7 +628,8 @@ arm AS MATERIALIZED (SELECT * FROM v_arm)
 SELECT p.pair_id, d.device, d.kind AS device_kind, c.model, c.dtype, p.match,
        p.baseline_run_id, p.run_id, bc.decoder AS baseline_decoder, c.decoder,
        bc.batch_seqs AS baseline_batch_seqs, c.batch_seqs, c.prompt_tokens, c.gen_tokens,
-       c.block_tokens, c.denoise_steps, c.strategy, c.cache, c.draft_tokens, c.acceptance,
+       c.block_tokens, c.denoise_steps, c.strategy, c.cache, c.refresh_forwards, c.commit_policy,
+       c.draft_tokens, c.acceptance,
        pt.decode_tokens_per_s / bt.decode_tokens_per_s AS decode_ratio,
        pt.decode_tokens_per_s / bt.decode_tokens_per_s * q.decode_lo AS decode_ratio_lo,
        pt.decode_tokens_per_s / bt.decode_tokens_per_s * q.decode_hi AS decode_ratio_hi,

@@ -27,7 +27,8 @@ struct shape {
     int64_t batch, prompt, gen, block, steps;
     bool shifted, all_logits;
     enum cache_policy cache;
-    bool random;
+    bool random, fused;
+    int64_t refresh;
     int64_t drafts;
     double acceptance;
     uint64_t seed;
@@ -113,21 +114,29 @@ static void commit_range(struct totals *t, const struct shape *g, int64_t begin,
     for (int64_t p = begin; p < end; p++) commit(t, g, p);
 }
 
-/* One refresh of everything, then forwards over [b, end): the block, or it and all after it.  The
- * reveals are counted from left to right; at random they are the same ones in another order. */
+/* Forwards that compute everything, and between them others: over the block, or it and all after
+ * it, or whatever was masked one forward earlier.  The reveals are counted from left to right; at
+ * random they are the same ones in another order. */
 static void count_cached(struct totals t[PHASE_COUNT], const struct shape *g, int64_t b,
                          int64_t block)
 {
     int64_t len = g->prompt + g->gen, steps = g->steps < block ? g->steps : block;
-    int64_t q = g->cache == CACHE_DUAL ? block : len - b, left = block;
+    int64_t left = block, open_before = 0;
     for (int64_t j = 0; j < steps; j++) {
-        int64_t reveal = block / steps + (j < block % steps ? 1 : 0);
-        int64_t all = j ? q - (g->shifted && b > 0 ? 1 : 0) : g->gen;
-        struct totals *to = &t[j ? PHASE_REUSE : PHASE_REFRESH];
-        forward(to, g, (j ? q : len) * len, j ? q : len, len,
-                g->batch * (g->all_logits ? all : left));
+        int64_t reveal = block / steps + (j < block % steps ? 1 : 0), open = len - b - block + left;
+        bool full = j == 0 || (g->refresh && j % g->refresh == 0) ||
+                    (g->cache == CACHE_DKV && j == 1);
+        int64_t q = full                    ? len
+                    : g->cache == CACHE_DUAL ? block
+                    : g->cache == CACHE_DKV  ? open_before
+                                             : len - b;
+        /* Generated rows among them: of everything, g->gen. */
+        int64_t all = full ? g->gen : q - (g->shifted && b > 0 ? 1 : 0);
+        struct totals *to = &t[full ? PHASE_REFRESH : PHASE_REUSE];
+        forward(to, g, q * len, q, len, g->batch * (g->all_logits ? all : left));
         commit_range(to, g, b + block - left, b + block - left + reveal);
         left -= reveal;
+        open_before = open;
     }
 }
 
@@ -141,6 +150,28 @@ static void count_diffusion(struct totals t[PHASE_COUNT], const struct shape *g)
         count_denoise(&t[PHASE_DENOISE], g, block, len, len, g->gen);
         commit_range(&t[PHASE_DENOISE], g, b, b + block);
     }
+}
+
+/* Turn the first of the block's denoise forwards, just counted, into one that has the b clean
+ * rows of the block before in front: they see what is before `begin` and give no logits. */
+static void fuse(struct totals t[PHASE_COUNT], const struct shape *g, int64_t begin, int64_t all)
+{
+    int64_t b = g->block, end = begin + b, steps = g->steps < b ? g->steps : b;
+    int64_t reveal = b / steps + (b % steps ? 1 : 0), m = g->batch * (g->all_logits ? all : b);
+    struct totals plain = {0}, *d = &t[PHASE_DENOISE];
+    forward(&plain, g, b * end, b, end, m);
+    commit_range(&plain, g, begin, begin + reveal);
+    d->forwards -= plain.forwards;
+    d->rows -= plain.rows;
+    d->logit_rows -= plain.logit_rows;
+    d->matmul -= plain.matmul;
+    d->attention -= plain.attention;
+    d->weight -= plain.weight;
+    d->kv -= plain.kv;
+    d->committed -= plain.committed;
+    d->useful -= plain.useful;
+    forward(&t[PHASE_FUSED], g, b * begin + b * end, 2 * b, end, m);
+    commit_range(&t[PHASE_FUSED], g, begin, begin + reveal);
 }
 
 static void count_block(struct totals t[PHASE_COUNT], const struct shape *g)
@@ -157,8 +188,11 @@ static void count_block(struct totals t[PHASE_COUNT], const struct shape *g)
         int64_t end = begin + b, first = begin > g->prompt ? begin : g->prompt;
         if (first_known) first++;
         int64_t all = end - (g->prompt > begin ? g->prompt : begin + (g->shifted ? 1 : 0));
+        bool carried = g->fused && begin > start;
         count_denoise(&t[PHASE_DENOISE], g, end - first, b, end, all);
         commit_range(&t[PHASE_DENOISE], g, first, end);
+        if (carried) fuse(t, g, begin, all);
+        if (g->fused && end < len) continue;
         first_known = g->shifted && end < len;
         forward(&t[PHASE_COMMIT], g, b * end, b, end, first_known ? g->batch : 0);
         if (first_known) commit(&t[PHASE_COMMIT], g, end);
@@ -203,6 +237,8 @@ static struct shape shape_of(const struct cell *c)
         .shifted = c->spec.head == HEAD_DEFAULT ? m.head_shifted : c->spec.head == HEAD_SHIFTED,
         .all_logits = c->spec.logits == LOGITS_ALL,
         .cache = c->spec.cache,
+        .refresh = c->spec.refresh,
+        .fused = c->spec.commit == COMMIT_FUSED,
         .random = c->spec.strategy == STRATEGY_RANDOM,
         .drafts = c->spec.draft_tokens,
         .acceptance = (double)c->spec.acceptance,
@@ -217,10 +253,10 @@ static void compare(const struct cell *c)
     struct totals want[PHASE_COUNT] = {0};
     struct shape g = shape_of(c);
     char what[200];
-    snprintf(what, sizeof what, "%s/%d %s B%d P%d G%d b%d S%d k%d a%g cache %d %s %s", c->model,
+    snprintf(what, sizeof what, "%s/%d %s B%d P%d G%d b%d S%d k%d a%g cache %d every %d commit %d %s %s", c->model,
              c->layers, c->decoder, c->spec.batch, c->spec.n_prompt, c->spec.n_gen,
              c->spec.block_length, c->spec.steps, c->spec.draft_tokens, (double)c->spec.acceptance,
-             c->spec.cache, g.shifted ? "shifted" : "same", g.all_logits ? "all" : "masked");
+             c->spec.cache, c->spec.refresh, c->spec.commit, g.shifted ? "shifted" : "same", g.all_logits ? "all" : "masked");
 
     if (strcmp(c->decoder, "ar") == 0) count_ar(want, &g);
     if (strcmp(c->decoder, "ar-verify") == 0) count_ar_verify(want, &g);
@@ -230,11 +266,11 @@ static void compare(const struct cell *c)
     assert_int_equal(plan_target_sim("sim:a100-80gb", c->dtype, 0, &target), ERR_NONE);
     if (plan_cell(c, &target, p) != ERR_NONE) fail_msg("%s: %s", what, err_msg());
     assert_false(p->overflow);
-    /* Which of a block's tokens the refresh reveals is chance: their sum is not. */
-    if (g.cache != CACHE_NONE && g.random) {
-        struct step_work *refresh = &p->phase[PHASE_REFRESH].work;
-        struct step_work *reuse = &p->phase[PHASE_REUSE].work;
-        int64_t off = want[PHASE_REFRESH].useful - refresh->flop_useful;
+    /* Which of a block's tokens its first forward reveals is chance: their sum is not. */
+    if ((g.cache != CACHE_NONE || g.fused) && g.random) {
+        struct step_work *refresh = &p->phase[g.fused ? PHASE_FUSED : PHASE_REFRESH].work;
+        struct step_work *reuse = &p->phase[g.fused ? PHASE_DENOISE : PHASE_REUSE].work;
+        int64_t off = want[g.fused ? PHASE_FUSED : PHASE_REFRESH].useful - refresh->flop_useful;
         refresh->flop_useful += off;
         reuse->flop_useful -= off;
     }
@@ -341,10 +377,16 @@ static void random_points_equal_the_independent_count(void **state)
             else
                 c.spec.n_gen = whole;
             if (strcmp(decoder, "diffusion") == 0 && pick(&r, 2))
-                c.spec.cache = 1 + pick(&r, 2);
+                c.spec.cache = 1 + pick(&r, 3);
             else if (strcmp(decoder, "diffusion") == 0 && pick(&r, 2))
                 c.spec.block_length = 0;
             if (c.spec.n_gen < 1) c.spec.n_gen += whole;
+            if (c.spec.cache == CACHE_DKV) c.spec.head = HEAD_SAME;
+            if (c.spec.cache != CACHE_NONE && pick(&r, 2)) c.spec.refresh = 1 + pick(&r, 6);
+            if (strcmp(decoder, "block") == 0 && pick(&r, 2)) {
+                c.spec.commit = COMMIT_FUSED;
+                c.spec.head = HEAD_SAME;
+            }
         }
         compare(&c);
     }

@@ -69,10 +69,13 @@ static void version_1_gains_drafts(void **state)
     sqlite3_close(db);
     run_sql(path, views);
     run_sql(path, "ALTER TABLE cell DROP COLUMN draft_tokens;"
+                  "ALTER TABLE cell DROP COLUMN refresh_forwards;"
+                  "ALTER TABLE cell DROP COLUMN commit_policy;"
                   "ALTER TABLE cell DROP COLUMN acceptance; PRAGMA user_version = 1");
     fails(store_open(path, STORE_READ, &s), ERR_DB, "schema version 1");
     store_close(open_ok(path, STORE_WRITE));
-    run_sql(path, "SELECT draft_tokens, acceptance FROM v_run; SELECT acceptance FROM v_pair");
+    run_sql(path, "SELECT draft_tokens, acceptance, refresh_forwards, commit_policy FROM v_run; "
+                  "SELECT acceptance FROM v_pair");
     store_close(open_ok(path, STORE_READ));
 }
 

@@ -27,6 +27,10 @@ static const char *cache_word(int32_t i)
 {
     return cache_policy_name((enum cache_policy)i);
 }
+static const char *commit_word(int32_t i)
+{
+    return commit_policy_name((enum commit_policy)i);
+}
 static const char *dtype_word(int32_t i)
 {
     return dtype_name((enum dtype)i);
@@ -85,7 +89,7 @@ enum { MAX_SEQS = 1 << 20, MAX_TOKENS = 1 << 24, MAX_THREADS = 4096, MAX_LAYERS 
 static const char in_model[] = "Model", in_work[] = "Workload", in_decoding[] = "Decoding",
                   in_machine[] = "Machine";
 static const char denoisers[] = "diffusion block ", verifiers[] = "ar-verify ",
-                  cachers[] = "diffusion ";
+                  cachers[] = "diffusion ", committers[] = "block ";
 
 static const struct axis table[] = {
     {"model", 'm', AXIS_TEXT, in_model, CELL(model), .fallback = "qwen2.5-0.5b",
@@ -126,9 +130,15 @@ static const struct axis table[] = {
     {"head", 0, AXIS_ENUM, in_decoding, CELL(spec.head), .max = HEAD_SHIFTED, .fallback = "default",
      .word = head_word, .only_for = denoisers,
      .help = "row that predicts a position: its own, the one before, or as the model has it"},
-    {"cache", 0, AXIS_ENUM, in_decoding, CELL(spec.cache), .max = CACHE_DUAL, .fallback = "none",
+    {"cache", 0, AXIS_ENUM, in_decoding, CELL(spec.cache), .max = CACHE_DKV, .fallback = "none",
      .word = cache_word, .only_for = cachers,
-     .help = "approximate cache, renewed at each block: of what is before it, or of both sides"},
+     .help = "approximate cache: of what is before the block, of both sides, or of what is decided"},
+    {"refresh", 0, AXIS_INT, in_decoding, CELL(spec.refresh), .max = MAX_TOKENS, .fallback = "0",
+     .only_for = cachers,
+     .help = "compute every position at every so manieth forward of a block, too; 0: at its start"},
+    {"commit", 0, AXIS_ENUM, in_decoding, CELL(spec.commit), .max = COMMIT_FUSED,
+     .fallback = "separate", .word = commit_word, .only_for = committers,
+     .help = "a finished block is kept by its own forward, or by the next block's first"},
     {"draft-tokens", 0, AXIS_INT, in_decoding, CELL(spec.draft_tokens), .max = 64, .fallback = "4",
      .only_for = verifiers, .help = "tokens drafted for each verify forward"},
     {"acceptance", 0, AXIS_FLOAT, in_decoding, CELL(spec.acceptance), .max = 1, .fallback = "0.8",

@@ -22,7 +22,7 @@ static enum err id_list(const struct shown_run *runs, int32_t n, struct strbuf *
 /* Materialised, so that a join looks ids up instead of parsing the list for each row. */
 #define IDS "WITH ids AS MATERIALIZED (SELECT key, value FROM json_each(?1)) "
 
-#define PHASE_ORDER "instr('prefill decode  verify  refresh denoise reuse   commit ', p.phase)"
+#define PHASE_ORDER "instr('prefill decode  verify  refresh fused   denoise reuse   commit ', p.phase)"
 
 /* ---- JSON ---- */
 
@@ -190,13 +190,17 @@ static enum err add_row(void *ctx, const struct store_result_row *row)
     return ERR_NONE;
 }
 
+/* "dual every 4", "fused commit" */
+#define CACHE                                                                                      \
+    "COALESCE(v.cache || COALESCE(' every ' || v.refresh_forwards, ''), "                          \
+    "v.commit_policy || ' commit')"
 /* "4 at 0.8" */
 #define DRAFTS "v.draft_tokens || ' at ' || v.acceptance"
 
 /* Measured runs: few, and every view that says something of them. */
 static const char measured_sql[] =
     IDS "SELECT v.decoder, v.batch_seqs, v.prompt_tokens, v.gen_tokens, v.block_tokens, "
-        "v.denoise_steps, v.cache, " DRAFTS
+        "v.denoise_steps, " CACHE ", " DRAFTS
         ", p.phase, p.forwards / p.samples, p.flop / 1e9 / p.forwards, "
         "p.bytes_dram / 1e9 / p.forwards, r.intensity_flop_per_byte, r.side, "
         "p.predicted_ns / 1e6 / p.forwards, s.median_ns / 1e6, "
@@ -212,7 +216,7 @@ static const char measured_sql[] =
 /* Plans: perhaps tens of thousands, so the same from v_phase and the price alone. */
 static const char planned_sql[] = IDS
     ", q AS MATERIALIZED (SELECT j.key, v.decoder, v.batch_seqs, v.prompt_tokens, v.gen_tokens, "
-    "v.block_tokens, v.denoise_steps, v.cache, " DRAFTS
+    "v.block_tokens, v.denoise_steps, " CACHE " AS cache, " DRAFTS
     " AS drafts, f.ridge_flop_per_byte AS ridge, p.* "
     "FROM ids j JOIN v_run v ON v.run_id = j.value "
     "JOIN v_phase p ON p.run_id = v.run_id LEFT JOIN v_roof f ON f.run_id = v.run_id) "

@@ -9,6 +9,9 @@
 #include "results/output.h"
 
 #define DEVICE_ORDER "iif(d.device_kind = 'sim', 1, 0), d.device, d.model"
+#define CACHE(t)                                                                                   \
+    "COALESCE(" t ".cache || COALESCE(' every ' || " t ".refresh_forwards, ''), " t                \
+    ".commit_policy || ' commit')"
 #define CELL_ORDER "d.decoder, d.block_tokens, d.denoise_steps, d.batch_seqs"
 
 static const struct sql_table tables[] = {
@@ -16,7 +19,8 @@ static const struct sql_table tables[] = {
      "Throughput: tokens per second of the whole batch, end to end and after prefill "
      "(evidence analytic: predicted)",
      "SELECT d.device, d.model, d.decoder, d.batch_seqs AS batch, d.prompt_tokens AS prompt, "
-     "d.gen_tokens AS gen, d.block_tokens AS block, d.denoise_steps AS steps, d.cache, "
+     "d.gen_tokens AS gen, d.block_tokens AS block, d.denoise_steps AS steps, "
+     CACHE("d") " AS cache, "
      "d.draft_tokens || ' at ' || d.acceptance AS drafts, d.threads, "
      "t.tokens_per_s, t.decode_tokens_per_s, t.tokens_per_forward, t.samples, t.evidence "
      "FROM v_throughput t JOIN v_run d ON d.run_id = t.run_id "
@@ -26,7 +30,8 @@ static const struct sql_table tables[] = {
      "forward it would need to be as fast",
      "SELECT d.device, d.model, d.baseline_decoder AS baseline, d.decoder, d.batch_seqs AS batch, "
      "d.prompt_tokens AS prompt, d.gen_tokens AS gen, d.block_tokens AS block, "
-     "d.denoise_steps AS steps, d.cache, d.draft_tokens || ' at ' || d.acceptance AS drafts, "
+     "d.denoise_steps AS steps, " CACHE("d") " AS cache, "
+     "d.draft_tokens || ' at ' || d.acceptance AS drafts, "
      "d.match, d.decode_ratio, d.decode_ratio_lo AS decode_lo, "
      "d.decode_ratio_hi AS decode_hi, d.end_to_end_ratio AS total_ratio, "
      "d.end_to_end_ratio_lo AS total_lo, d.end_to_end_ratio_hi AS total_hi, "
@@ -36,7 +41,7 @@ static const struct sql_table tables[] = {
      "Roofline: analytic intensity with its traffic band, the side of the ridge, and the share of "
      "the roof at measured (evidence analytic: predicted) time",
      "SELECT d.device, d.model, d.decoder, d.phase, d.batch_seqs AS batch, "
-     "d.block_tokens AS block, d.denoise_steps AS steps, r.cache, "
+     "d.block_tokens AS block, d.denoise_steps AS steps, " CACHE("r") " AS cache, "
      "r.draft_tokens || ' at ' || r.acceptance AS drafts, d.prompt_tokens AS prompt, "
      "d.gen_tokens AS gen, d.intensity_flop_per_byte AS intensity, d.intensity_lo, "
      "d.intensity_hi, d.ridge_flop_per_byte AS ridge, d.side, d.flop_per_s, d.roof_fraction, "

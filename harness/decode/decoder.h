@@ -28,7 +28,13 @@ enum strategy {
 enum cache_policy {
     CACHE_NONE,
     CACHE_PREFIX, /* keys and values before the block are reused: it and all after it computed  */
-    CACHE_DUAL    /* and those after it: only the block is computed                             */
+    CACHE_DUAL,   /* and those after it: only the block is computed                             */
+    CACHE_DKV     /* those of tokens that stood one forward long: what was masked in the forward
+                     before is computed                                                         */
+};
+enum commit_policy {
+    COMMIT_SEPARATE, /* a finished block's keys and values are kept by a forward of its own */
+    COMMIT_FUSED     /* by the next block's first forward, whose rows follow its own        */
 };
 
 /* What to decode and how; the part of a cell that a decoder sees. */
@@ -43,6 +49,9 @@ struct decode_spec {
     enum strategy strategy;
     enum batch_policy batch_policy;
     enum cache_policy cache;
+    int32_t refresh; /* with a cache: computed whole every so many forwards of a block, besides
+                        its first; 0: not again                                          */
+    enum commit_policy commit;
     int32_t draft_tokens; /* tokens drafted for each verify forward                        */
     float acceptance;     /* probability that a drafted token is the model's choice        */
     float temperature;

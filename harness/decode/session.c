@@ -7,7 +7,7 @@
 struct recording {
     struct recording *next;
     struct pass pass; /* owned copies throughout */
-    int32_t *tokens, *logit_rows;
+    int32_t *tokens, *positions, *logit_rows;
     int32_t *valid; /* [n_seqs]: cached positions it found */
     struct row_key *keys;
 };
@@ -118,6 +118,7 @@ static void recording_free(struct recording *r)
 {
     free(r->pass.seq);
     free(r->tokens);
+    free(r->positions);
     free(r->logit_rows);
     free(r->valid);
     free(r->keys);
@@ -210,24 +211,30 @@ enum err session_record_next(struct session *s, struct recording **out)
     r->pass = p;
     r->pass.seq = malloc((size_t)p.n_seqs * sizeof *p.seq);
     r->tokens = malloc(n_rows * sizeof *r->tokens);
+    r->positions = malloc(n_rows * sizeof *r->positions);
     r->logit_rows = malloc((n_logits + 1) * sizeof *r->logit_rows);
     r->valid = malloc((size_t)p.n_seqs * sizeof *r->valid);
     r->keys = malloc((n_logits + 1) * sizeof *r->keys);
-    if (!r->pass.seq || !r->tokens || !r->logit_rows || !r->valid || !r->keys) {
+    if (!r->pass.seq || !r->tokens || !r->positions || !r->logit_rows || !r->valid || !r->keys) {
         recording_free(r);
         return err_set(ERR_NOMEM, "recording a forward of %zu rows: out of memory", n_rows);
     }
     s->ops->keys(s->decoder, &p, r->keys);
-    int32_t *token = r->tokens, *row = r->logit_rows;
+    int32_t *token = r->tokens, *position = r->positions, *row = r->logit_rows;
     for (int32_t i = 0; i < p.n_seqs; i++) {
         struct pass_seq *q = &r->pass.seq[i];
         *q = p.seq[i];
         r->valid[i] = kv_cache_valid(s->cache, q->span.slot);
         memcpy(token, q->tokens, (size_t)q->span.n_rows * sizeof *token);
         memcpy(row, q->logit_row, (size_t)q->n_logits * sizeof *row);
+        if (q->positions) {
+            memcpy(position, q->positions, (size_t)q->span.n_rows * sizeof *position);
+            q->positions = position;
+        }
         q->tokens = token;
         q->logit_row = row;
         token += q->span.n_rows;
+        position += q->span.n_rows;
         row += q->n_logits;
     }
     r->next = s->recorded;

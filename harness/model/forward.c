@@ -13,7 +13,7 @@ struct model {
 const char *phase_name(enum phase p)
 {
     static const char *const name[PHASE_COUNT] = {"prefill", "decode", "verify", "denoise",
-                                                  "refresh", "reuse",  "commit"};
+                                                  "refresh", "reuse",  "commit", "fused"};
     return name[p];
 }
 
@@ -95,9 +95,12 @@ static void unpack(struct kv_cache *c, const struct pass *p, int64_t *n_rows, in
         CHECK(s->n_kept >= 0 && s->n_kept <= span->n_rows);
         CHECK(s->n_kept == span->n_rows || span->pos0 + s->n_kept >= valid);
         CHECK(n + span->n_rows <= c->size.max_rows && m + s->n_logits <= c->size.max_logits);
+        if (s->positions)
+            CHECK(c->size.scattered && span->pos0 == 0 && span->mask == MASK_FULL &&
+                  s->n_kept == span->n_rows && valid >= span->n_visible);
         for (int32_t r = 0; computes && r < span->n_rows; r++) {
             c->ids[n + r] = s->tokens[r];
-            c->pos[n + r] = span->pos0 + r;
+            c->pos[n + r] = s->positions ? s->positions[r] : span->pos0 + r;
         }
         for (int32_t j = 0; j < s->n_logits; j++) {
             CHECK(s->logit_row[j] >= 0 && s->logit_row[j] < span->n_rows);
@@ -107,6 +110,32 @@ static void unpack(struct kv_cache *c, const struct pass *p, int64_t *n_rows, in
     }
     *n_rows = n;
     *n_logits = m;
+}
+
+/* Where keys and values go: the spans themselves, or cut where positions are not side by side.
+ * On a backend that only counts nobody reads positions. */
+static const struct span *store_runs(struct kv_cache *c, int32_t n_spans, int32_t *n_runs)
+{
+    *n_runs = n_spans;
+    if (!c->runs || !kernels_computes(c->k)) return c->spans;
+    int32_t n = 0;
+    for (int32_t i = 0; i < n_spans; i++) {
+        const struct span *s = &c->spans[i];
+        for (int32_t r = s->row0; r < s->row0 + s->n_rows; r++) {
+            struct span *last = n ? &c->runs[n - 1] : NULL;
+            if (r > s->row0 && c->pos[r] == c->pos[r - 1] + 1) {
+                last->n_rows++;
+                continue;
+            }
+            CHECK(r == s->row0 || c->pos[r] > c->pos[r - 1]);
+            c->runs[n] = *s;
+            c->runs[n].row0 = r;
+            c->runs[n].n_rows = 1;
+            c->runs[n++].pos0 = c->pos[r];
+        }
+    }
+    *n_runs = n;
+    return c->runs;
 }
 
 static enum err attention_half(struct model *m, struct kv_cache *c, int32_t layer, int64_t n,
@@ -123,6 +152,8 @@ static enum err attention_half(struct model *m, struct kv_cache *c, int32_t laye
     struct tensor both = tensor_heads(qkv, 0, h + hk, d); /* queries and keys turn alike */
     struct tensor attended = rows(c->attended, n), projected = rows(c->projected, n);
     struct tensor none = {0};
+    int32_t n_runs;
+    const struct span *runs = store_runs(c, n_spans, &n_runs);
 
     TRY(kn_rmsnorm(k, normed, x, w->attn_norm, g->norm_eps));
     TRY(kn_matmul(k, qkv, normed, w->wqkv, w->qkv_bias));
@@ -131,7 +162,7 @@ static enum err attention_half(struct model *m, struct kv_cache *c, int32_t laye
         TRY(kn_rmsnorm(k, keys, keys, w->k_norm, g->norm_eps));
     }
     TRY(kn_rope(k, both, c->pos, &g->rope));
-    TRY(kn_kv_store(k, c->keys[layer], c->values[layer], keys, values, c->spans, n_spans));
+    TRY(kn_kv_store(k, c->keys[layer], c->values[layer], keys, values, runs, n_runs));
     TRY(kn_attention(k, tensor_heads(attended, 0, h, d), q, c->keys[layer], c->values[layer],
                      c->spans, n_spans));
     TRY(kn_matmul(k, projected, attended, w->wo, none));

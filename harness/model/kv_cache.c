@@ -62,7 +62,9 @@ static enum err host_arrays(struct kv_cache *c)
     c->index = calloc((size_t)c->size.max_logits + 1, sizeof *c->index);
     c->keys = calloc((size_t)c->n_layers_stored, sizeof *c->keys);
     c->values = calloc((size_t)c->n_layers_stored, sizeof *c->values);
-    if (!c->valid || !c->spans || !c->ids || !c->pos || !c->index || !c->keys || !c->values)
+    if (c->size.scattered) c->runs = calloc(rows, sizeof *c->runs);
+    if (!c->valid || !c->spans || !c->ids || !c->pos || !c->index || !c->keys || !c->values ||
+        (c->size.scattered && !c->runs))
         return err_set(ERR_NOMEM, "kv cache: host arrays for %zu rows", rows);
     return ERR_NONE;
 }
@@ -100,6 +102,7 @@ void kv_cache_free(struct kv_cache *c)
     kernels_free(c->k, c->base, c->n_bytes);
     free(c->valid);
     free(c->spans);
+    free(c->runs);
     free(c->ids);
     free(c->pos);
     free(c->index);

@@ -27,6 +27,8 @@ struct kv_cache {
     int32_t *ids, *pos; /* [max_rows]   */
     int32_t *index;     /* [max_logits] */
     struct span *spans; /* [n_slots]    */
+    struct span *runs;  /* [max_rows]: the same rows cut where positions are not side by side;
+                           NULL unless scattered */
 };
 
 #endif

@@ -17,6 +17,7 @@ enum phase {
     PHASE_REFRESH, /* a denoise that also renews an approximate cache        */
     PHASE_REUSE,   /* a denoise that uses one                                */
     PHASE_COMMIT,  /* a finished block, to keep its keys and values          */
+    PHASE_FUSED,   /* a commit and the next block's first denoise together   */
     PHASE_COUNT
 };
 const char *phase_name(enum phase p);
@@ -28,6 +29,9 @@ struct kv_cache; /* keys and values of one running batch                */
 struct pass_seq {
     struct span span;         /* row0 is filled in by model_forward                        */
     const int32_t *tokens;    /* span.n_rows ids; borrowed                                 */
+    const int32_t *positions; /* where the rows stand, ascending, if not side by side: then
+                                 span.pos0 is 0, every row sees the same n_visible positions
+                                 (MASK_FULL) and all of them are kept; borrowed; NULL: pos0 on */
     const int32_t *logit_row; /* n_logits rows of the span (0: its first), ascending       */
     int32_t n_logits;
     int32_t n_kept;           /* the first so many rows' keys and values become valid cache
@@ -60,6 +64,7 @@ struct kv_cache_size {
     int32_t n_slots, capacity;
     int64_t max_rows, max_logits;
     enum dtype dtype;
+    bool scattered; /* some pass has rows that are not side by side */
 };
 enum err kv_cache_create(struct model *m, const struct kv_cache_size *s,
                          struct kv_cache **out) MUST_CHECK;
