@@ -88,7 +88,7 @@ nvflags :=
 ifeq ($(use_cuda),1)
   cflags  += -isystem $(strip $(CUDA_HOME))/include
   libs    += -L$(strip $(CUDA_HOME))/lib64 -lcudart_static -lrt
-  nvflags := -std=c++17 -O3 -lineinfo -I. \
+  nvflags := -std=c++17 -O3 -fmad=false -lineinfo -I. \
              -Xcompiler -Wall,-Wextra,-Wno-unused-parameter,-fno-exceptions,-fno-rtti,-fno-threadsafe-statics \
              $(if $(filter 1,$(WERROR)),-Werror all-warnings -Xptxas -Werror) \
              -Xptxas -v,-warn-spills,-warn-lmem-usage \
@@ -153,7 +153,7 @@ cusim_nvflags := -x c++ -std=c++17 -g -O1 -Itests/cusim/shadow -Itests/cusim/inc
                  -fsanitize=bounds,alignment -fsanitize-undefined-trap-on-error
 
 # The same tests for a GPU, linked wherever nvcc is.
-gpu_tests := $(if $(filter 1,$(use_cuda)),$(B)/tests/gpu_kernels $(B)/tests/gpu_model)
+gpu_tests := $(if $(filter 1,$(use_cuda)),$(addprefix $(B)/tests/gpu_,kernels model matmul))
 
 # --- Targets -----------------------------------------------------------------------------
 

@@ -4,7 +4,8 @@
  * a fiber; barriers and shuffles are rendezvous.  The compiler's thread sanitizer pass puts a
  * call before every load and store; those calls lead here, not to its library, and are held
  * against CUDA's rules: races between barriers, bounds of the buffer or shared array, reads of
- * what nobody wrote, alignment of wide accesses.  The first broken rule makes the device fail:
+ * what nobody wrote, alignment of wide accesses, copies that nobody waited for.  Tensor-core
+ * instructions are rendezvous of a whole warp.  The first broken rule makes the device fail:
  * every later call returns cudaErrorLaunchFailure and cudaGetErrorString tells the story.
  *
  * Work on a stream is kept until somebody waits for it, so host code that reads results early,
@@ -36,11 +37,24 @@ struct cusim_dim cusim_block_index(void);
 struct cusim_dim cusim_block_size(void);
 struct cusim_dim cusim_grid_size(void);
 void cusim_barrier(const char *file, int line);
+void cusim_warp_barrier(uint32_t lanes, const char *file, int line);
 uint64_t cusim_shuffle_xor(uint32_t lanes, uint64_t bits, int lane_xor, const char *file, int line);
 void *cusim_shared(const void *key, const char *name, size_t size);
+/* All that the launch asked for: as large as it said. */
+void *cusim_shared_all(const void *key, const char *name, size_t size);
+
+/* As cuda_ptx.h has them. */
+void cusim_mma(float c[4], const uint32_t a[4], uint32_t b0, uint32_t b1, const char *file,
+               int line);
+void cusim_ldmatrix(uint32_t r[4], const void *row, bool turned, const char *file, int line);
+void cusim_copy_async(void *shared, const void *global, bool reads);
+void cusim_copy_async_group(void);
+void cusim_copy_async_wait(unsigned left);
 
 struct cusim_kernel {
     const char *name;
+    const void *code; /* what cudaFuncSetAttribute knows it by */
+    size_t shared_all;
     struct cusim_dim grid, block;
     void *call; /* owned once launched */
     void (*run)(void *call);
@@ -64,6 +78,8 @@ void cusim_fail_call(int64_t nth);
 /* NULL, or what went wrong first; clearing makes the device usable again. */
 const char *cusim_report(void);
 void cusim_clear(void);
+/* Bytes that kernels have read so far of the device buffer that holds p. */
+int64_t cusim_bytes_read(const void *p);
 /* Buffers, streams and events that exist. */
 int64_t cusim_live_objects(void);
 

@@ -71,20 +71,56 @@ static void fail_race(const struct region *r, size_t at, const char *order, cons
                blocks ? " of another block" : ", no barrier between");
 }
 
+/* Whether an access of this block's, since its last barrier, comes before one of `me` now: its
+ * own do, and those of lanes of its warp that were before a barrier of the warp. */
+static bool is_before(unsigned other, uint32_t moment, bool whole_warp, unsigned me)
+{
+    unsigned warp = me / WARP_LANES;
+    if (other == me && !whole_warp) return true;
+    return other != SEVERAL && other / WARP_LANES == warp && moment < cusim.moment[warp];
+}
+
+static void note_read(struct cell *c, unsigned me, const void *pc)
+{
+    uint32_t moment = cusim.moment[me / WARP_LANES];
+    bool first = c->read_epoch != cusim.epoch;
+    if (first || is_before(c->reader, c->read_moment, c->whole_warp_read, me)) {
+        c->whole_warp_read = false;
+        c->reader = (uint16_t)me;
+    } else if (c->reader != SEVERAL && c->reader / WARP_LANES == me / WARP_LANES) {
+        c->whole_warp_read |= c->reader != me;
+    } else {
+        c->reader = SEVERAL;
+    }
+    c->read_epoch = cusim.epoch;
+    c->read_moment = moment;
+    c->read_at = code_offset(pc);
+}
+
 /* One cell under one access by thread `me`. */
 static void check_cell(const struct region *r, struct cell *c, bool writes, unsigned me,
                        const void *pc)
 {
     size_t at = (size_t)(c - r->cells) * 2;
     const char *order = writes ? "write after write" : "read after write";
+    if (c->in_flight) {
+        char here[400], there[400];
+        cusim_fail("async copy",
+                   "%s of shared array %s, byte %zu, at %s; the copy queued at %s is "
+                   "not waited for",
+                   writes ? "write" : "read", r->name, at,
+                   where(code_offset(pc), here, sizeof here),
+                   where(c->write_at, there, sizeof there));
+    }
     if (!writes && c->write_epoch == 0 && !r->written) {
         char here[400];
         cusim_fail("uninitialised", "read of %s %s, byte %zu, at %s", kind_of(r), r->name, at,
                    where(code_offset(pc), here, sizeof here));
     }
-    if (c->write_epoch == cusim.epoch && c->writer != me)
+    if (c->write_epoch == cusim.epoch && !is_before(c->writer, c->write_moment, false, me))
         fail_race(r, at, order, pc, c->write_at, c->writer, false);
-    if (writes && c->read_epoch == cusim.epoch && c->reader != me)
+    if (writes && c->read_epoch == cusim.epoch &&
+        !is_before(c->reader, c->read_moment, c->whole_warp_read, me))
         fail_race(r, at, "write after read", pc, c->read_at, c->reader, false);
     bool other_block = c->write_epoch >= cusim.launch_epoch && c->write_epoch < cusim.block_epoch;
     if (!r->key && other_block) fail_race(r, at, order, pc, c->write_at, c->writer, true);
@@ -94,13 +130,11 @@ static void check_cell(const struct region *r, struct cell *c, bool writes, unsi
 
     if (writes) {
         c->write_epoch = cusim.epoch;
+        c->write_moment = cusim.moment[me / WARP_LANES];
         c->writer = (uint16_t)me;
         c->write_at = code_offset(pc);
     } else {
-        bool shared = c->read_epoch == cusim.epoch && c->reader != me;
-        c->read_epoch = cusim.epoch;
-        c->reader = shared ? SEVERAL : (uint16_t)me;
-        c->read_at = code_offset(pc);
+        note_read(c, me, pc);
     }
 }
 
@@ -123,7 +157,7 @@ void catch_traps(void)
     sigaction(SIGILL, &action, NULL);
 }
 
-static void check_access(const void *address, size_t n, bool writes, const void *pc)
+void check_access(const void *address, size_t n, bool writes, const void *pc)
 {
     const char *p = address;
     struct thread *t = cusim.now;
@@ -146,6 +180,7 @@ static void check_access(const void *address, size_t n, bool writes, const void 
     }
     cusim.last = r;
     if (!r->open) region_open(r);
+    if (!writes) r->bytes_read += (int64_t)n;
     size_t first = (size_t)(p - r->base) / 2, last = ((size_t)(p - r->base) + n - 1) / 2;
     for (size_t i = first; i <= last; i++) check_cell(r, &r->cells[i], writes, t->number, pc);
 }

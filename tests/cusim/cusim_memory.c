@@ -98,6 +98,12 @@ void memory_close(void)
     }
 }
 
+int64_t cusim_bytes_read(const void *p)
+{
+    const struct region *r = region_find(p);
+    return r ? r->bytes_read : 0;
+}
+
 bool device_range(const void *p, size_t n, const char *what)
 {
     struct region *r = region_find(p);
@@ -129,6 +135,14 @@ void *cusim_shared(const void *key, const char *name, size_t size)
     }
     r->block_serial = cusim.block_serial;
     return r->base;
+}
+
+void *cusim_shared_all(const void *key, const char *name, size_t size)
+{
+    if (size != cusim.kernel->shared_all)
+        cusim_fail("shared memory", "the kernel uses %zu bytes, its launch gives %zu", size,
+                   cusim.kernel->shared_all);
+    return cusim_shared(key, name, size);
 }
 
 void shared_forget(void)

@@ -40,6 +40,7 @@ static void enter_fiber(struct thread *t)
 static void fiber_main(void)
 {
     cusim.kernel->run(cusim.kernel->call);
+    copies_end(cusim.now);
     cusim.now->state = HAS_LEFT;
     cusim.n_left++;
     leave_fiber();
@@ -126,54 +127,6 @@ static void finish_barrier(void)
     cusim.epoch++;
 }
 
-/* ---- shuffles ---- */
-
-/* Complete the shuffle of t's warp if all its lanes have come. */
-static bool finish_shuffle(const struct thread *t)
-{
-    struct thread *warp = &cusim.thread[t->number / WARP_LANES * WARP_LANES];
-    uint32_t *shuffling = &cusim.shuffling[t->number / WARP_LANES];
-    uint64_t bits[WARP_LANES];
-    if ((*shuffling & t->lanes) != t->lanes) return false;
-    for (int lane = 0; lane < WARP_LANES; lane++) {
-        const struct thread *l = &warp[lane];
-        if (!(t->lanes >> lane & 1)) continue;
-        if (l->lanes != t->lanes || l->line != t->line || l->file != t->file ||
-            l->lane_xor != t->lane_xor)
-            return false;
-        bits[lane] = l->bits;
-    }
-    for (int lane = 0; lane < WARP_LANES; lane++) {
-        int from = lane ^ t->lane_xor;
-        if (!(t->lanes >> lane & 1)) continue;
-        if (from < 0 || from >= WARP_LANES || !(t->lanes >> from & 1)) {
-            cusim_fail("warp mask", "lane %d shuffles from lane %d, which takes no part (line %d)",
-                       lane, from, t->line);
-            return true;
-        }
-        warp[lane].bits = bits[from];
-        warp[lane].state = CAN_RUN;
-    }
-    *shuffling &= ~t->lanes;
-    return true;
-}
-
-uint64_t cusim_shuffle_xor(uint32_t lanes, uint64_t bits, int lane_xor, const char *file, int line)
-{
-    struct thread *t = cusim.now;
-    if (!(lanes >> t->number % WARP_LANES & 1))
-        cusim_fail("warp mask", "a lane outside the mask calls a shuffle at line %d", line);
-    t->state = AT_SHUFFLE;
-    t->file = file;
-    t->line = line;
-    t->lanes = lanes;
-    t->lane_xor = lane_xor;
-    t->bits = bits;
-    cusim.shuffling[t->number / WARP_LANES] |= 1u << t->number % WARP_LANES;
-    if (!finish_shuffle(t) || cusim.stopped) leave_fiber();
-    return t->bits;
-}
-
 /* ---- launches ---- */
 
 static unsigned random_below(unsigned n)
@@ -205,7 +158,7 @@ static void nobody_can_go_on(void)
             (before && before->state == t->state && before->line == t->line))
             continue;
         n += snprintf(text + n, sizeof text - (size_t)n, " thread %u at the %s of line %d;", i,
-                      t->state == AT_BARRIER ? "barrier" : "shuffle", t->line);
+                      t->state == AT_BARRIER ? "barrier" : t->op->name, t->line);
     }
     cusim_fail("deadlock", "no thread can go on:%s", text);
 }
@@ -214,7 +167,7 @@ static void run_block(const struct cusim_kernel *k)
 {
     unsigned order[MAX_THREADS];
     cusim.n_left = cusim.n_waiting = 0;
-    memset(cusim.shuffling, 0, sizeof cusim.shuffling);
+    memset(cusim.waiting, 0, sizeof cusim.waiting);
     cusim.block_serial++;
     cusim.block_epoch = ++cusim.epoch;
     for (unsigned i = 0; i < cusim.n_threads; i++) {

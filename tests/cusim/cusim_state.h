@@ -7,17 +7,30 @@
 
 #include "tests/cusim/cusim.h"
 
-enum { MAX_THREADS = 1024, STACK_BYTES = 128 << 10, WARP_LANES = 32, MAX_REGIONS = 4096 };
+enum {
+    MAX_THREADS = 1024,
+    STACK_BYTES = 128 << 10,
+    WARP_LANES = 32,
+    MAX_REGIONS = 4096,
+    MAX_COPIES = 128,          /* in flight, of one thread                      */
+    SHARED_UNASKED = 48 << 10, /* a kernel may have so much without being prepared */
+    SHARED_MOST = 163 << 10    /* of compute capability 8.0                     */
+};
 
 /* ---- memory ---- */
 
-/* What is known of two bytes of memory.  Epochs count barriers, blocks and launches. */
-enum { NOBODY = 0xffff, SEVERAL = 0xfffe };
+/* What is known of two bytes of memory.  Epochs count barriers, blocks and launches; moments a
+ * warp's own barriers.  A reader stands for all readers of its warp since the warp's last
+ * barrier; SEVERAL: of more than one warp, or before and after. */
+enum { SEVERAL = 0xfffe };
 struct cell {
     uint32_t write_epoch; /* 0: never written */
     uint32_t read_epoch;
-    uint32_t write_at, read_at; /* code, from the start of the program */
-    uint16_t writer, reader;    /* threads of a block                  */
+    uint32_t write_at, read_at;         /* code, from the start of the program   */
+    uint32_t write_moment, read_moment; /* of the warp                           */
+    uint16_t writer, reader;            /* threads of a block                    */
+    bool in_flight;                     /* an asynchronous copy will write it    */
+    bool whole_warp_read;               /* several lanes of the reader's warp did */
 };
 
 /* A device buffer, or an array shared by a block. */
@@ -28,13 +41,28 @@ struct region {
     const void *key;       /* shared array: whose; NULL: a device buffer */
     uint64_t block_serial; /* shared array: the block it was made fresh for */
     bool written;          /* all of it, by the host                     */
+    int64_t bytes_read;    /* by kernels                                 */
     bool open;             /* may be touched                             */
     struct cell *cells;    /* of two bytes each                          */
 };
 
 /* ---- threads ---- */
 
-enum thread_state { CAN_RUN, AT_BARRIER, AT_SHUFFLE, HAS_LEFT };
+enum thread_state { CAN_RUN, AT_BARRIER, AT_WARP, HAS_LEFT };
+
+/* What lanes of a warp do together: each brings what it needs of it, and the last to come does it
+ * for all of them; lane[] of those that take no part is NULL. */
+struct warp_op {
+    const char *name;
+    void (*run)(void *lane[WARP_LANES], unsigned warp, int line);
+};
+
+/* 16 bytes on their way to shared memory. */
+struct copy_in_flight {
+    char *to;
+    const char *from; /* NULL: zeros */
+    unsigned group;
+};
 
 struct thread {
     struct cusim_dim index;
@@ -43,9 +71,10 @@ struct thread {
     void *stack_pointer;
     const char *file; /* where it waits */
     int line;
-    uint32_t lanes; /* of the shuffle it waits for */
-    int lane_xor;
-    uint64_t bits;
+    uint32_t lanes; /* with which lanes, for what, and what it brings */
+    const struct warp_op *op;
+    void *mine;
+    unsigned n_groups, n_copies; /* asynchronous copies: groups closed, copies not waited for */
 };
 
 struct cusim {
@@ -58,7 +87,9 @@ struct cusim {
     void *host_stack_pointer;
     char *stacks; /* MAX_THREADS of STACK_BYTES */
     unsigned n_threads, n_left, n_waiting;
-    uint32_t shuffling[MAX_THREADS / WARP_LANES]; /* lanes that wait in each warp */
+    uint32_t waiting[MAX_THREADS / WARP_LANES]; /* lanes that wait for others, of each warp */
+    uint32_t moment[MAX_THREADS / WARP_LANES];  /* barriers each warp has had */
+    struct copy_in_flight copies[MAX_THREADS][MAX_COPIES];
     struct cusim_dim block;
     const struct cusim_kernel *kernel;
     uint64_t block_serial;
@@ -94,6 +125,15 @@ void shared_forget(void);
 
 /* cusim_check.c */
 void catch_traps(void);
+/* The thread that runs reads or writes n bytes; pc: in whose code. */
+void check_access(const void *p, size_t n, bool writes, const void *pc);
+
+/* cusim_warp.c: until all of `lanes` have called it with the same op at the same place. */
+void warp_together(uint32_t lanes, const struct warp_op *op, void *mine, const char *file,
+                   int line);
+
+/* cusim_async.c */
+void copies_end(struct thread *t); /* it leaves */
 
 /* cusim_run.c */
 void run_kernel(const struct cusim_kernel *k);

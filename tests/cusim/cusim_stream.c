@@ -186,6 +186,32 @@ static void kernel_done(void *arg)
     free(k);
 }
 
+/* Kernels that were prepared for more shared memory; a few, so a list will do. */
+enum { MAX_PREPARED = 64 };
+static struct {
+    const void *code;
+    size_t bytes;
+} prepared[MAX_PREPARED];
+
+static size_t shared_limit(const void *code)
+{
+    for (int i = 0; i < MAX_PREPARED && prepared[i].code; i++)
+        if (prepared[i].code == code) return prepared[i].bytes;
+    return SHARED_UNASKED;
+}
+
+cudaError_t cudaFuncSetAttribute(const void *fn, enum cudaFuncAttribute what, int value)
+{
+    BEGIN();
+    int i = 0;
+    if (what != cudaFuncAttributeMaxDynamicSharedMemorySize || value < 0 || value > SHARED_MOST)
+        return result(cudaErrorInvalidValue);
+    while (i < MAX_PREPARED - 1 && prepared[i].code && prepared[i].code != fn) i++;
+    prepared[i].code = fn;
+    prepared[i].bytes = (size_t)value > SHARED_UNASKED ? (size_t)value : SHARED_UNASKED;
+    return cudaSuccess;
+}
+
 void cusim_launch(cudaStream_t s, const struct cusim_kernel *k)
 {
     cudaError_t e;
@@ -193,6 +219,11 @@ void cusim_launch(cudaStream_t s, const struct cusim_kernel *k)
     bool valid = n >= 1 && n <= MAX_THREADS && n % WARP_LANES == 0 && k->grid.x >= 1 &&
                  k->grid.x <= INT32_MAX && k->grid.y >= 1 && k->grid.y <= 65535 && k->grid.z >= 1 &&
                  k->grid.z <= 65535;
+    if (valid && k->shared_all > shared_limit(k->code)) {
+        valid = false;
+        cusim_fail("shared memory", "%s is launched with %zu bytes and was not prepared for them",
+                   k->name, k->shared_all);
+    }
     if (!begin(&e) || !valid) {
         if (!valid) result(cudaErrorInvalidConfiguration);
         k->free(k->call);
@@ -370,7 +401,8 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device)
 {
     BEGIN();
     (void)device;
-    *p = (struct cudaDeviceProp){.name = "emulated GPU", .major = 8, .l2CacheSize = 1 << 20};
+    *p = (struct cudaDeviceProp){
+        .name = "emulated GPU", .major = 8, .l2CacheSize = 1 << 20, .multiProcessorCount = 4};
     return cudaSuccess;
 }
 

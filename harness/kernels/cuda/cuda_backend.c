@@ -60,7 +60,7 @@ static enum err open_device(struct cuda *c, int32_t device, struct backend_info 
     TRY(cuda_check(cudaSetDevice(device), "choosing the GPU"));
     TRY(cuda_check(cudaGetDeviceProperties(&p, device), "asking for the GPU's properties"));
     snprintf(c->name, sizeof c->name, "%s", p.name);
-    cudaError_t e = cuda_kernels_loadable();
+    cudaError_t e = cuda_kernels_prepare();
     if (e != cudaSuccess)
         return err_set(ERR_UNSUPPORTED,
                        "%s has compute capability %d.%d, for which this build has no kernels: %s",

@@ -43,9 +43,3 @@ cudaError_t cuda_launch_copy(cudaStream_t s, struct tensor out, struct tensor fr
     if (from_bf16) return launch_width<float, bf16>(s, out, from, index);
     return launch_width<float, float>(s, out, from, index);
 }
-
-cudaError_t cuda_kernels_loadable(void)
-{
-    cudaFuncAttributes attributes;
-    return cudaFuncGetAttributes(&attributes, (const void *)copy_kernel<1, bf16, bf16>);
-}

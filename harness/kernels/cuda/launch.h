@@ -32,8 +32,9 @@ struct cuda_slice {
     int32_t sampled_id;
 };
 
-/* CUDA's complaint when this build has no code for the device; else cudaSuccess. */
-cudaError_t cuda_kernels_loadable(void);
+/* Once, after a device was chosen: lets kernels have the shared memory they want.  CUDA's complaint
+ * when this build has no code for the device; else cudaSuccess. */
+cudaError_t cuda_kernels_prepare(void);
 
 /* out[n,m] = from[index[i], :]; index NULL: row i; from 1-D: the same row for every i. */
 cudaError_t cuda_launch_copy(cudaStream_t s, struct tensor out, struct tensor from,
@@ -50,6 +51,11 @@ cudaError_t cuda_launch_kv_store(cudaStream_t s, struct tensor k_cache, struct t
 cudaError_t cuda_launch_attention(cudaStream_t s, struct tensor out, struct tensor q,
                                   struct tensor k_cache, struct tensor v_cache,
                                   const struct cuda_row *rows);
+/* y[n,m] = x[n,k] . w[m,k]^T + bias[m] by this program's own kernels; bias.n_dim 0: none.  x bf16,
+ * w and bias f32 or bf16, y either; sums f32.  A row's bits do not depend on n, n_sms or other
+ * rows. */
+cudaError_t cuda_launch_matmul(cudaStream_t s, struct tensor y, struct tensor x, struct tensor w,
+                               struct tensor bias, int32_t n_sms);
 cudaError_t cuda_launch_swiglu(cudaStream_t s, struct tensor out, struct tensor gate_up);
 cudaError_t cuda_launch_add(cudaStream_t s, struct tensor x, struct tensor y);
 /* slices[m][n_slices], stats[m]; keys may be NULL at temperature 0. */

@@ -27,11 +27,12 @@ typedef struct CUevent_st *cudaEvent_t;
 
 struct cudaDeviceProp {
     char name[256];
-    int major, minor, l2CacheSize;
+    int major, minor, l2CacheSize, multiProcessorCount;
 };
 struct cudaFuncAttributes {
     int numRegs;
 };
+enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 
 const char *cudaGetErrorString(cudaError_t e);
 const char *cudaGetErrorName(cudaError_t e);
@@ -40,6 +41,7 @@ cudaError_t cudaGetDeviceCount(int *n);
 cudaError_t cudaSetDevice(int device);
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device);
 cudaError_t cudaFuncGetAttributes(struct cudaFuncAttributes *a, const void *fn);
+cudaError_t cudaFuncSetAttribute(const void *fn, enum cudaFuncAttribute what, int value);
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes);
 cudaError_t cudaMalloc(void **p, size_t n);
 cudaError_t cudaFree(void *p);

@@ -13,6 +13,7 @@
 
 #define __global__
 #define __device__
+#define __host__
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
 
@@ -46,6 +47,7 @@ static inline float4 make_float4(float x, float y, float z, float w)
 #define gridDim cusim_grid_size()
 
 #define __syncthreads() cusim_barrier(__FILE__, __LINE__)
+#define __syncwarp() cusim_warp_barrier(0xffffffffu, __FILE__, __LINE__)
 
 /* Lanes give up to 8 bytes each and take those of another one. */
 template <class T>
@@ -67,17 +69,24 @@ static inline T cusim_shuffle(uint32_t lanes, T v, int lane_xor, const char *fil
     typedef type name##_t dims;                                                                    \
     name##_t &name = *(name##_t *)cusim_shared(&name##_key, #name, sizeof(name##_t))
 
+#define SHARED_ALL(type, name)                                                                     \
+    static const char name##_key = 0;                                                              \
+    type &name = *(type *)cusim_shared_all(&name##_key, #name, sizeof(type))
+#define PREPARE_ALL(kernel, type)                                                                  \
+    cudaFuncSetAttribute((const void *)(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,      \
+                         (int)sizeof(type))
+
 /* The launch keeps the arguments until the stream reaches it. */
 template <class... P, class... A>
-static inline void cusim_queue_kernel(const char *name, void (*kernel)(P...), dim3 grid, dim3 block,
-                                      cudaStream_t stream, A... args)
+static inline void cusim_queue_kernel(const char *name, void (*kernel)(P...), size_t shared_all,
+                                      dim3 grid, dim3 block, cudaStream_t stream, A... args)
 {
     auto call = [=]() __attribute__((no_sanitize("thread")))
     {
         kernel(static_cast<P>(args)...);
     };
     typedef decltype(call) call_t;
-    struct cusim_kernel k = {name, {grid.x, grid.y, grid.z}, {block.x, block.y, block.z},
+    struct cusim_kernel k = {name, (const void *)kernel, shared_all, {grid.x, grid.y, grid.z}, {block.x, block.y, block.z},
                              new call_t(call),
                              [](void *c) __attribute__((no_sanitize("thread"))){(*(call_t *)c)();
 }
@@ -87,7 +96,9 @@ static inline void cusim_queue_kernel(const char *name, void (*kernel)(P...), di
 cusim_launch(stream, &k);
 }
 #define LAUNCH(kernel, grid, block, stream, ...)                                                   \
-    cusim_queue_kernel(#kernel, kernel, (grid), (block), (stream), __VA_ARGS__)
+    cusim_queue_kernel(#kernel, kernel, 0, (grid), (block), (stream), __VA_ARGS__)
+#define LAUNCH_ALL(kernel, type, grid, block, stream, ...)                                         \
+    cusim_queue_kernel(#kernel, kernel, sizeof(type), (grid), (block), (stream), __VA_ARGS__)
 
 static inline float rsqrtf(float x)
 {
@@ -109,6 +120,11 @@ static inline uint16_t bf16_of_float(float f)
     memcpy(&u, &f, sizeof u);
     if ((u & 0x7fffffffu) > 0x7f800000u) return 0x7fff;
     return (uint16_t)((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
+}
+
+static inline uint32_t bf16_pair(float first, float second)
+{
+    return (uint32_t)bf16_of_float(second) << 16 | bf16_of_float(first);
 }
 
 #endif
