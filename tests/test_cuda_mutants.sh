@@ -64,7 +64,7 @@ try() {
     esac
     object=$build/$cuda/$unit.o
     # The mutant's folder first, so that a changed header is found there.
-    ${compile/ / -I$dir } -Wno-error -w -c -o "$dir/unit.o" "$source"
+    ${compile/ -I/ -I$dir -I} -Wno-error -w -c -o "$dir/unit.o" "$source"
     link=$(cat "$build/link")
     ${link/ $object / $dir/unit.o } "$build/tests/test_cuda_$program.c.o" -o "$dir/test" 2>&1
     if out=$(timeout 120 "$dir/test" "$filter" 2>&1); then
