@@ -119,7 +119,7 @@ cudaError_t matmul_few_launch(cudaStream_t s, const struct matmul *a)
     return launch<64, 64, 2>(s, a);
 }
 
-cudaError_t matmul_few_prepare(void)
+cudaError_t cuda_prepare_matmul_few(void)
 {
     cudaError_t e = prepare<16, 8, 4>();
     if (e == cudaSuccess) e = prepare<16, 16, 4>();

@@ -109,7 +109,7 @@ cudaError_t matmul_many_launch(cudaStream_t s, const struct matmul *a)
     return cudaGetLastError();
 }
 
-cudaError_t matmul_many_prepare(void)
+cudaError_t cuda_prepare_matmul_many(void)
 {
     return PREPARE_ALL(many_kernel, union many_shared);
 }

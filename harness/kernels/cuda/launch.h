@@ -35,6 +35,8 @@ struct cuda_slice {
 /* Once, after a device was chosen: lets kernels have the shared memory they want.  CUDA's complaint
  * when this build has no code for the device; else cudaSuccess. */
 cudaError_t cuda_kernels_prepare(void);
+cudaError_t cuda_prepare_matmul_few(void); /* its parts, by file */
+cudaError_t cuda_prepare_matmul_many(void);
 
 /* out[n,m] = from[index[i], :]; index NULL: row i; from 1-D: the same row for every i. */
 cudaError_t cuda_launch_copy(cudaStream_t s, struct tensor out, struct tensor from,
