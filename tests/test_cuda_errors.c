@@ -79,16 +79,20 @@ static enum err operations(struct kernels *k, const struct buffers *b)
     return kernels_sync(k);
 }
 
-static enum err whole_life(void)
+static enum err whole_life(bool graph)
 {
     enum err e = ERR_NONE;
     struct kernels_config config = {.backend = "cuda"};
+    struct kernels_mode mode = {.graph = graph};
     struct kernels *k;
     struct buffers b = {0};
     TRY(kernels_open(&config, &k));
+    TRY_OUT(kernels_set_mode(k, &mode));
     for (int i = 0; i < N_BUFFERS; i++)
         TRY_OUT(kernels_alloc(k, all_buffers[i].bytes, buffer(&b, i)));
-    e = operations(k, &b);
+    TRY_OUT(operations(k, &b));
+    /* Again: with graphs, those made by the first time. */
+    if (graph) e = operations(k, &b);
 out:
     for (int i = 0; i < N_BUFFERS; i++) kernels_free(k, *buffer(&b, i), all_buffers[i].bytes);
     kernels_close(k);
@@ -98,14 +102,15 @@ out:
 static void any_call_may_fail(void **state)
 {
     (void)state;
-    for (int lazy = 0; lazy < 2; lazy++) {
+    for (int way = 0; way < 3; way++) {
+        bool lazy = way > 0, graph = way > 1;
         int64_t n = 1;
         for (;; n++) {
             cusim_clear();
             cusim_set_order(CUSIM_IN_TURN);
             cusim_set_eager(!lazy);
             cusim_fail_call(n);
-            enum err e = whole_life();
+            enum err e = whole_life(graph);
             if (cusim_report()) fail_msg("call %lld: %s", (long long)n, cusim_report());
             if (cusim_live_objects() != 0)
                 fail_msg("call %lld failed: %lld objects are left", (long long)n,

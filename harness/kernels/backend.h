@@ -1,7 +1,7 @@
 /* backend.h - what a backend fills in.  Only this folder includes it.
  *
  * A backend may trust its operands: kernels.c has checked every shape.  All
- * entries are required.  To add an operation: declare it in kernels.h, give it a
+ * entries are required unless said otherwise.  To add an operation: declare it in kernels.h, give it a
  * formula in cost.h and a check in kernels.c, add its pointer here, write it in
  * cpu/, cuda/ and null/, and list its cases in tests/kernel_cases.h. */
 #ifndef KERNELS_BACKEND_H
@@ -25,6 +25,8 @@ struct backend_ops {
     enum err (*open)(const struct kernels_config *c, void **state, struct backend_info *info);
     void (*close)(void *state);
     enum err (*sync)(void *state);
+    enum err (*set_mode)(void *state, const struct kernels_mode *mode); /* NULL: the zero one */
+    struct kernels_graphs (*graphs)(const void *state);                 /* NULL: none         */
     enum err (*alloc)(void *state, size_t n, void **out);
     void (*free)(void *state, void *p, size_t n);
     enum err (*upload)(void *state, struct tensor dst, const void *host);

@@ -103,6 +103,19 @@ enum err kernels_sync(struct kernels *k)
     return k->ops->sync(k->state);
 }
 
+enum err kernels_set_mode(struct kernels *k, const struct kernels_mode *mode)
+{
+    if (k->ops->set_mode) return k->ops->set_mode(k->state, mode);
+    if (!mode->graph && mode->matmul == 0) return ERR_NONE;
+    return err_set(ERR_UNSUPPORTED, "%s: CUDA graphs and a choice of matmul are for cuda:N only",
+                   k->ops->name);
+}
+
+struct kernels_graphs kernels_graphs(const struct kernels *k)
+{
+    return k->ops->graphs ? k->ops->graphs(k->state) : (struct kernels_graphs){0};
+}
+
 struct ledger *kernels_ledger(struct kernels *k)
 {
     return &k->ledger;

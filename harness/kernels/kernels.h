@@ -33,6 +33,13 @@ struct kernels_config {
     struct traffic_model traffic; /* llc_bytes 0: ask the backend                           */
 };
 
+/* How a device runs the operations; the zero mode is what every backend has. */
+enum matmul_by { MATMUL_CUBLAS, MATMUL_OWN, MATMUL_COUNT };
+struct kernels_mode {
+    bool graph;         /* launch the calls of a forward together, as one CUDA graph */
+    enum matmul_by matmul; /* whose kernels multiply                                    */
+};
+
 /* ERR_USAGE names the known backends; ERR_UNSUPPORTED carries the reason one is missing. */
 enum err kernels_open(const struct kernels_config *c, struct kernels **out) MUST_CHECK;
 void kernels_close(struct kernels *k); /* NULL is allowed */
@@ -48,6 +55,15 @@ enum dtype kernels_activation_dtype(const struct kernels *k);
 bool kernels_computes(const struct kernels *k); /* false: it only counts */
 struct traffic_model kernels_traffic(const struct kernels *k);
 enum err kernels_sync(struct kernels *k) MUST_CHECK;
+
+/* Of operations from now on; ERR_UNSUPPORTED when the backend has not got it. */
+enum err kernels_set_mode(struct kernels *k, const struct kernels_mode *mode) MUST_CHECK;
+
+/* Graphs made and launched since the backend was opened; zero where there are none. */
+struct kernels_graphs {
+    int64_t captured, launched;
+};
+struct kernels_graphs kernels_graphs(const struct kernels *k);
 
 /* ---- the ledger ---- */
 struct ledger *kernels_ledger(struct kernels *k);

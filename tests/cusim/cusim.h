@@ -80,7 +80,9 @@ const char *cusim_report(void);
 void cusim_clear(void);
 /* Bytes that kernels have read so far of the device buffer that holds p. */
 int64_t cusim_bytes_read(const void *p);
-/* Buffers, streams and events that exist. */
+/* Kernels launched by themselves and not as part of a graph since the last clear. */
+int64_t cusim_single_kernels(void);
+/* Buffers, streams, events and graphs that exist. */
 int64_t cusim_live_objects(void);
 
 #ifdef __cplusplus

@@ -102,6 +102,8 @@ struct cusim {
     char report[2048];
 
     int64_t calls_until_failure; /* 0: none is to fail */
+    int n_capturing;             /* streams */
+    int64_t n_kernels;           /* launched by themselves, not in graphs, since cusim_clear */
     int64_t live_objects;
 };
 
@@ -140,6 +142,25 @@ void run_kernel(const struct cusim_kernel *k);
 void leave_fiber(void); /* to the scheduler, for good or until it is this thread's turn again */
 
 /* cusim_stream.c: op(arg) runs when the stream reaches it; done(arg) frees. */
+struct stream_op {
+    void (*run)(void *arg);
+    void (*done)(void *arg);
+    void *arg;
+    struct stream_op *next;
+};
 void stream_queue(cudaStream_t s, void (*op)(void *arg), void (*done)(void *arg), void *arg);
+/* Where what is queued on s goes instead of running, NULL: it runs. */
+struct CUgraph_st **stream_capture(cudaStream_t s);
+/* Whether a call may be made: not after a report, nor when it is the one that is to fail. */
+bool call_begins(cudaError_t *e);
+cudaError_t call_result(cudaError_t e);
+#define BEGIN()                                                                                    \
+    do {                                                                                           \
+        cudaError_t e_;                                                                            \
+        if (!call_begins(&e_)) return e_;                                                          \
+    } while (0)
+
+/* cusim_graph.c */
+void graph_add(struct CUgraph_st *g, struct stream_op *op);
 
 #endif

@@ -6,16 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct op {
-    void (*run)(void *arg);
-    void (*done)(void *arg);
-    void *arg;
-    struct op *next;
-};
-
 struct CUstream_st {
-    struct op *first, **end;
+    struct stream_op *first, **end;
     uint64_t queued, finished; /* operations since the start */
+    struct CUgraph_st *capture;
     struct CUstream_st *next;
 };
 
@@ -40,14 +34,18 @@ static struct {
 
 /* ---- failures ---- */
 
-static cudaError_t result(cudaError_t e)
+cudaError_t call_result(cudaError_t e)
 {
     if (e != cudaSuccess) host.last = e;
     return e;
 }
 
-/* Whether the call goes on: not after a report, nor when it is the one that is to fail. */
-static bool begin(cudaError_t *e)
+static cudaError_t result(cudaError_t e)
+{
+    return call_result(e);
+}
+
+bool call_begins(cudaError_t *e)
 {
     *e = cudaSuccess;
     if (cusim.calls_until_failure > 0 && --cusim.calls_until_failure == 0)
@@ -55,21 +53,25 @@ static bool begin(cudaError_t *e)
     if (cusim.report[0]) *e = cudaErrorLaunchFailure;
     return result(*e) == cudaSuccess;
 }
-#define BEGIN()                                                                                    \
+/* Calls that wait or allocate may not be made while a stream of the thread is captured. */
+#define BEGIN_UNCAPTURED()                                                                         \
     do {                                                                                           \
-        cudaError_t e_;                                                                            \
-        if (!begin(&e_)) return e_;                                                                \
+        BEGIN();                                                                                   \
+        if (cusim.n_capturing > 0) return result(cudaErrorStreamCaptureUnsupported);               \
     } while (0)
 
 const char *cudaGetErrorString(cudaError_t e)
 {
     if (e == cudaErrorLaunchFailure) return cusim.report;
+    if (e == cudaErrorStreamCaptureUnsupported)
+        return "operation not permitted when stream is capturing";
     return e == cudaErrorMemoryAllocation ? "out of memory" : "invalid argument";
 }
 
 const char *cudaGetErrorName(cudaError_t e)
 {
     if (e == cudaErrorLaunchFailure) return "cudaErrorLaunchFailure";
+    if (e == cudaErrorStreamCaptureUnsupported) return "cudaErrorStreamCaptureUnsupported";
     return e == cudaErrorMemoryAllocation ? "cudaErrorMemoryAllocation" : "cudaErrorInvalidValue";
 }
 
@@ -86,7 +88,7 @@ static void run_until(struct CUstream_st *s, uint64_t n)
 {
     if (s->finished >= n) return;
     while (s->finished < n) {
-        struct op *op = s->first;
+        struct stream_op *op = s->first;
         s->first = op->next;
         if (!s->first) s->end = &s->first;
         if (!cusim.report[0]) op->run(op->arg);
@@ -104,12 +106,21 @@ static void run_all(void)
 
 void stream_queue(cudaStream_t s, void (*run)(void *arg), void (*done)(void *arg), void *arg)
 {
-    struct op *op = calloc(1, sizeof *op);
-    *op = (struct op){.run = run, .done = done, .arg = arg};
+    struct stream_op *op = calloc(1, sizeof *op);
+    *op = (struct stream_op){.run = run, .done = done, .arg = arg};
+    if (s->capture) {
+        graph_add(s->capture, op);
+        return;
+    }
     *s->end = op;
     s->end = &op->next;
     s->queued++;
     if (cusim.eager) run_until(s, s->queued);
+}
+
+struct CUgraph_st **stream_capture(cudaStream_t s)
+{
+    return &s->capture;
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned flags)
@@ -126,7 +137,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned flags)
 
 cudaError_t cudaStreamSynchronize(cudaStream_t s)
 {
-    BEGIN();
+    BEGIN_UNCAPTURED();
     run_until(s, s->queued);
     return result(cusim.report[0] ? cudaErrorLaunchFailure : cudaSuccess);
 }
@@ -160,7 +171,7 @@ cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s)
 
 cudaError_t cudaEventSynchronize(cudaEvent_t e)
 {
-    BEGIN();
+    BEGIN_UNCAPTURED();
     if (e->stream) run_until(e->stream, e->after);
     return result(cusim.report[0] ? cudaErrorLaunchFailure : cudaSuccess);
 }
@@ -224,13 +235,14 @@ void cusim_launch(cudaStream_t s, const struct cusim_kernel *k)
         cusim_fail("shared memory", "%s is launched with %zu bytes and was not prepared for them",
                    k->name, k->shared_all);
     }
-    if (!begin(&e) || !valid) {
+    if (!call_begins(&e) || !valid) {
         if (!valid) result(cudaErrorInvalidConfiguration);
         k->free(k->call);
         return;
     }
     struct cusim_kernel *keep = malloc(sizeof *keep);
     *keep = *k;
+    if (cusim.n_capturing == 0) cusim.n_kernels++;
     stream_queue(s, kernel_run, kernel_done, keep);
 }
 
@@ -245,7 +257,7 @@ cudaError_t cudaFuncGetAttributes(struct cudaFuncAttributes *a, const void *fn)
 
 cudaError_t cudaMalloc(void **p, size_t n)
 {
-    BEGIN();
+    BEGIN_UNCAPTURED();
     *p = region_new(n, "buffer", NULL)->base;
     cusim.live_objects++;
     return cudaSuccess;
@@ -254,6 +266,7 @@ cudaError_t cudaMalloc(void **p, size_t n)
 cudaError_t cudaFree(void *p)
 {
     if (!p) return cudaSuccess;
+    if (cusim.n_capturing > 0) return result(cudaErrorStreamCaptureUnsupported);
     run_all();
     struct region *r = region_find(p);
     if (!r || r->base != p) return result(cudaErrorInvalidValue);
@@ -264,7 +277,7 @@ cudaError_t cudaFree(void *p)
 
 cudaError_t cudaMallocHost(void **p, size_t n)
 {
-    BEGIN();
+    BEGIN_UNCAPTURED();
     struct pinned *k = malloc(sizeof *k);
     *k = (struct pinned){.base = malloc(n + 1), .size = n, .next = host.pinned};
     memset(k->base, 0xff, n);
@@ -436,7 +449,13 @@ void cusim_clear(void)
     run_all();
     cusim.report[0] = '\0';
     cusim.calls_until_failure = 0;
+    cusim.n_kernels = 0;
     host.last = cudaSuccess;
+}
+
+int64_t cusim_single_kernels(void)
+{
+    return cusim.n_kernels;
 }
 
 int64_t cusim_live_objects(void)

@@ -1,7 +1,14 @@
 /* cuda.h - inside the CUDA backend: its state and the parts of its host code.
  *
  * Everything is queued on one stream of its own; the host waits only in sync, upload,
- * download, load_weight and rowstat, and where a staging buffer is still being read. */
+ * download, load_weight and rowstat, and where a staging buffer is still being read.
+ *
+ * With graphs on, calls are kept until the host has to wait, which it does once per forward,
+ * and are then launched together as one CUDA graph.  A graph is found by the calls themselves:
+ * the same launches with the same operands at the same addresses.  What may differ from one
+ * forward to the next (ids, positions, what each row sees) lies in staged arrays, which are
+ * copied to the device before the graph is launched.  So a graph cannot be stale: with any
+ * other shape, split or address the calls differ, and another graph is made. */
 #ifndef CUDA_CUDA_H
 #define CUDA_CUDA_H
 
@@ -25,7 +32,8 @@ struct cublas {
 
 /* Host arrays that kernels read: copied to the device when they change. */
 enum stage {
-    STAGE_INDEX, /* embed's ids, gather's rows          */
+    STAGE_IDS,   /* embed                               */
+    STAGE_INDEX, /* gather                              */
     STAGE_POS,   /* rope                                */
     STAGE_ROWS,  /* kv_store and attention: cuda_row    */
     STAGE_KEYS,  /* rowstat                             */
@@ -37,6 +45,7 @@ struct staged {
     void *device;
     size_t bytes, capacity;
     cudaEvent_t copied;
+    bool awaited; /* a call that is not launched yet will read it */
 };
 
 /* Device buffers that operations need beside their operands.  They grow to twice what is asked
@@ -55,9 +64,52 @@ struct buffer {
     size_t bytes;
 };
 
+enum call_kind {
+    CALL_COPY,
+    CALL_RMSNORM,
+    CALL_ROPE,
+    CALL_KV_STORE,
+    CALL_ATTENTION,
+    CALL_SWIGLU,
+    CALL_ADD,
+    CALL_GEMM,
+    CALL_ROWSTAT
+};
+
+enum { CALL_MAX_TENSORS = 5, CALL_MAX_ARRAYS = 3 };
+
+/* One launch with all that decides what it does, by value: made again it does the same again to
+ * whatever its device memory then holds.  Calls are compared as bytes, so there is no padding. */
+struct cuda_call {
+    enum call_kind kind;
+    float number;                       /* rmsnorm: eps; gemm: beta; rowstat: temperature */
+    int32_t n_ids, mask_id;             /* rowstat                                        */
+    uint64_t seed;                      /* rowstat                                        */
+    struct tensor t[CALL_MAX_TENSORS];  /* in the order of the launcher                   */
+    const void *array[CALL_MAX_ARRAYS]; /* device memory that is no tensor                */
+};
+_Static_assert(sizeof(struct tensor) == 64 &&
+                   sizeof(struct cuda_call) == 24 + 64 * CALL_MAX_TENSORS + 8 * CALL_MAX_ARRAYS,
+               "calls are compared as bytes");
+
+/* Calls of one forward that were captured as a graph. */
+struct cuda_graph {
+    struct cuda_graph *next;
+    struct cuda_call *call; /* owned */
+    int64_t n;
+    uint64_t hash;
+    cudaGraphExec_t exec;
+};
+
 struct cuda {
     char name[256]; /* the card's */
     cudaStream_t stream;
+    struct kernels_mode mode;
+    struct cuda_call *pending; /* owned: not launched yet, in order; mode.graph only */
+    int64_t n_pending, pending_room;
+    uint64_t pending_hash;
+    struct cuda_graph *graphs; /* owned list, the last used first */
+    struct kernels_graphs graph_count;
     struct cublas cublas;
     cublasHandle_t handle;
     struct buffer workspace; /* cuBLAS's */
@@ -79,6 +131,21 @@ enum err cuda_available(void) MUST_CHECK;
 enum err cuda_driver_check(int32_t *n_devices) MUST_CHECK;
 enum err cublas_open(struct cublas *out) MUST_CHECK;
 void cublas_close(struct cublas *c);
+
+/* ---- cuda_call.c ---- */
+
+/* Launch on the stream; nothing of the call but its operands' memory is read later. */
+enum err cuda_launch(struct cuda *c, const struct cuda_call *call) MUST_CHECK;
+
+/* ---- cuda_graph.c ---- */
+
+/* Launch the call: at once, or with graphs when something has to be waited for. */
+enum err cuda_do(struct cuda *c, const struct cuda_call *call) MUST_CHECK;
+/* Launch what is pending: as the graph of exactly these calls, which is made if there is none.
+ * Everything that is not a cuda_do comes after it. */
+enum err cuda_flush(struct cuda *c) MUST_CHECK;
+/* Forget pending calls and all graphs. */
+void cuda_graphs_drop(struct cuda *c);
 
 /* ---- cuda_memory.c ---- */
 
@@ -104,6 +171,9 @@ size_t cuda_packed_bytes(const void *state, int64_t rows, int64_t cols, enum dty
 enum err cuda_load_weight(void *state, struct tensor w, weight_row_fn *row, void *ctx) MUST_CHECK;
 
 /* ---- cuda_matmul.c ---- */
+/* y = x . w^T + beta y, one cuBLAS call. */
+enum err cuda_gemm(struct cuda *c, struct tensor y, struct tensor x, struct tensor w,
+                   float beta) MUST_CHECK;
 enum err cuda_matmul(void *state, struct tensor y, struct tensor x, struct tensor w,
                      struct tensor bias) MUST_CHECK;
 

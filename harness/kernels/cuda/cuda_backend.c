@@ -17,12 +17,14 @@ static void cuda_close(void *state)
     if (c == NULL) return;
     if (c->stream) { /* made before anything else of the device's */
         cudaStreamSynchronize(c->stream);
+        cuda_graphs_drop(c);
         if (c->handle) c->cublas.destroy(c->handle);
         cublas_close(&c->cublas);
         cuda_memory_close(c);
         cudaStreamDestroy(c->stream);
     }
     free(c->rows);
+    free(c->pending);
     free(c);
 }
 
@@ -94,6 +96,21 @@ out:
     return e;
 }
 
+static enum err cuda_set_mode(void *state, const struct kernels_mode *mode)
+{
+    struct cuda *c = state;
+    if (mode->matmul != MATMUL_CUBLAS)
+        return err_set(ERR_UNSUPPORTED, "cuda: this build has no matmul of its own, only cuBLAS");
+    TRY(cuda_flush(c));
+    c->mode = *mode;
+    return ERR_NONE;
+}
+
+static struct kernels_graphs cuda_graphs(const void *state)
+{
+    return ((const struct cuda *)state)->graph_count;
+}
+
 const struct backend_ops backend_cuda = {
     .name = "cuda",
     .disabled = NULL,
@@ -102,6 +119,8 @@ const struct backend_ops backend_cuda = {
     .open = cuda_open,
     .close = cuda_close,
     .sync = cuda_sync,
+    .set_mode = cuda_set_mode,
+    .graphs = cuda_graphs,
     .alloc = cuda_alloc,
     .free = cuda_free,
     .upload = cuda_upload,

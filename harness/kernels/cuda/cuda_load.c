@@ -88,6 +88,7 @@ enum err cuda_load_weight(void *state, struct tensor w, weight_row_fn *row, void
     int64_t rows_per_piece = PIECE_BYTES / f.row_bytes;
     if (rows_per_piece < 1) rows_per_piece = 1;
     if (rows_per_piece > rows) rows_per_piece = rows;
+    TRY(cuda_flush(state));
     TRY_OUT(pieces_open(&pieces, (size_t)(rows_per_piece * f.row_bytes)));
     if (rows * f.row_bytes > TEAM_BYTES) TRY_OUT(team_create(0, &team));
     TRY_OUT(copy_rows(state, &pieces, team, w.data, f, rows, rows_per_piece));

@@ -6,8 +6,7 @@
  * the f32 sum, and y is rounded once. */
 #include "harness/kernels/cuda/cuda.h"
 
-static enum err multiply(struct cuda *c, struct tensor y, struct tensor x, struct tensor w,
-                         float beta)
+enum err cuda_gemm(struct cuda *c, struct tensor y, struct tensor x, struct tensor w, float beta)
 {
     const float alpha = 1;
     int m = (int)w.dim[0], n = (int)x.dim[0], k = (int)w.dim[1];
@@ -22,6 +21,12 @@ static enum err multiply(struct cuda *c, struct tensor y, struct tensor x, struc
                    c->cublas.status_string(s));
 }
 
+static enum err copy(struct cuda *c, struct tensor out, struct tensor from)
+{
+    struct cuda_call call = {.kind = CALL_COPY, .t = {out, from}};
+    return cuda_do(c, &call);
+}
+
 enum err cuda_matmul(void *state, struct tensor y, struct tensor x, struct tensor w,
                      struct tensor bias)
 {
@@ -34,15 +39,15 @@ enum err cuda_matmul(void *state, struct tensor y, struct tensor x, struct tenso
         void *data;
         TRY(cuda_scratch(c, SCRATCH_X, (size_t)(n * k) * sizeof(float), &data));
         struct tensor wide = tensor_2d(data, DTYPE_F32, ROLE_ACTIVATION, n, k);
-        TRY(cuda_check(cuda_launch_copy(c->stream, wide, x, NULL), "widening rows"));
+        TRY(copy(c, wide, x));
         x = wide;
         if (y.dtype == DTYPE_BF16) {
             TRY(cuda_scratch(c, SCRATCH_Y, (size_t)(n * m) * sizeof(float), &data));
             to = tensor_2d(data, DTYPE_F32, ROLE_ACTIVATION, n, m);
         }
     }
-    if (bias.n_dim > 0) TRY(cuda_check(cuda_launch_copy(c->stream, to, bias, NULL), "bias"));
-    TRY(multiply(c, to, x, w, bias.n_dim > 0 ? 1 : 0));
-    if (to.data == y.data) return ERR_NONE;
-    return cuda_check(cuda_launch_copy(c->stream, y, to, NULL), "rounding rows");
+    if (bias.n_dim > 0) TRY(copy(c, to, bias));
+    struct cuda_call call = {.kind = CALL_GEMM, .t = {to, x, w}, .number = bias.n_dim > 0 ? 1 : 0};
+    TRY(cuda_do(c, &call));
+    return to.data == y.data ? ERR_NONE : copy(c, y, to);
 }

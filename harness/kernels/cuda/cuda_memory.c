@@ -14,6 +14,7 @@ enum err cuda_check(cudaError_t e, const char *what)
 enum err cuda_sync(void *state)
 {
     struct cuda *c = state;
+    TRY(cuda_flush(c));
     return cuda_check(cudaStreamSynchronize(c->stream), "waiting for the device");
 }
 
@@ -23,6 +24,7 @@ enum err cuda_alloc(void *state, size_t n, void **out)
 {
     struct cuda *c = state;
     *out = NULL;
+    TRY(cuda_flush(c));
     cudaError_t e = cudaMalloc(out, n ? n : 1);
     if (e == cudaErrorMemoryAllocation) {
         size_t free_bytes = 0, total_bytes = 0;
@@ -41,8 +43,10 @@ enum err cuda_alloc(void *state, size_t n, void **out)
 
 void cuda_free(void *state, void *p, size_t n)
 {
-    (void)state;
+    struct cuda *c = state;
     (void)n;
+    /* Calls that nobody waited for need not be made; graphs may hold the address. */
+    cuda_graphs_drop(c);
     cudaFree(p); /* waits for the device; what failed there is told at the next sync */
 }
 
@@ -63,6 +67,7 @@ enum err cuda_upload(void *state, struct tensor dst, const void *host)
 {
     struct cuda *c = state;
     struct rows r = rows_of(dst);
+    TRY(cuda_flush(c));
     TRY(cuda_check(cudaMemcpy2DAsync(dst.data, r.pitch, host, r.width, r.width, r.n,
                                      cudaMemcpyHostToDevice, c->stream),
                    "copying to the device"));
@@ -73,6 +78,7 @@ enum err cuda_download(void *state, void *host, struct tensor src)
 {
     struct cuda *c = state;
     struct rows r = rows_of(src);
+    TRY(cuda_flush(c));
     TRY(cuda_check(cudaMemcpy2DAsync(host, r.width, src.data, r.pitch, r.width, r.n,
                                      cudaMemcpyDeviceToHost, c->stream),
                    "copying from the device"));
@@ -98,26 +104,38 @@ static enum err grow_staged(struct staged *s, size_t n)
     return ERR_NONE;
 }
 
+static enum err restage(struct cuda *c, struct staged *s, const void *data, size_t n)
+{
+    if (n > s->capacity) TRY(grow_staged(s, n));
+    TRY(cuda_check(cudaEventSynchronize(s->copied), "waiting for a staging buffer"));
+    memcpy(s->host, data, n);
+    s->bytes = 0; /* until the device has it, too */
+    TRY(cuda_check(cudaMemcpyAsync(s->device, s->host, n, cudaMemcpyHostToDevice, c->stream),
+                   "copying to the device"));
+    TRY(cuda_check(cudaEventRecord(s->copied, c->stream), "recording an event"));
+    s->bytes = n;
+    return ERR_NONE;
+}
+
 enum err cuda_stage(struct cuda *c, enum stage which, const void *data, size_t n,
                     const void **device)
 {
     struct staged *s = &c->staged[which];
-    if (n > s->capacity) TRY(grow_staged(s, n));
-    *device = s->device;
     /* Every layer of a forward asks for the same positions and spans. */
-    if (n == s->bytes && memcmp(s->host, data, n) == 0) return ERR_NONE;
-    TRY(cuda_check(cudaEventSynchronize(s->copied), "waiting for a staging buffer"));
-    memcpy(s->host, data, n);
-    s->bytes = n;
-    TRY(cuda_check(cudaMemcpyAsync(s->device, s->host, n, cudaMemcpyHostToDevice, c->stream),
-                   "copying to the device"));
-    return cuda_check(cudaEventRecord(s->copied, c->stream), "recording an event");
+    if (n != s->bytes || memcmp(s->host, data, n) != 0) {
+        if (s->awaited) TRY(cuda_flush(c));
+        TRY(restage(c, s, data, n));
+    }
+    s->awaited = c->mode.graph;
+    *device = s->device;
+    return ERR_NONE;
 }
 
 enum err cuda_scratch(struct cuda *c, enum scratch which, size_t n, void **out)
 {
     struct buffer *b = &c->scratch[which];
     if (n > b->bytes) {
+        TRY(cuda_flush(c));
         TRY(cuda_check(cudaFree(b->data), "freeing scratch memory"));
         *b = (struct buffer){0};
         TRY(cuda_check(cudaMalloc(&b->data, 2 * n), "allocating scratch memory"));

@@ -1,4 +1,5 @@
-/* cuda_ops.c - the operations that are kernels of our own: stage what the host knows, launch. */
+/* cuda_ops.c - the operations that are kernels of our own: stage what the host knows, and
+ * say what is to be launched. */
 #include "harness/kernels/cuda/cuda.h"
 #include "harness/kernels/rope.h"
 
@@ -7,45 +8,55 @@
 #include <string.h>
 
 /* out[i] = row index[i] of from */
-static enum err pick(struct cuda *c, struct tensor out, struct tensor from, const int32_t *index,
-                     const char *what)
+static enum err pick(struct cuda *c, enum stage stage, struct tensor out, struct tensor from,
+                     const int32_t *index)
 {
-    const void *on_device;
+    struct cuda_call call = {.kind = CALL_COPY};
     if (out.dim[0] == 0) return ERR_NONE;
-    TRY(cuda_stage(c, STAGE_INDEX, index, (size_t)out.dim[0] * sizeof *index, &on_device));
-    return cuda_check(cuda_launch_copy(c->stream, out, from, on_device), what);
+    call.t[0] = out;
+    call.t[1] = from;
+    TRY(cuda_stage(c, stage, index, (size_t)out.dim[0] * sizeof *index, &call.array[0]));
+    return cuda_do(c, &call);
 }
 
 enum err cuda_embed(void *state, struct tensor out, struct tensor table, const int32_t *ids)
 {
-    return pick(state, out, table, ids, "embed");
+    return pick(state, STAGE_IDS, out, table, ids);
 }
 
 enum err cuda_gather(void *state, struct tensor out, struct tensor x, const int32_t *index)
 {
-    return pick(state, out, x, index, "gather");
+    return pick(state, STAGE_INDEX, out, x, index);
 }
 
 enum err cuda_rmsnorm(void *state, struct tensor out, struct tensor x, struct tensor gain,
                       float eps)
 {
-    struct cuda *c = state;
+    struct cuda_call call = {.kind = CALL_RMSNORM};
     CHECK(x.dtype == DTYPE_BF16 && out.dtype == DTYPE_BF16);
-    return cuda_check(cuda_launch_rmsnorm(c->stream, out, x, gain, eps), "rmsnorm");
+    call.t[0] = out;
+    call.t[1] = x;
+    call.t[2] = gain;
+    call.number = eps;
+    return cuda_do(state, &call);
 }
 
 enum err cuda_swiglu(void *state, struct tensor out, struct tensor gate_up)
 {
-    struct cuda *c = state;
+    struct cuda_call call = {.kind = CALL_SWIGLU};
     CHECK(gate_up.dtype == DTYPE_BF16 && out.dtype == DTYPE_BF16);
-    return cuda_check(cuda_launch_swiglu(c->stream, out, gate_up), "swiglu");
+    call.t[0] = out;
+    call.t[1] = gate_up;
+    return cuda_do(state, &call);
 }
 
 enum err cuda_add(void *state, struct tensor x, struct tensor y)
 {
-    struct cuda *c = state;
+    struct cuda_call call = {.kind = CALL_ADD};
     CHECK(x.dtype == DTYPE_BF16 && y.dtype == DTYPE_BF16);
-    return cuda_check(cuda_launch_add(c->stream, x, y), "add");
+    call.t[0] = x;
+    call.t[1] = y;
+    return cuda_do(state, &call);
 }
 
 /* ---- rotation ---- */
@@ -86,7 +97,7 @@ enum err cuda_rope(void *state, struct tensor x, const int32_t *pos, const struc
 {
     struct cuda *c = state;
     int64_t half = x.dim[2] / 2, length = 0;
-    const void *on_device;
+    struct cuda_call call = {.kind = CALL_ROPE};
     CHECK(x.dtype == DTYPE_BF16);
     for (int64_t i = 0; i < x.dim[0]; i++)
         if (pos[i] >= length) length = (int64_t)pos[i] + 1;
@@ -97,18 +108,18 @@ enum err cuda_rope(void *state, struct tensor x, const int32_t *pos, const struc
         c->rope_half = 0;
         TRY(rope_fill(c, r, half, room));
     }
-    TRY(cuda_stage(c, STAGE_POS, pos, (size_t)x.dim[0] * sizeof *pos, &on_device));
-    return cuda_check(cuda_launch_rope(c->stream, x, on_device, c->scratch[SCRATCH_ROPE].data),
-                      "rope");
+    TRY(cuda_stage(c, STAGE_POS, pos, (size_t)x.dim[0] * sizeof *pos, &call.array[0]));
+    call.t[0] = x;
+    call.array[1] = c->scratch[SCRATCH_ROPE].data;
+    return cuda_do(c, &call);
 }
 
 /* ---- the cache ---- */
 
 /* Spans as one cuda_row per row, on the device. */
 static enum err stage_rows(struct cuda *c, const struct span *spans, int32_t n_spans, int64_t n,
-                           const struct cuda_row **out)
+                           const void **out)
 {
-    const void *on_device;
     if (n > c->n_rows_room) {
         struct cuda_row *rows = realloc(c->rows, (size_t)(2 * n) * sizeof *rows);
         if (!rows) return err_set(ERR_NOMEM, "cuda: out of memory for %lld rows", (long long)n);
@@ -122,9 +133,7 @@ static enum err stage_rows(struct cuda *c, const struct span *spans, int32_t n_s
             c->rows[s->row0 + r] = (struct cuda_row){
                 .slot = s->slot, .pos = s->pos0 + r, .n_visible = (int32_t)span_visible(s, r)};
     }
-    TRY(cuda_stage(c, STAGE_ROWS, c->rows, (size_t)n * sizeof *c->rows, &on_device));
-    *out = on_device;
-    return ERR_NONE;
+    return cuda_stage(c, STAGE_ROWS, c->rows, (size_t)n * sizeof *c->rows, out);
 }
 
 enum err cuda_kv_store(void *state, struct tensor k_cache, struct tensor v_cache,
@@ -132,29 +141,35 @@ enum err cuda_kv_store(void *state, struct tensor k_cache, struct tensor v_cache
                        int32_t n_spans)
 {
     struct cuda *c = state;
-    const struct cuda_row *rows;
+    struct cuda_call call = {.kind = CALL_KV_STORE};
     if (k_rows.dim[0] == 0) return ERR_NONE;
     CHECK(k_rows.dtype == DTYPE_BF16 && v_rows.dtype == DTYPE_BF16);
     CHECK(k_cache.dtype == v_cache.dtype && k_rows.row_stride == v_rows.row_stride);
-    TRY(stage_rows(c, spans, n_spans, k_rows.dim[0], &rows));
-    return cuda_check(cuda_launch_kv_store(c->stream, k_cache, v_cache, k_rows, v_rows, rows),
-                      "kv_store");
+    call.t[0] = k_cache;
+    call.t[1] = v_cache;
+    call.t[2] = k_rows;
+    call.t[3] = v_rows;
+    TRY(stage_rows(c, spans, n_spans, k_rows.dim[0], &call.array[0]));
+    return cuda_do(c, &call);
 }
 
 enum err cuda_attention(void *state, struct tensor out, struct tensor q, struct tensor k_cache,
                         struct tensor v_cache, const struct span *spans, int32_t n_spans)
 {
     struct cuda *c = state;
-    const struct cuda_row *rows;
+    struct cuda_call call = {.kind = CALL_ATTENTION};
     if (q.dim[0] == 0) return ERR_NONE;
     CHECK(q.dtype == DTYPE_BF16 && out.dtype == DTYPE_BF16 && k_cache.dtype == v_cache.dtype);
     if (q.dim[2] > CUDA_MAX_HEAD)
         return err_set(ERR_UNSUPPORTED,
                        "cuda: attention heads of width %lld; at most %d are possible",
                        (long long)q.dim[2], CUDA_MAX_HEAD);
-    TRY(stage_rows(c, spans, n_spans, q.dim[0], &rows));
-    return cuda_check(cuda_launch_attention(c->stream, out, q, k_cache, v_cache, rows),
-                      "attention");
+    call.t[0] = out;
+    call.t[1] = q;
+    call.t[2] = k_cache;
+    call.t[3] = v_cache;
+    TRY(stage_rows(c, spans, n_spans, q.dim[0], &call.array[0]));
+    return cuda_do(c, &call);
 }
 
 /* ---- choices ---- */
@@ -164,18 +179,25 @@ enum err cuda_rowstat(void *state, struct row_stat *stats, struct tensor logits,
 {
     struct cuda *c = state;
     size_t n = (size_t)logits.dim[0], bytes = n * sizeof *stats;
-    const void *keys_on_device = NULL;
+    struct cuda_call call = {.kind = CALL_ROWSTAT};
     void *slices, *on_device, *landing;
     if (n == 0) return ERR_NONE;
     CHECK(logits.dtype == DTYPE_F32 && logits.dim[1] <= INT32_MAX - CUDA_SLICE);
     if (rule->temperature > 0)
-        TRY(cuda_stage(c, STAGE_KEYS, keys, n * sizeof *keys, &keys_on_device));
+        TRY(cuda_stage(c, STAGE_KEYS, keys, n * sizeof *keys, &call.array[0]));
     size_t n_slices = n * (size_t)cuda_n_slices(logits.dim[1]);
     TRY(cuda_scratch(c, SCRATCH_SLICES, n_slices * sizeof(struct cuda_slice), &slices));
     TRY(cuda_scratch(c, SCRATCH_STATS, bytes, &on_device));
     TRY(cuda_pinned(c, bytes, &landing));
-    TRY(cuda_check(cuda_launch_rowstat(c->stream, on_device, slices, logits, keys_on_device, rule),
-                   "rowstat"));
+    call.t[0] = logits;
+    call.array[1] = slices;
+    call.array[2] = on_device;
+    call.number = rule->temperature;
+    call.seed = rule->seed;
+    call.n_ids = rule->n_ids;
+    call.mask_id = rule->mask_id;
+    TRY(cuda_do(c, &call));
+    TRY(cuda_flush(c));
     TRY(cuda_check(cudaMemcpyAsync(landing, on_device, bytes, cudaMemcpyDeviceToHost, c->stream),
                    "copying from the device"));
     TRY(cuda_sync(c));

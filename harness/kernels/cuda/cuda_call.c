@@ -1,0 +1,38 @@
+/* cuda_call.c - a call's launch: which launcher takes which of its fields. */
+#include "harness/kernels/cuda/cuda.h"
+
+static cudaError_t launch_rowstat(cudaStream_t s, const struct cuda_call *c)
+{
+    struct choice_rule rule = {
+        .temperature = c->number, .seed = c->seed, .n_ids = c->n_ids, .mask_id = c->mask_id};
+    return cuda_launch_rowstat(s, (void *)c->array[2], (void *)c->array[1], c->t[0], c->array[0],
+                               &rule);
+}
+
+enum err cuda_launch(struct cuda *c, const struct cuda_call *call)
+{
+    const struct tensor *t = call->t;
+    const void *const *array = call->array;
+    cudaStream_t s = c->stream;
+    switch (call->kind) {
+    case CALL_COPY:
+        return cuda_check(cuda_launch_copy(s, t[0], t[1], array[0]), "copying rows");
+    case CALL_RMSNORM:
+        return cuda_check(cuda_launch_rmsnorm(s, t[0], t[1], t[2], call->number), "rmsnorm");
+    case CALL_ROPE:
+        return cuda_check(cuda_launch_rope(s, t[0], array[0], array[1]), "rope");
+    case CALL_KV_STORE:
+        return cuda_check(cuda_launch_kv_store(s, t[0], t[1], t[2], t[3], array[0]), "kv_store");
+    case CALL_ATTENTION:
+        return cuda_check(cuda_launch_attention(s, t[0], t[1], t[2], t[3], array[0]), "attention");
+    case CALL_SWIGLU:
+        return cuda_check(cuda_launch_swiglu(s, t[0], t[1]), "swiglu");
+    case CALL_ADD:
+        return cuda_check(cuda_launch_add(s, t[0], t[1]), "add");
+    case CALL_GEMM:
+        return cuda_gemm(c, t[0], t[1], t[2], call->number);
+    case CALL_ROWSTAT:
+        return cuda_check(launch_rowstat(s, call), "rowstat");
+    }
+    return err_set(ERR_INTERNAL, "cuda: a call of kind %d", (int)call->kind);
+}
