@@ -233,7 +233,8 @@ static void other_backends_have_none(void **state)
     kernels_close(k);
 }
 
-int main(void)
+/* An argument picks tests by name, "*" for any text. */
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(graphs_change_no_bit),
@@ -243,5 +244,6 @@ int main(void)
         cmocka_unit_test(other_backends_have_none),
     };
     if (cusim_absent()) return cusim_test_all();
+    if (argc > 1) cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
