@@ -39,9 +39,9 @@ static void close_cuda(struct toy *t)
     assert_int_equal(cusim_live_objects(), 0);
 }
 
-static void set_graph(struct toy *t, bool on)
+static void set_graph(struct toy *t, bool on, enum matmul_by matmul)
 {
-    struct kernels_mode mode = {.graph = on};
+    struct kernels_mode mode = {.graph = on, .matmul = matmul};
     OK(kernels_set_mode(t->k, &mode));
 }
 
@@ -78,7 +78,8 @@ static void assert_same_trail(const struct trail *a, const struct trail *b, size
         }
 }
 
-static void check_decoder(const char *decoder, struct decode_spec s, enum dtype dtype)
+static void check_decoder(const char *decoder, struct decode_spec s, enum dtype dtype,
+                          enum matmul_by matmul)
 {
     struct toy t;
     struct session *n;
@@ -90,9 +91,10 @@ static void check_decoder(const char *decoder, struct decode_spec s, enum dtype 
     OK(ops->check(&s, &t.config));
     OK(session_create(t.model, ops, &s, dtype, &n));
 
+    set_graph(&t, false, matmul);
     decode(&t, n, n_tokens, &plain);
     assert_int_equal(kernels_graphs(t.k).captured, 0);
-    set_graph(&t, true);
+    set_graph(&t, true, matmul);
     decode(&t, n, n_tokens, &first);
     struct kernels_graphs before = kernels_graphs(t.k);
     int64_t single = cusim_single_kernels();
@@ -116,22 +118,24 @@ static void graphs_change_no_bit(void **state)
 {
     (void)state;
     struct decode_spec s = {.batch = 2, .n_prompt = 5, .n_gen = 9};
-    check_decoder("ar", s, DTYPE_BF16);
+    check_decoder("ar", s, DTYPE_BF16, MATMUL_CUBLAS);
+    check_decoder("ar", s, DTYPE_BF16, MATMUL_OWN);
     s.temperature = 1;
-    check_decoder("ar", s, DTYPE_F32);
+    check_decoder("ar", s, DTYPE_F32, MATMUL_CUBLAS);
     s = (struct decode_spec){.batch = 2, .n_prompt = 5, .n_gen = 9, .draft_tokens = 3};
     s.acceptance = 0.5f;
-    check_decoder("ar-verify", s, DTYPE_BF16);
+    check_decoder("ar-verify", s, DTYPE_BF16, MATMUL_CUBLAS);
     s = (struct decode_spec){.batch = 1, .n_prompt = 5, .n_gen = 8, .steps = 4};
-    check_decoder("diffusion", s, DTYPE_BF16);
+    check_decoder("diffusion", s, DTYPE_BF16, MATMUL_CUBLAS);
     s.block_length = 4;
     s.steps = 3;
     s.cache = CACHE_DUAL;
-    check_decoder("diffusion", s, DTYPE_BF16);
+    check_decoder("diffusion", s, DTYPE_BF16, MATMUL_CUBLAS);
     s = (struct decode_spec){.batch = 3, .n_prompt = 6, .n_gen = 6, .block_length = 4, .steps = 2};
-    check_decoder("block", s, DTYPE_BF16);
+    check_decoder("block", s, DTYPE_BF16, MATMUL_CUBLAS);
+    check_decoder("block", s, DTYPE_BF16, MATMUL_OWN);
     s.batch_policy = BATCH_RAGGED;
-    check_decoder("block", s, DTYPE_BF16);
+    check_decoder("block", s, DTYPE_BF16, MATMUL_CUBLAS);
 }
 
 /* An AR decode step is one graph whatever the context: positions lie in device memory. */
@@ -146,7 +150,7 @@ static void one_graph_serves_every_context(void **state)
     OK(session_create(t.model, decoder_find("ar"), &s, DTYPE_BF16, &n));
     decode(&t, n, 23, &trail); /* buffers of the backend grow to their sizes */
     free(trail.tokens);
-    set_graph(&t, true);
+    set_graph(&t, true, MATMUL_CUBLAS);
     decode(&t, n, 23, &trail);
     assert_int_equal(kernels_graphs(t.k).captured, 2); /* prefill, decode */
     assert_int_equal(kernels_graphs(t.k).launched, 18);
@@ -171,7 +175,7 @@ static void two_decodes_settle_it(void **state)
     struct decode_spec s = {.batch = 1, .n_prompt = 3, .n_gen = 4, .seed = 5};
     static struct trail trail;
     open_cuda(&t, DTYPE_F32);
-    set_graph(&t, true);
+    set_graph(&t, true, MATMUL_CUBLAS);
     OK(session_create(t.model, decoder_find("ar"), &s, DTYPE_F32, &n));
     int64_t captured = 0;
     for (int i = 0; i < 3; i++) {
@@ -198,7 +202,7 @@ static void staged_arrays_are_read_before_they_change(void **state)
     void *table_data, *out_data;
     float host[2][8];
     open_cuda(&t, DTYPE_BF16);
-    set_graph(&t, true);
+    set_graph(&t, true, MATMUL_CUBLAS);
     OK(kernels_alloc(t.k, 4 * 8 * sizeof(float), &table_data));
     OK(kernels_alloc(t.k, sizeof host, &out_data));
     struct tensor table = tensor_2d(table_data, DTYPE_F32, ROLE_WEIGHT, 4, 8);

@@ -72,7 +72,8 @@ enum call_kind {
     CALL_ATTENTION,
     CALL_SWIGLU,
     CALL_ADD,
-    CALL_GEMM,
+    CALL_GEMM,   /* cuBLAS's          */
+    CALL_MATMUL, /* a kernel of our own */
     CALL_ROWSTAT
 };
 
@@ -103,6 +104,7 @@ struct cuda_graph {
 
 struct cuda {
     char name[256]; /* the card's */
+    int32_t n_sms;  /* its multiprocessors */
     cudaStream_t stream;
     struct kernels_mode mode;
     struct cuda_call *pending; /* owned: not launched yet, in order; mode.graph only */

@@ -62,6 +62,7 @@ static enum err open_device(struct cuda *c, int32_t device, struct backend_info 
     TRY(cuda_check(cudaSetDevice(device), "choosing the GPU"));
     TRY(cuda_check(cudaGetDeviceProperties(&p, device), "asking for the GPU's properties"));
     snprintf(c->name, sizeof c->name, "%s", p.name);
+    c->n_sms = p.multiProcessorCount;
     cudaError_t e = cuda_kernels_prepare();
     if (e != cudaSuccess)
         return err_set(ERR_UNSUPPORTED,
@@ -99,8 +100,6 @@ out:
 static enum err cuda_set_mode(void *state, const struct kernels_mode *mode)
 {
     struct cuda *c = state;
-    if (mode->matmul != MATMUL_CUBLAS)
-        return err_set(ERR_UNSUPPORTED, "cuda: this build has no matmul of its own, only cuBLAS");
     TRY(cuda_flush(c));
     c->mode = *mode;
     return ERR_NONE;

@@ -31,6 +31,8 @@ enum err cuda_launch(struct cuda *c, const struct cuda_call *call)
         return cuda_check(cuda_launch_add(s, t[0], t[1]), "add");
     case CALL_GEMM:
         return cuda_gemm(c, t[0], t[1], t[2], call->number);
+    case CALL_MATMUL:
+        return cuda_check(cuda_launch_matmul(s, t[0], t[1], t[2], t[3], c->n_sms), "matmul");
     case CALL_ROWSTAT:
         return cuda_check(launch_rowstat(s, call), "rowstat");
     }

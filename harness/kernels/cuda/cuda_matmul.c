@@ -35,6 +35,10 @@ enum err cuda_matmul(void *state, struct tensor y, struct tensor x, struct tenso
     struct tensor to = y;
     if (n == 0) return ERR_NONE;
     CHECK(x.dtype == DTYPE_BF16 && m <= INT32_MAX && n <= INT32_MAX && k <= INT32_MAX);
+    if (c->mode.matmul == MATMUL_OWN) {
+        struct cuda_call own = {.kind = CALL_MATMUL, .t = {y, x, w, bias}};
+        return cuda_do(c, &own);
+    }
     if (w.dtype == DTYPE_F32) {
         void *data;
         TRY(cuda_scratch(c, SCRATCH_X, (size_t)(n * k) * sizeof(float), &data));
