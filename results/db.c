@@ -56,6 +56,17 @@ static const char *const sql[STMT_COUNT] = {
                      "SELECT ?1, COALESCE(MAX(ceiling_no) + 1, 0), ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
                      "?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18 "
                      "FROM ceiling WHERE invocation_id = ?1",
+    [STMT_QUALITY] = "INSERT INTO quality (quality_id, invocation_id, cell_id, process_sha256, "
+                     "recorded_utc, samples, law, kl, kl_lo, kl_hi, reverse, reverse_lo, "
+                     "reverse_hi, tv, tv_lo, tv_hi, surprise, surprise_lo, surprise_hi, entropy, "
+                     "entropy_lo, entropy_hi) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+                     "?, ?, ?, ?, ?, ?, ?, ?)",
+    [STMT_QUALITY_FORWARD] = "INSERT INTO quality_forward (quality_id, phase, forwards, tokens) "
+                             "VALUES (?, ?, ?, ?)",
+    [STMT_NELBO] = "INSERT INTO nelbo (nelbo_id, invocation_id, cell_id, process_sha256, "
+                   "recorded_utc, estimator, schedule, sequences, draws, nelbo, nelbo_lo, "
+                   "nelbo_hi, excess, excess_lo, excess_hi) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+                   "?, ?, ?, ?, ?)",
     /* A plan of a real device is no run of it. */
     [STMT_FIND_RUN] = "SELECT r.run_id FROM run r JOIN device d ON d.device_id = r.device_id "
                       "JOIN invocation i ON i.invocation_id = r.invocation_id "

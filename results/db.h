@@ -22,6 +22,9 @@ enum stmt {
     STMT_FORWARD,
     STMT_FORWARD_OP,
     STMT_CEILING,
+    STMT_QUALITY,
+    STMT_QUALITY_FORWARD,
+    STMT_NELBO,
     STMT_FIND_RUN,
     STMT_BEGIN,
     STMT_COMMIT,
@@ -100,6 +103,9 @@ enum err db_end(struct store *s, enum err e) MUST_CHECK;
 
 /* Set the invocation_ fields to this invocation and its device. */
 enum err store_invocation_device(struct store *s, const char *invocation_id) MUST_CHECK;
+
+/* The cell's row, unless it is there already, and its key. */
+enum err store_add_cell(struct store *s, const struct cell *c, char id[CELL_KEY_SIZE]) MUST_CHECK;
 
 /* Identity of this program and of this machine. */
 void provenance_build_id(char out[SHA256_HEX_SIZE]);

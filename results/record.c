@@ -11,7 +11,7 @@ static const char *const forward_kind_name[] = {
     [FORWARD_PLAN] = "plan",
 };
 
-static enum err add_cell(struct store *s, const struct cell *cell, char id[CELL_KEY_SIZE])
+enum err store_add_cell(struct store *s, const struct cell *cell, char id[CELL_KEY_SIZE])
 {
     struct cell c = cell_normal(cell);
     const struct decode_spec *d = &c.spec;
@@ -175,7 +175,7 @@ static enum err add_all(struct store *s, const struct cell *c, const struct run_
     char cell_id[CELL_KEY_SIZE];
     bool tier_known[TIER_COUNT];
     int64_t run_no = 0;
-    TRY(add_cell(s, c, cell_id));
+    TRY(store_add_cell(s, c, cell_id));
     TRY(add_run(s, c, cell_id, run, &run_no));
     for (int t = 0; t < TIER_COUNT; t++) {
         tier_known[t] = run->price[t].known;

@@ -14,12 +14,36 @@
 #include "harness/base/strbuf.h"
 #include "results/db.h"
 
+/* What version 3 has anew. */
+#define TABLES_OF_QUALITY                                                                          \
+    "CREATE TABLE quality (quality_id TEXT NOT NULL PRIMARY KEY CHECK "                            \
+    "(length(quality_id) = 36), invocation_id TEXT NOT NULL REFERENCES invocation, "               \
+    "cell_id TEXT NOT NULL REFERENCES cell, process_sha256 TEXT NOT NULL CHECK "                   \
+    "(length(process_sha256) = 64), recorded_utc TEXT NOT NULL, samples INTEGER NOT "              \
+    "NULL CHECK (samples > 0), law TEXT CHECK (law IN ('exact', 'bound')), kl REAL, "              \
+    "kl_lo REAL, kl_hi REAL, reverse REAL, reverse_lo REAL, reverse_hi REAL, tv REAL, "            \
+    "tv_lo REAL, tv_hi REAL, surprise REAL NOT NULL, surprise_lo REAL, surprise_hi "               \
+    "REAL, entropy REAL NOT NULL, entropy_lo REAL, entropy_hi REAL, CHECK ((law IS "               \
+    "NULL) = (kl IS NULL))) STRICT; "                                                              \
+    "CREATE TABLE quality_forward (quality_id TEXT NOT NULL REFERENCES quality, phase "            \
+    "TEXT NOT NULL, forwards INTEGER NOT NULL CHECK (forwards > 0), tokens INTEGER "               \
+    "NOT NULL CHECK (tokens >= 0), PRIMARY KEY (quality_id, phase)) STRICT, WITHOUT "              \
+    "ROWID; "                                                                                      \
+    "CREATE TABLE nelbo (nelbo_id TEXT NOT NULL PRIMARY KEY CHECK (length(nelbo_id) = "            \
+    "36), invocation_id TEXT NOT NULL REFERENCES invocation, cell_id TEXT NOT NULL "               \
+    "REFERENCES cell, process_sha256 TEXT CHECK (length(process_sha256) = 64), "                   \
+    "recorded_utc TEXT NOT NULL, estimator TEXT NOT NULL CHECK (estimator IN "                     \
+    "('chain', 'time', 'count')), schedule TEXT, sequences INTEGER NOT NULL CHECK "                \
+    "(sequences > 0), draws INTEGER NOT NULL CHECK (draws > 0), nelbo REAL NOT NULL, "             \
+    "nelbo_lo REAL, nelbo_hi REAL, excess REAL, excess_lo REAL, excess_hi REAL, CHECK "            \
+    "((process_sha256 IS NULL) = (excess IS NULL))) STRICT"
+
 /* In order of `from`. */
 static const struct schema_step steps[] = {
     {1, "ALTER TABLE cell ADD COLUMN draft_tokens INTEGER CHECK (draft_tokens >= 0);"
         "ALTER TABLE cell ADD COLUMN acceptance REAL CHECK (acceptance BETWEEN 0 AND 1)"},
     {2, "ALTER TABLE cell ADD COLUMN refresh_forwards INTEGER CHECK (refresh_forwards > 0);"
-        "ALTER TABLE cell ADD COLUMN commit_policy TEXT"},
+        "ALTER TABLE cell ADD COLUMN commit_policy TEXT;" TABLES_OF_QUALITY},
 };
 enum { N_STEPS = sizeof steps / sizeof steps[0] };
 
@@ -53,8 +77,7 @@ static enum err judge(const struct identity *id, const char *path, bool read_onl
                        "%s was written by a newer regime (schema version %lld, this program knows "
                        "up to %d)",
                        path, (long long)id->user_version, SCHEMA_VERSION);
-    if (id->user_version < 1)
-        return err_set(ERR_DB, "%s has no valid schema version", path);
+    if (id->user_version < 1) return err_set(ERR_DB, "%s has no valid schema version", path);
     if (id->user_version < SCHEMA_VERSION && read_only)
         return err_set(ERR_DB,
                        "%s has schema version %lld; open it once for writing to bring it to %d",
@@ -83,8 +106,8 @@ static enum err drop_views(sqlite3 *db, const char *path)
 {
     struct strbuf sql = {0};
     sqlite3_stmt *st;
-    int rc = sqlite3_prepare_v2(db, "SELECT name FROM sqlite_schema WHERE type = 'view'", -1, &st,
-                                NULL);
+    int rc =
+        sqlite3_prepare_v2(db, "SELECT name FROM sqlite_schema WHERE type = 'view'", -1, &st, NULL);
     while (rc == SQLITE_OK || rc == SQLITE_ROW) {
         rc = sqlite3_step(st);
         if (rc == SQLITE_ROW)
@@ -120,7 +143,8 @@ static enum err create(sqlite3 *db, const char *path)
     clock_utc(now);
     TRY(db_exec(db, path, embed_find("results/schema.sql")));
     char *sql = sqlite3_mprintf("INSERT INTO meta (key, value) VALUES ('created_utc', %Q), "
-                                "('created_by', %Q)", now, build_info.git_sha);
+                                "('created_by', %Q)",
+                                now, build_info.git_sha);
     enum err e = sql ? db_exec(db, path, sql) : err_set(ERR_NOMEM, "%s: out of memory", path);
     sqlite3_free(sql);
     return e;
@@ -178,9 +202,9 @@ enum err schema_journal(sqlite3 *db, const char *path)
     struct statfs fs;
     bool network = statfs(path, &fs) == 0 && schema_is_network((long)fs.f_type);
     /* A busy database keeps the mode it has: it was chosen here, too. */
-    int rc = sqlite3_exec(db, network ? "PRAGMA journal_mode = TRUNCATE" :
-                                        "PRAGMA journal_mode = WAL",
-                          NULL, NULL, NULL);
+    int rc =
+        sqlite3_exec(db, network ? "PRAGMA journal_mode = TRUNCATE" : "PRAGMA journal_mode = WAL",
+                     NULL, NULL, NULL);
     if (rc != SQLITE_OK && (rc & 0xFF) != SQLITE_BUSY) return db_fail(db, path, "write to", rc);
     return db_exec(db, path, network ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
 }

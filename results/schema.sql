@@ -222,6 +222,50 @@ CREATE TABLE ceiling (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX ceiling_device ON ceiling (device_id, kind);
 
+-- ---- quality, where the truth is known; since version 3 -----------------------------------
+-- A decoding policy on a process whose every probability is known.  Nats per token, except tv:
+-- of whole generations.
+
+CREATE TABLE quality (
+    quality_id     TEXT NOT NULL PRIMARY KEY CHECK (length(quality_id) = 36),
+    invocation_id  TEXT NOT NULL REFERENCES invocation,
+    cell_id        TEXT NOT NULL REFERENCES cell, -- whose model is the process
+    process_sha256 TEXT NOT NULL CHECK (length(process_sha256) = 64),
+    recorded_utc   TEXT NOT NULL,
+    samples        INTEGER NOT NULL CHECK (samples > 0),
+    law            TEXT CHECK (law IN ('exact', 'bound')),
+    kl             REAL, kl_lo       REAL, kl_hi       REAL, -- NULL without a law, as the next two
+    reverse        REAL, reverse_lo  REAL, reverse_hi  REAL,
+    tv             REAL, tv_lo       REAL, tv_hi       REAL,
+    surprise       REAL NOT NULL, surprise_lo REAL, surprise_hi REAL,
+    entropy        REAL NOT NULL, entropy_lo  REAL, entropy_hi  REAL,
+    CHECK ((law IS NULL) = (kl IS NULL))
+) STRICT;
+
+CREATE TABLE quality_forward (
+    quality_id TEXT NOT NULL REFERENCES quality,
+    phase      TEXT NOT NULL,
+    forwards   INTEGER NOT NULL CHECK (forwards > 0),
+    tokens     INTEGER NOT NULL CHECK (tokens >= 0),
+    PRIMARY KEY (quality_id, phase)
+) STRICT, WITHOUT ROWID;
+
+-- Bounds on the likelihood of sequences, by an objective of training.
+CREATE TABLE nelbo (
+    nelbo_id       TEXT NOT NULL PRIMARY KEY CHECK (length(nelbo_id) = 36),
+    invocation_id  TEXT NOT NULL REFERENCES invocation,
+    cell_id        TEXT NOT NULL REFERENCES cell,
+    process_sha256 TEXT CHECK (length(process_sha256) = 64), -- NULL: the cell's model is a network
+    recorded_utc   TEXT NOT NULL,
+    estimator      TEXT NOT NULL CHECK (estimator IN ('chain', 'time', 'count')),
+    schedule       TEXT,
+    sequences      INTEGER NOT NULL CHECK (sequences > 0),
+    draws          INTEGER NOT NULL CHECK (draws > 0),
+    nelbo          REAL NOT NULL, nelbo_lo  REAL, nelbo_hi  REAL,
+    excess         REAL,          excess_lo REAL, excess_hi REAL,
+    CHECK ((process_sha256 IS NULL) = (excess IS NULL))
+) STRICT;
+
 -- For n sorted samples of any continuous distribution the median lies between order
 -- statistics lo and n + 1 - lo with at least 95 % confidence; lo is the largest such rank:
 -- P(Binomial(n, 1/2) < lo) <= 0.025.  Below n = 6 there is none.  The recursion carries
@@ -656,3 +700,62 @@ LEFT JOIN v_break_even e ON e.run_id = p.run_id
 LEFT JOIN arm pa ON pa.run_id = p.run_id
 LEFT JOIN arm ba ON ba.run_id = p.baseline_run_id
 LEFT JOIN v_round_ratio q ON q.run_id = p.run_id;
+
+-- ---- quality ------------------------------------------------------------------------------
+
+-- Each policy on each process, with the tokens it commits per forward after prefill.
+CREATE VIEW v_quality AS
+SELECT q.quality_id, c.model AS process, c.decoder, c.batch_seqs, c.batch_policy, c.prompt_tokens,
+       c.gen_tokens, c.block_tokens, c.denoise_steps, c.strategy, c.draft_tokens,
+       c.acceptance, c.temperature, c.head, c.seed,
+       (SELECT SUM(f.tokens) * 1.0 / SUM(f.forwards) FROM quality_forward f
+        WHERE f.quality_id = q.quality_id AND f.phase <> 'prefill') AS tokens_per_forward,
+       q.law, q.kl, q.kl_lo, q.kl_hi, q.reverse, q.reverse_lo, q.reverse_hi, q.tv, q.tv_lo,
+       q.tv_hi, q.surprise, q.surprise_lo, q.surprise_hi, q.entropy, q.entropy_lo, q.entropy_hi,
+       q.samples, q.process_sha256, q.recorded_utc, q.invocation_id, q.cell_id
+FROM quality q
+JOIN cell c ON c.cell_id = q.cell_id;
+
+-- Time of one forward of a phase: the pinned median where there is one, else the mean over whole
+-- decodes; or as predicted.
+CREATE VIEW v_forward_time AS
+SELECT p.run_id, p.phase,
+       iif(p.evidence = 'analytic', p.predicted_ns / p.forwards,
+           COALESCE(s.median_ns, p.time_ns * 1.0 / p.forwards)) AS ns,
+       iif(p.evidence = 'analytic', NULL, s.ci_lo_ns) AS lo_ns,
+       iif(p.evidence = 'analytic', NULL, s.ci_hi_ns) AS hi_ns,
+       p.evidence
+FROM v_phase p
+LEFT JOIN v_step s ON s.run_id = p.run_id AND s.phase = p.phase AND p.evidence = 'timing';
+
+-- A policy's quality on a process beside the speed it would have on a device and model: its own
+-- forwards after prefill, each at the time that such a forward took in a run of the same decoder,
+-- batch, block and drafts.  One row per policy and such run, of either evidence; never mixed.
+CREATE VIEW v_speed_at_quality AS
+SELECT q.quality_id, r.run_id, q.process, r.device, r.device_kind, r.model, r.layers, r.dtype,
+       r.kv_dtype, r.threads, q.decoder, q.strategy, q.block_tokens, q.denoise_steps,
+       q.draft_tokens, q.acceptance, q.batch_seqs, q.gen_tokens AS process_tokens,
+       r.prompt_tokens, r.gen_tokens, q.tokens_per_forward, q.law, q.kl, q.kl_lo, q.kl_hi,
+       q.reverse, q.tv, q.surprise, q.entropy,
+       SUM(f.tokens) * 1e9 / SUM(f.forwards * t.ns) AS tokens_per_s,
+       iif(COUNT(t.hi_ns) = COUNT(*), SUM(f.tokens) * 1e9 / SUM(f.forwards * t.hi_ns), NULL)
+           AS tokens_per_s_lo,
+       iif(COUNT(t.lo_ns) = COUNT(*), SUM(f.tokens) * 1e9 / SUM(f.forwards * t.lo_ns), NULL)
+           AS tokens_per_s_hi,
+       MAX(t.evidence) AS evidence, r.recorded_utc
+FROM v_quality q
+JOIN v_run r ON r.status = 'ok' AND r.decoder = q.decoder AND r.batch_seqs = q.batch_seqs
+            AND r.block_tokens IS iif(q.decoder = 'diffusion', r.block_tokens, q.block_tokens)
+            AND r.draft_tokens IS q.draft_tokens AND r.cache IS NULL
+JOIN quality_forward f ON f.quality_id = q.quality_id AND f.phase <> 'prefill'
+LEFT JOIN v_forward_time t ON t.run_id = r.run_id AND t.phase = f.phase
+GROUP BY q.quality_id, r.run_id
+HAVING COUNT(t.ns) = COUNT(*);
+
+CREATE VIEW v_nelbo AS
+SELECT n.nelbo_id, c.model, c.decoder, c.block_tokens, c.gen_tokens AS sequence_tokens,
+       n.estimator, n.schedule, n.sequences, n.draws, n.nelbo, n.nelbo_lo, n.nelbo_hi, n.excess,
+       n.excess_lo, n.excess_hi, c.seed, n.process_sha256, n.recorded_utc, n.invocation_id,
+       n.cell_id
+FROM nelbo n
+JOIN cell c ON c.cell_id = n.cell_id;

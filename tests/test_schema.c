@@ -68,6 +68,7 @@ static void version_1_gains_drafts(void **state)
     sqlite3_finalize(st);
     sqlite3_close(db);
     run_sql(path, views);
+    run_sql(path, "DROP TABLE quality_forward; DROP TABLE quality; DROP TABLE nelbo");
     run_sql(path, "ALTER TABLE cell DROP COLUMN draft_tokens;"
                   "ALTER TABLE cell DROP COLUMN refresh_forwards;"
                   "ALTER TABLE cell DROP COLUMN commit_policy;"

@@ -1,6 +1,7 @@
 /* flags.c - the table of options that do not describe a cell. */
 #include "harness/app/flags.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,10 @@ static const struct flag table[] = {
      "the smallest sweep that still shows every part"},
     {"out", 0, FLAG_TEXT, OPTION(out), "DIR", " quickstart plot export ",
      "folder to write into (default figures, export)"},
+    {"process", 0, FLAG_TEXT, OPTION(process), "NAME", " quality nelbo ",
+     "the process to decode (regime list processes), or a file of one; default hmm-8x4"},
+    {"samples", 0, FLAG_COUNT, OPTION(samples), "N", " quality nelbo ",
+     "sequences to draw (default 2000)"},
     {"tolerance", 0, FLAG_PERCENT, OPTION(tolerance), "PERCENT", " compare ",
      "how much a time may change and count as the same (default 5%)"},
     {"allow-mixed", 0, FLAG_SWITCH, OPTION(allow_mixed), NULL, " compare ",
@@ -99,6 +104,17 @@ static enum err set_percent(const struct flag *f, double *out, const char *value
     return ERR_NONE;
 }
 
+static enum err set_count(const struct flag *f, int64_t *out, const char *value)
+{
+    char *end;
+    double x = strtod(value, &end);
+    if (end == value || *end || !(x >= 1 && x <= 1e9) || x != floor(x))
+        return err_set(ERR_USAGE, "--%s: expected a whole number from 1 to 1e9, not \"%.40s\"",
+                       f->name, value);
+    *out = (int64_t)x;
+    return ERR_NONE;
+}
+
 enum err flag_set(const struct flag *f, struct options *o, const char *value)
 {
     void *field = (char *)o + f->offset;
@@ -122,6 +138,8 @@ enum err flag_set(const struct flag *f, struct options *o, const char *value)
                            value);
         *(bool *)field = true;
         break;
+    case FLAG_COUNT:
+        return set_count(f, field, value);
     case FLAG_PERCENT:
         return set_percent(f, field, value);
     }

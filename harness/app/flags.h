@@ -10,7 +10,8 @@ enum flag_kind {
     FLAG_OUTPUT, /* enum output                       */
     FLAG_JSON,   /* enum output, takes no value       */
     FLAG_WORD,   /* bool: its value must be this word */
-    FLAG_PERCENT /* double: "5%" is 0.05              */
+    FLAG_PERCENT, /* double: "5%" is 0.05              */
+    FLAG_COUNT   /* int64_t from 1 to 10^9            */
 };
 
 struct flag {

@@ -9,6 +9,7 @@
 #include "harness/app/verbs.h"
 #include "harness/base/cpuinfo.h"
 #include "harness/base/suggest.h"
+#include "harness/decode/process.h"
 #include "plots/plot.h"
 #include "results/store.h"
 #include "roofline/device.h"
@@ -98,6 +99,22 @@ static enum err list_decoders(struct table *t)
     for (int32_t i = 0; (d = decoder_at(i)); i++) {
         table_text(t, d->name);
         table_text(t, d->help);
+    }
+    return ERR_NONE;
+}
+
+static enum err list_processes(struct table *t)
+{
+    static const char *const columns[] = {"process", "states", "symbols", "help", NULL};
+    const struct process_preset *preset;
+    struct process p;
+    table_open(t, "processes", columns);
+    for (int32_t i = 0; (preset = process_preset_at(i)); i++) {
+        TRY(process_preset(preset->name, &p));
+        table_text(t, preset->name);
+        table_int(t, p.n_states);
+        table_int(t, p.n_symbols);
+        table_text(t, preset->help);
     }
     return ERR_NONE;
 }
@@ -220,6 +237,7 @@ static const struct {
     {"devices", list_devices, "what cells can run on or be predicted for"},
     {"models", list_models, "shapes of transformers"},
     {"decoders", list_decoders, "policies that decide what each forward computes"},
+    {"processes", list_processes, "sources of tokens whose every probability is known"},
     {"axes", list_axes, "what describes a cell: flags and keys of sweep files"},
     {"sweeps", list_sweeps, "built-in sweep files"},
     {"figures", list_figures, "what regime plot can draw"},

@@ -26,6 +26,8 @@ struct options {
     bool reuse_any;  /* --reuse any: a run of another build counts as done       */
     bool allow_mixed;
     double tolerance; /* a time ratio this near to 1 is no change                   */
+    const char *process; /* --process: a preset's name or a file                    */
+    int64_t samples;     /* --samples: sequences to draw                            */
     const char *out; /* folder for what a verb writes; NULL: its own default     */
 
     /* the cells: of the flags, or of a sweep file with flags put over it */

@@ -13,6 +13,8 @@ static const struct verb table[] = {
      "Run the cells of a sweep that have no finished run yet"},
     {"plot", verb_plot, TAKES_ARGS, NULL, "FIGURE|all",
      "Draw figures of what the database holds, each with its data, script and caption"},
+    {"quality", verb_quality, TAKES_AXES | TAKES_SWEEP | TAKES_AXES_ALONE, NULL, "[SWEEP]",
+     "Decode on a process whose probabilities are known: what each policy costs in quality"},
     {"ceilings", verb_ceilings, 0, NULL, "",
      "Measure this machine's roofs: bandwidth by working set, peaks, cost of the team"},
     {"report", verb_report, TAKES_ARGS, NULL, "[VIEW]",

@@ -41,6 +41,7 @@ enum err verb_quickstart(const struct options *o);
 enum err verb_plot(const struct options *o);
 enum err verb_claims(const struct options *o);
 enum err verb_report(const struct options *o);
+enum err verb_quality(const struct options *o);
 enum err verb_status(const struct options *o);
 enum err verb_compare(const struct options *o);
 enum err verb_merge(const struct options *o);

@@ -81,6 +81,37 @@ const double *exact_probability(const struct exact_cache *c, int64_t i)
     return c->probability + (size_t)i * c->process->n_symbols;
 }
 
+static float rounded(double x)
+{
+    return (float)(rint(x * 0x1p20) * 0x1p-20);
+}
+
+struct row_stat exact_stat_of(const double *p, int32_t n, int32_t id)
+{
+    double first = 0, second = 0, entropy = 0;
+    for (int32_t x = 0; x < n; x++) {
+        if (p[x] > first) {
+            second = first;
+            first = p[x];
+        } else if (p[x] > second) {
+            second = p[x];
+        }
+        if (p[x] > 0) entropy -= p[x] * log(p[x]);
+    }
+    return (struct row_stat){
+        .id = id,
+        .confidence = rounded(p[id]),
+        .p_first = rounded(first),
+        .p_second = rounded(second),
+        .entropy_nats = rounded(entropy),
+    };
+}
+
+struct row_stat exact_stat(const struct exact_cache *c, int64_t i, int32_t id)
+{
+    return exact_stat_of(exact_probability(c, i), c->process->n_symbols, id);
+}
+
 /* The span's tokens into the cache, under the conditions of model_forward. */
 static int32_t *write_tokens(struct exact_cache *c, const struct pass_seq *s)
 {

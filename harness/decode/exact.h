@@ -29,6 +29,13 @@ enum err exact_forward(struct exact_cache *c, const struct pass *p, const struct
 /* The same distributions in double precision: [n_symbols] of logit row i of the last forward. */
 const double *exact_probability(const struct exact_cache *c, int64_t i);
 
+/* What one read of logit row i says of the choice of id: from the double-precision
+ * distribution, rounded to a multiple of 2^-20, so that strategies find equal what is equal
+ * however it was summed up. */
+struct row_stat exact_stat(const struct exact_cache *c, int64_t i, int32_t id);
+/* The same of any distribution p[n]. */
+struct row_stat exact_stat_of(const double *p, int32_t n, int32_t id);
+
 struct exact_session;
 
 /* The process and the kernels outlive it; the temperature must be above 0 where

@@ -121,13 +121,13 @@ void exact_session_force(struct exact_session *s, const int32_t *tokens)
     s->forced = tokens;
 }
 
-static void force(struct exact_session *s, int64_t n)
+/* The row's choice, unless a token is forced on its position, and what else it says. */
+static void finish_stats(struct exact_session *s, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
-        int32_t id = token_at(s, s->forced, &s->keys[i]);
-        if (id < 0 || id >= s->config.n_ids) continue;
-        s->stats[i].id = id;
-        s->stats[i].confidence = (float)exact_probability(s->cache, i)[id];
+        int32_t id = s->forced ? token_at(s, s->forced, &s->keys[i]) : -1;
+        if (id < 0 || id >= s->config.n_ids) id = s->stats[i].id;
+        s->stats[i] = exact_stat(s->cache, i, id);
     }
 }
 
@@ -153,7 +153,7 @@ enum err exact_session_step(struct exact_session *s, struct step_work *work)
     TRY(exact_forward(s->cache, &p, s->keys, &logits));
     if (logits.n_dim) TRY(kn_rowstat(s->k, s->stats, logits, s->keys, &rule));
     int64_t n = work->logit_rows;
-    if (s->forced) force(s, n);
+    finish_stats(s, n);
     for (int64_t i = 0; i < n; i++)
         s->was_masked[i] = token_at(s, exact_session_tokens(s), &s->keys[i]) == s->config.mask_id;
     s->ops->accept(s->decoder, &p, s->stats, work);

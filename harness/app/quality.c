@@ -1,0 +1,192 @@
+/* quality.c - decode, and compare the probabilities of what came out. */
+#include "harness/app/quality.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/app/decoders.h"
+#include "harness/base/hash.h"
+#include "harness/base/rng.h"
+
+enum { PROMPT_MAX = 1024, GEN_MAX = 4096 };
+
+struct measuring {
+    struct kernels *k;
+    const struct process *process;
+    const struct decoder_ops *ops;
+    struct decode_spec spec; /* of one batch: its seed and prompts change    */
+    int32_t length;
+    struct process_view view;
+    int32_t *truth;   /* owned [batch, length]: sequences of the process     */
+    int32_t *prompts; /* owned [batch, n_prompt]: how they begin             */
+    struct mean kl, reverse, tv, surprise, entropy; /* of whole generations  */
+    struct quality_row *out;
+};
+
+void process_sha256(const struct process *p, char out[65])
+{
+    struct strbuf text = {0};
+    strbuf_addf(&text, "%d %d\n", p->n_states, p->n_symbols);
+    for (int32_t s = 0; s < p->n_states; s++) {
+        strbuf_addf(&text, "%.17g", p->initial[s]);
+        for (int32_t t = 0; t < p->n_states; t++) strbuf_addf(&text, " %.17g", p->transition[s][t]);
+        for (int32_t x = 0; x < p->n_symbols; x++) strbuf_addf(&text, " %.17g", p->emission[s][x]);
+        strbuf_add_char(&text, '\n');
+    }
+    sha256_hex(strbuf_text(&text), text.len, out);
+    strbuf_free(&text);
+}
+
+/* What is known of the probability of a generation.  Where positions are revealed in sets drawn
+ * at random, the probability given the sets: a bound, unless each set is one position or all. */
+static const char *law_of(const struct cell *c)
+{
+    const struct decode_spec *s = &c->spec;
+    int32_t block = s->block_length ? s->block_length : s->n_gen;
+    if (!cell_denoises(c) || s->steps == 1 || s->steps >= block) return "exact";
+    return s->strategy == STRATEGY_RANDOM ? "bound" : "exact";
+}
+
+enum err quality_check(const struct process *p, const struct cell *c)
+{
+    struct model_config config = exact_config(p);
+    const struct decoder_ops *ops = decoder_find(c->decoder);
+    if (!(c->spec.temperature > 0))
+        return err_set(ERR_USAGE,
+                       "temperature 0 produces one sequence for each prompt, which is no "
+                       "distribution to compare; want above 0");
+    if (c->spec.cache != CACHE_NONE)
+        return err_set(ERR_USAGE,
+                       "cache %s: a process has no stale keys and values, so what an "
+                       "approximate cache costs cannot be seen on it",
+                       cache_policy_name(c->spec.cache));
+    if (c->spec.n_prompt > PROMPT_MAX || c->spec.n_gen > GEN_MAX)
+        return err_set(ERR_USAGE, "n-prompt %d, n-gen %d: want at most %d and %d on a process",
+                       c->spec.n_prompt, c->spec.n_gen, PROMPT_MAX, GEN_MAX);
+    return ops->check(&c->spec, &config);
+}
+
+static double log_generation(struct measuring *m, const int32_t *tokens)
+{
+    double all = process_log_seen(&m->view, tokens, m->length);
+    return all - process_log_seen(&m->view, tokens, m->spec.n_prompt);
+}
+
+/* log (q / p); equal up to the rounding of some hundred additions is equal. */
+static double log_ratio(double q, double p)
+{
+    return fabs(q - p) < 1e-10 ? 0 : q - p;
+}
+
+static void draw_truth(struct measuring *m)
+{
+    for (int32_t b = 0; b < m->spec.batch; b++) {
+        int32_t *row = m->truth + (size_t)b * m->length;
+        process_sample(&m->view, m->spec.seed, (uint32_t)b, 0, row, m->length);
+        memcpy(m->prompts + (size_t)b * m->spec.n_prompt, row,
+               (size_t)m->spec.n_prompt * sizeof *row);
+    }
+}
+
+static enum err open_session(struct measuring *m, struct exact_session **out)
+{
+    return exact_session_create(m->k, m->process, m->ops, &m->spec, out);
+}
+
+/* What the policy makes of the prompts. */
+static enum err produce(struct measuring *m)
+{
+    struct exact_session *n;
+    struct step_work w;
+    enum err e = ERR_NONE;
+    TRY(open_session(m, &n));
+    while (e == ERR_NONE && !exact_session_done(n)) {
+        e = exact_session_step(n, &w);
+        m->out->forwards[w.phase]++;
+        m->out->tokens[w.phase] += w.tokens_committed;
+    }
+    for (int32_t b = 0; e == ERR_NONE && b < m->spec.batch; b++) {
+        double p = log_generation(m, exact_session_tokens(n) + (size_t)b * m->length);
+        double ratio = log_ratio(exact_log_drawn(n, b), p);
+        mean_add(&m->surprise, -p);
+        mean_add(&m->kl, ratio);
+        /* |q - p| / 2 summed is the sum over q > p of q (1 - p / q). */
+        mean_add(&m->tv, ratio > 0 ? -expm1(-ratio) : 0);
+    }
+    exact_session_free(n);
+    return e;
+}
+
+/* How probable the policy makes true sequences: with their tokens forced on it. */
+static enum err replay_truth(struct measuring *m)
+{
+    struct exact_session *n;
+    struct step_work w;
+    enum err e = ERR_NONE;
+    for (int32_t b = 0; b < m->spec.batch; b++)
+        mean_add(&m->entropy, -log_generation(m, m->truth + (size_t)b * m->length));
+    if (m->ops->drafts_from) { /* what it commits is what that one does */
+        m->reverse.n += m->spec.batch;
+        return ERR_NONE;
+    }
+    TRY(open_session(m, &n));
+    exact_session_force(n, m->truth);
+    while (e == ERR_NONE && !exact_session_done(n)) e = exact_session_step(n, &w);
+    for (int32_t b = 0; e == ERR_NONE && b < m->spec.batch; b++)
+        mean_add(&m->reverse, log_ratio(log_generation(m, m->truth + (size_t)b * m->length),
+                                        exact_log_drawn(n, b)));
+    exact_session_free(n);
+    return e;
+}
+
+static void summarize(const struct measuring *m, const struct cell *c)
+{
+    struct quality_row *q = m->out;
+    double scale = m->spec.n_gen;
+    struct estimate unknown = {NAN, NAN, NAN};
+    q->samples = m->surprise.n;
+    q->law = law_of(c);
+    q->kl = q->law ? mean_estimate(&m->kl, scale) : unknown;
+    q->reverse = q->law ? mean_estimate(&m->reverse, scale) : unknown;
+    q->tv = q->law ? mean_estimate(&m->tv, 1) : unknown;
+    q->surprise = mean_estimate(&m->surprise, scale);
+    q->entropy = mean_estimate(&m->entropy, scale);
+}
+
+static void free_all(struct measuring *m)
+{
+    process_view_free(&m->view);
+    free(m->truth);
+    free(m->prompts);
+}
+
+enum err quality_measure(struct kernels *k, const struct process *p, const struct cell *c,
+                         int64_t n_samples, struct quality_row *out)
+{
+    enum err e = ERR_NONE;
+    size_t batch = (size_t)c->spec.batch;
+    struct measuring m = {.k = k,
+                          .process = p,
+                          .ops = decoder_find(c->decoder),
+                          .spec = c->spec,
+                          .length = c->spec.n_prompt + c->spec.n_gen,
+                          .out = out};
+    *out = (struct quality_row){0};
+    TRY(quality_check(p, c));
+    m.truth = calloc(batch * (size_t)m.length, sizeof *m.truth);
+    m.prompts = calloc(batch * (size_t)c->spec.n_prompt + 1, sizeof *m.prompts);
+    m.spec.prompts = m.prompts;
+    if (!m.truth || !m.prompts)
+        TRY_OUT(err_set(ERR_NOMEM, "quality of %d sequences: out of memory", c->spec.batch));
+    TRY_OUT(process_view_create(&m.view, p, m.length));
+    for (uint64_t round = 0; m.surprise.n < n_samples; round++) {
+        m.spec.seed = mix64(c->spec.seed + round * 0x9e3779b97f4a7c15u);
+        draw_truth(&m);
+        TRY_OUT(produce(&m));
+        TRY_OUT(replay_truth(&m));
+    }
+    summarize(&m, c);
+out:
+    free_all(&m);
+    return e;
+}

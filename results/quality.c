@@ -1,0 +1,60 @@
+/* quality.c - write what was found out about quality. */
+#include "results/quality.h"
+
+#include "harness/base/clock.h"
+#include "results/db.h"
+
+static void arg_known(struct args *a, double v)
+{
+    if (isnan(v))
+        arg_null(a);
+    else
+        arg_real(a, v);
+}
+
+static void arg_estimate(struct args *a, struct estimate e)
+{
+    arg_known(a, e.value);
+    arg_known(a, e.lo);
+    arg_known(a, e.hi);
+}
+
+static enum err add_all(struct store *s, const struct cell *c, const struct quality_row *q)
+{
+    char cell_id[CELL_KEY_SIZE], id[UUID_SIZE], now[CLOCK_UTC_SIZE];
+    TRY(store_add_cell(s, c, cell_id));
+    TRY(uuid_make(id));
+    clock_utc(now);
+    struct args a = args_of(s, STMT_QUALITY);
+    arg_text(&a, id);
+    arg_text(&a, s->invocation_id);
+    arg_text(&a, cell_id);
+    arg_text(&a, q->process_sha256);
+    arg_text(&a, now);
+    arg_int(&a, q->samples);
+    arg_text(&a, q->law);
+    arg_estimate(&a, q->kl);
+    arg_estimate(&a, q->reverse);
+    arg_estimate(&a, q->tv);
+    arg_estimate(&a, q->surprise);
+    arg_estimate(&a, q->entropy);
+    TRY(db_run(s, &a));
+    for (int p = 0; p < PHASE_COUNT; p++) {
+        if (q->forwards[p] == 0) continue;
+        a = args_of(s, STMT_QUALITY_FORWARD);
+        arg_text(&a, id);
+        arg_text(&a, phase_name((enum phase)p));
+        arg_int(&a, q->forwards[p]);
+        arg_int(&a, q->tokens[p]);
+        TRY(db_run(s, &a));
+    }
+    return ERR_NONE;
+}
+
+enum err store_add_quality(struct store *s, const char *invocation_id, const struct cell *c,
+                           const struct quality_row *q)
+{
+    TRY(store_invocation_device(s, invocation_id));
+    TRY(db_begin(s));
+    return db_end(s, add_all(s, c, q));
+}

@@ -1,0 +1,24 @@
+/* quality.h - what a decoding policy costs in quality where the truth is known, and what a bound
+ * on the likelihood comes to. */
+#ifndef RESULTS_QUALITY_H
+#define RESULTS_QUALITY_H
+
+#include "harness/base/mean.h"
+#include "results/store.h"
+
+/* One policy on one process; the cell's model is the process's name. */
+struct quality_row {
+    const char *process_sha256; /* of the process's numbers                                   */
+    int64_t samples;            /* sequences produced, and as many true ones                  */
+    const char *law;            /* "exact", "bound"; NULL: kl, reverse and tv are not known    */
+    struct estimate kl;         /* KL(produced || true), nats per token                       */
+    struct estimate reverse;    /* KL(true || produced), nats per token                       */
+    struct estimate tv;         /* total variation between whole generations                  */
+    struct estimate surprise;   /* -log p(produced), nats per token                           */
+    struct estimate entropy;    /* -log p(true), nats per token                               */
+    int64_t forwards[PHASE_COUNT], tokens[PHASE_COUNT]; /* of all batches                     */
+};
+enum err store_add_quality(struct store *s, const char *invocation_id, const struct cell *c,
+                           const struct quality_row *q) MUST_CHECK;
+
+#endif
