@@ -46,6 +46,11 @@ static enum err verify_check(const struct decode_spec *s, const struct model_con
     return ERR_NONE;
 }
 
+static bool verify_differs(const struct decode_spec *s)
+{
+    return true;
+}
+
 static struct kv_cache_size verify_size(const struct decode_spec *s, const struct model_config *c)
 {
     int32_t verified = s->draft_tokens + 1;
@@ -208,7 +213,7 @@ static const int32_t *verify_tokens(const struct decoder *d)
 const struct decoder_ops decoder_ar_verify = {
     .name = "ar-verify",
     .help = "causal prefill, then k drafted tokens verified per forward with a stated acceptance",
-    .sequences_differ = true,
+    .sequences_differ = verify_differs,
     .drafts_from = &decoder_ar,
     .check = verify_check,
     .size = verify_size,

@@ -34,7 +34,6 @@ static enum err block_check(const struct decode_spec *s, const struct model_conf
     TRY(spec_check(s, c));
     if (s->block_length < 1)
         return err_set(ERR_USAGE, "block: block-length %d: want 1 or more", s->block_length);
-    if (s->steps < 1) return err_set(ERR_USAGE, "block: steps %d: want 1 or more", s->steps);
     if ((s->n_prompt + s->n_gen) % s->block_length)
         return err_set(ERR_USAGE,
                        "block: n-prompt %d + n-gen %d is not a multiple of block-length %d",
@@ -46,7 +45,7 @@ static enum err block_check(const struct decode_spec *s, const struct model_conf
         return err_set(ERR_USAGE, "block: a shifted head takes a block's first token from the "
                                   "commit before it, so that commit cannot wait for the block's "
                                   "first forward; want commit separate");
-    return ERR_NONE;
+    return strategy_check(s);
 }
 
 /* Prompt positions in complete blocks. */
@@ -225,6 +224,7 @@ static const int32_t *block_tokens(const struct decoder *base)
 const struct decoder_ops decoder_block = {
     .name = "block",
     .help = "block diffusion: block-causal, exact KV cache, a commit forward per block",
+    .sequences_differ = denoise_sequences_differ,
     .check = block_check,
     .size = block_size,
     .create = block_create,

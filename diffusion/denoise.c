@@ -20,8 +20,9 @@ enum err denoise_init(struct denoise *d, const struct decode_spec *s, const stru
     d->logit_of = calloc(batch * length, sizeof *d->logit_of);
     d->scattered = calloc(batch * length, sizeof *d->scattered);
     d->ids = calloc(batch * length, sizeof *d->ids);
+    d->stat = calloc(length, sizeof *d->stat);
     if (!d->unmask || !d->seq || !d->logit_row || !d->logit_pos || !d->logit_of || !d->scattered ||
-        !d->ids)
+        !d->ids || !d->stat)
         TRY_OUT(err_set(ERR_NOMEM, "denoise: %d sequences: out of memory", s->batch));
     for (size_t b = 0; b < batch; b++) TRY_OUT(unmask_create(&d->unmask[b], d->length));
     TRY_OUT(canvas_create(s, c, &d->tokens));
@@ -41,6 +42,7 @@ void denoise_free(struct denoise *d)
     free(d->logit_of);
     free(d->scattered);
     free(d->ids);
+    free(d->stat);
     free(d->tokens);
 }
 
@@ -75,10 +77,8 @@ static int32_t wanted(const struct denoise *d, int32_t b, const struct denoise_r
     const struct unmask *u = &d->unmask[b];
     int32_t n = 0, pos0 = r->pos0 + r->n_clean;
     if (d->spec.logits == LOGITS_MASKED) {
-        const int32_t *tokens = denoise_row(d, b);
-        for (int32_t p = u->begin; p < u->end; p++)
-            if (tokens[p] == d->config->mask_id) pos[n++] = p;
-        return n;
+        memcpy(pos, u->open, (size_t)u->n_open * sizeof *pos);
+        return u->n_open;
     }
     int32_t first = d->spec.n_prompt > pos0 ? d->spec.n_prompt : pos0;
     /* The row before the first computed one is not there to ask. */
@@ -150,22 +150,41 @@ void denoise_keys(const struct denoise *d, const struct pass *p, struct row_key 
     }
 }
 
+/* Tokens that this forward made final.  Where positions may be masked again, none is before the
+ * block is done. */
+static void count_final(const struct denoise *d, const struct unmask *u, struct step_work *work)
+{
+    const int32_t *pos = u->revealed;
+    int32_t n = u->n_revealed;
+    if (u->strategy->revises) {
+        pos = u->mask;
+        n = unmask_done(u) ? u->n_masks : 0;
+    }
+    for (int32_t i = 0; i < n; i++)
+        work->flop_useful += token_useful_flop(d->config, pos[i]);
+    work->tokens_committed += n;
+}
+
 void denoise_accept(struct denoise *d, const struct pass *p, const struct row_stat *stats,
                     struct step_work *work)
 {
     for (int32_t i = 0; i < p->n_seqs; i++) {
         int32_t b = p->seq[i].span.slot, n = p->seq[i].n_logits;
-        const int32_t *pos = d->logit_pos + (size_t)b * d->length, *reveal;
+        const int32_t *pos = d->logit_pos + (size_t)b * d->length;
         const int32_t *logit_of = d->logit_of + (size_t)b * d->length;
-        int32_t n_reveal = unmask_next(&d->unmask[b], &reveal);
-        for (int32_t j = 0; j < n_reveal; j++) {
-            int32_t at = logit_of[reveal[j]];
-            CHECK(at < n && pos[at] == reveal[j]);
-            denoise_row(d, b)[reveal[j]] = stats[at].id;
-            work->flop_useful += token_useful_flop(d->config, reveal[j]);
+        struct unmask *u = &d->unmask[b];
+        for (int32_t o = 0; o < u->n_open; o++) {
+            int32_t at = logit_of[u->open[o]];
+            CHECK(at < n && pos[at] == u->open[o]);
+            d->stat[o] = stats[at];
         }
-        work->tokens_committed += n_reveal;
-        unmask_advance(&d->unmask[b]);
+        unmask_accept(u, d->stat, denoise_row(d, b), d->config->mask_id);
+        count_final(d, u, work);
         stats += n;
     }
+}
+
+bool denoise_sequences_differ(const struct decode_spec *s)
+{
+    return s->batch_policy != BATCH_LOCKSTEP || strategy_of(s->strategy)->differs;
 }

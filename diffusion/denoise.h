@@ -19,7 +19,11 @@ struct denoise {
                                           position, where one was wanted                   */
     int32_t *scattered, *ids;          /* owned [batch, length]: positions of rows that are not
                                           side by side, and their tokens                   */
+    struct row_stat *stat;             /* owned [length]: of one sequence's masked positions */
 };
+
+/* For the ops of a decoder that denoises. */
+bool denoise_sequences_differ(const struct decode_spec *s);
 
 enum err denoise_init(struct denoise *d, const struct decode_spec *s,
                       const struct model_config *c) MUST_CHECK;

@@ -35,7 +35,6 @@ struct diffusion {
 static enum err diffusion_check(const struct decode_spec *s, const struct model_config *c)
 {
     TRY(spec_check(s, c));
-    if (s->steps < 1) return err_set(ERR_USAGE, "diffusion: steps %d: want 1 or more", s->steps);
     if (s->block_length < 0 || (s->block_length && s->n_gen % s->block_length))
         return err_set(ERR_USAGE, "diffusion: n-gen %d is not a multiple of block-length %d",
                        s->n_gen, s->block_length);
@@ -52,7 +51,12 @@ static enum err diffusion_check(const struct decode_spec *s, const struct model_
         return err_set(ERR_USAGE, "diffusion: refresh %d renews a cache: want cache prefix, dual "
                                   "or dkv",
                        s->refresh);
-    return ERR_NONE;
+    if (s->cache != CACHE_NONE && head_is_shifted(s, c) && strategy_of(s->strategy)->revises)
+        return err_set(ERR_USAGE,
+                       "diffusion: strategy %s may mask a block's first position again, and a "
+                       "shifted head with a cache decides that only once",
+                       strategy_of(s->strategy)->name);
+    return strategy_check(s);
 }
 
 static struct kv_cache_size diffusion_size(const struct decode_spec *s,
@@ -178,6 +182,7 @@ static const int32_t *diffusion_tokens(const struct decoder *base)
 const struct decoder_ops decoder_diffusion = {
     .name = "diffusion",
     .help = "full-sequence masked diffusion: all positions every forward, or approximate caches",
+    .sequences_differ = denoise_sequences_differ,
     .check = diffusion_check,
     .size = diffusion_size,
     .create = diffusion_create,

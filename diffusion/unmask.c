@@ -1,90 +1,194 @@
-/* unmask.c - fixed schedules: counts from a quota, order from the strategy. */
+/* unmask.c - the state of a block, and the two ways it moves on: a count of the best positions,
+ * or a coin for each. */
 #include "diffusion/unmask.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/base/rng.h"
-
-enum { STREAM_ORDER = 2, STREAM_STEPS = 3 };
-
-int32_t unmask_quota(int32_t n_masks, int32_t n_steps, int32_t step)
-{
-    if (n_steps > n_masks) n_steps = n_masks;
-    if (step >= n_steps) return 0;
-    return n_masks / n_steps + (step < n_masks % n_steps);
-}
+#include "diffusion/draw.h"
 
 enum err unmask_create(struct unmask *u, int32_t capacity)
 {
+    size_t n = (size_t)capacity;
     memset(u, 0, sizeof *u);
-    u->order = calloc((size_t)capacity, sizeof *u->order);
-    return u->order ? ERR_NONE : err_set(ERR_NOMEM, "unmask order: out of memory");
+    u->mask = calloc(n, sizeof *u->mask);
+    u->open = calloc(n, sizeof *u->open);
+    u->revealed = calloc(n, sizeof *u->revealed);
+    u->ranked = calloc(n, sizeof *u->ranked);
+    u->chosen = calloc(n, sizeof *u->chosen);
+    u->masked = calloc(n, sizeof *u->masked);
+    u->trust = calloc(n, sizeof *u->trust);
+    if (u->mask && u->open && u->revealed && u->ranked && u->chosen && u->masked && u->trust)
+        return ERR_NONE;
+    unmask_free(u);
+    return err_set(ERR_NOMEM, "unmasking %d positions: out of memory", capacity);
 }
 
 void unmask_free(struct unmask *u)
 {
-    free(u->order);
-    u->order = NULL;
+    free(u->mask);
+    free(u->open);
+    free(u->revealed);
+    free(u->ranked);
+    free(u->chosen);
+    free(u->masked);
+    free(u->trust);
+    memset(u, 0, sizeof *u);
 }
 
-/* Fisher-Yates with numbers keyed by (seed, request, block, index), four to a Philox call. */
-static void shuffle(int32_t *order, int32_t n, uint64_t seed, uint32_t request, uint32_t block)
+/* ---- a coin for each ---- */
+
+/* Whether this step's coin of mask[i] falls below p. */
+static bool coin(const struct unmask *u, int32_t i, double p)
 {
-    struct philox random = {{0}};
-    for (int32_t i = n - 1; i > 0; i--) {
-        if (i == n - 1 || i % 4 == 3) {
-            uint32_t counter[4] = {(uint32_t)i / 4, block, STREAM_ORDER, request};
-            random = philox4x32(counter, seed);
-        }
-        uint32_t j = rng_below(random.word[i % 4], (uint32_t)i + 1);
-        int32_t t = order[i];
-        order[i] = order[j];
-        order[j] = t;
-    }
+    double c = draw_uniform(u->spec->seed, DRAW_REMASK, u->request, (uint32_t)u->mask[i],
+                            (uint32_t)u->step);
+    return c < p;
 }
+
+/* What the rate of masking again is shared out by: 1 each, or e^-probability of all revealed. */
+static double shares(const struct unmask *u)
+{
+    double sum = 0;
+    if (u->spec->strategy != STRATEGY_REMDM_CONF) return 1;
+    for (int32_t i = 0; i < u->n_masks; i++)
+        if (!u->masked[i]) sum += exp(-(double)u->trust[i]);
+    return sum;
+}
+
+static double share_of(const struct unmask *u, int32_t i)
+{
+    return u->spec->strategy == STRATEGY_REMDM_CONF ? exp(-(double)u->trust[i]) : 1;
+}
+
+static bool step_reveals(const struct unmask *u)
+{
+    double reveal = u->strategy->tick(u->spec, u->step, u->n_steps).reveal;
+    for (int32_t i = 0; i < u->n_masks; i++)
+        if (u->masked[i] && coin(u, i, reveal)) return true;
+    return false;
+}
+
+/* stat NULL: a step that reveals nothing. */
+static void take_step(struct unmask *u, const struct row_stat *stat, int32_t *tokens,
+                      int32_t mask_id)
+{
+    struct remask_tick tick = u->strategy->tick(u->spec, u->step, u->n_steps);
+    double all = shares(u);
+    int32_t n_open = 0, row = 0;
+    if (stat) u->n_revealed = 0;
+    for (int32_t i = 0; i < u->n_masks; i++) {
+        int32_t pos = u->mask[i];
+        if (!u->masked[i]) {
+            u->masked[i] = coin(u, i, tick.remask * share_of(u, i) / all);
+            if (u->masked[i]) tokens[pos] = mask_id;
+        } else {
+            const struct row_stat *s = stat ? &stat[row++] : NULL;
+            u->masked[i] = !coin(u, i, tick.reveal);
+            if (!u->masked[i]) {
+                CHECK(s != NULL);
+                tokens[pos] = s->id;
+                u->trust[i] = s->confidence;
+                u->revealed[u->n_revealed++] = pos;
+            }
+        }
+        if (u->masked[i]) u->open[n_open++] = pos;
+    }
+    u->n_open = n_open;
+    u->step++;
+}
+
+/* Go on to the next step of time that needs a forward, or to the end. */
+static void skip_steps(struct unmask *u, int32_t *tokens, int32_t mask_id)
+{
+    while (u->step < u->n_steps && !step_reveals(u)) take_step(u, NULL, tokens, mask_id);
+}
+
+/* ---- a count of the best ---- */
+
+/* Whether the position to be revealed first is among the n best; else it takes the last's place. */
+static void put_first(const struct unmask *u, struct ranked *r, int32_t n)
+{
+    for (int32_t i = 0; i < n; i++)
+        if (u->open[r[i].at] == u->first) return;
+    for (int32_t at = 0; at < u->n_open; at++)
+        if (u->open[at] == u->first) r[n - 1].at = at;
+}
+
+static void reveal_best(struct unmask *u, const struct row_stat *stat, int32_t *tokens)
+{
+    int32_t left = schedule_left(u->spec->schedule, u->n_masks, u->n_steps, u->step, u->scheduled);
+    int32_t quota = u->scheduled - left, n_open = 0;
+    if (quota < 1) quota = 1;
+    struct strategy_view v = {
+        .spec = u->spec,
+        .request = u->request,
+        .n_steps = u->n_steps,
+        .quota = quota < u->n_open ? quota : u->n_open,
+        .n = u->n_open,
+        .position = u->open,
+        .stat = stat,
+    };
+    int32_t n = strategy_choose(u->strategy, &v, u->ranked);
+    if (u->step == 0 && u->first >= 0) put_first(u, u->ranked, n);
+    for (int32_t i = 0; i < n; i++) u->chosen[u->ranked[i].at] = true;
+    u->n_revealed = 0;
+    for (int32_t at = 0; at < u->n_open; at++) {
+        int32_t pos = u->open[at];
+        if (!u->chosen[at]) {
+            u->open[n_open++] = pos;
+            continue;
+        }
+        u->chosen[at] = false;
+        tokens[pos] = stat[at].id;
+        u->revealed[u->n_revealed++] = pos;
+    }
+    u->n_open = n_open;
+    u->scheduled = left;
+    u->step++;
+}
+
+/* ---- */
 
 void unmask_start(struct unmask *u, const struct decode_spec *s, uint32_t request, uint32_t block,
-                  const int32_t *tokens, int32_t begin, int32_t end, int32_t mask_id)
+                  int32_t *tokens, int32_t begin, int32_t end, int32_t mask_id)
 {
+    u->spec = s;
+    u->strategy = strategy_of(s->strategy);
+    u->request = request;
+    u->block = block;
     u->begin = begin;
     u->end = end;
     u->n_masks = u->step = u->n_revealed = 0;
-    for (int32_t pos = begin; pos < end; pos++)
-        if (tokens[pos] == mask_id) u->order[u->n_masks++] = pos;
-
-    int32_t steps = s->steps;
-    if (s->batch_policy == BATCH_RAGGED) {
-        uint32_t counter[4] = {0, block, STREAM_STEPS, request};
-        steps = 1 + (int32_t)rng_below(philox4x32(counter, s->seed).word[0], (uint32_t)steps);
+    u->first = -1;
+    for (int32_t pos = begin; pos < end; pos++) {
+        if (tokens[pos] != mask_id) continue;
+        u->open[u->n_masks] = u->mask[u->n_masks] = pos;
+        u->masked[u->n_masks++] = true;
     }
-    u->n_steps = steps < u->n_masks ? steps : u->n_masks;
-    if (s->strategy == STRATEGY_RANDOM) shuffle(u->order, u->n_masks, s->seed, request, block);
+    u->n_open = u->scheduled = u->n_masks;
+    u->n_steps = schedule_steps(s, request, block);
+    if (u->strategy->revises && u->n_masks == 0) u->step = u->n_steps;
+    if (u->strategy->revises) skip_steps(u, tokens, mask_id);
 }
 
 void unmask_first(struct unmask *u, int32_t position)
 {
-    for (int32_t i = 0; i < u->n_masks; i++) {
-        if (u->order[i] != position) continue;
-        u->order[i] = u->order[0];
-        u->order[0] = position;
-        return;
-    }
+    u->first = position;
 }
 
 bool unmask_done(const struct unmask *u)
 {
-    return u->n_revealed == u->n_masks;
+    return u->strategy->revises ? u->step == u->n_steps : u->n_open == 0;
 }
 
-int32_t unmask_next(const struct unmask *u, const int32_t **positions)
+void unmask_accept(struct unmask *u, const struct row_stat *stat, int32_t *tokens, int32_t mask_id)
 {
-    *positions = u->order + u->n_revealed;
-    return unmask_quota(u->n_masks, u->n_steps, u->step);
-}
-
-void unmask_advance(struct unmask *u)
-{
-    u->n_revealed += unmask_quota(u->n_masks, u->n_steps, u->step);
-    u->step++;
+    if (u->strategy->revises) {
+        take_step(u, stat, tokens, mask_id);
+        skip_steps(u, tokens, mask_id);
+    } else {
+        reveal_best(u, stat, tokens);
+    }
 }

@@ -1,24 +1,29 @@
-/* unmask.h - how many masked positions a denoise forward reveals, and which.
+/* unmask.h - one sequence's block being denoised: what is masked, and what a forward reveals.
  *
- * A block of one sequence starts with N masks and has S forwards to reveal them: N div
- * S each, the first N mod S one more, so the last one ends with none (S above N is N).
- * The order is fixed when the block starts. */
+ * A block of N masks has S steps to reveal them, S above N being N for strategies that count
+ * per forward.  Strategies over time take S steps of time, and a forward for each step that
+ * reveals something. */
 #ifndef DIFFUSION_UNMASK_H
 #define DIFFUSION_UNMASK_H
 
-#include "harness/decode/decoder.h"
+#include "diffusion/strategy.h"
 
-/* Masks revealed by forward `step` (0, 1, ...) of min(n_steps, n_masks). */
-int32_t unmask_quota(int32_t n_masks, int32_t n_steps, int32_t step);
-
-/* One sequence's block being denoised. */
 struct unmask {
-    int32_t *order;     /* owned [capacity]: positions in the order they are revealed */
-    int32_t begin, end; /* of the block                                               */
-    int32_t n_masks;    /* at block start                                            */
-    int32_t n_steps;    /* denoise forwards this block takes; 0 when nothing is masked */
-    int32_t step;       /* forwards done                                             */
-    int32_t n_revealed;
+    const struct decode_spec *spec; /* borrowed */
+    const struct strategy_ops *strategy;
+    uint32_t request, block;
+    int32_t begin, end;            /* of the block                                              */
+    int32_t n_masks, *mask;        /* owned [capacity]: masked at block start, ascending        */
+    int32_t n_open, *open;         /* owned [capacity]: masked now, ascending                   */
+    int32_t n_revealed, *revealed; /* owned [capacity]: by the last forward, ascending   */
+    int32_t n_steps;               /* of the block                                              */
+    int32_t step;          /* forwards done; steps of time where positions are masked again */
+    int32_t scheduled;     /* masks the schedule leaves after `step` forwards           */
+    int32_t first;         /* revealed by the first forward, come what may; -1: none    */
+    struct ranked *ranked; /* owned [capacity]: scratch                                 */
+    bool *chosen;          /* owned [capacity]: scratch                                 */
+    bool *masked;          /* owned [capacity]: whether mask[i] is masked now           */
+    float *trust;          /* owned [capacity]: probability mask[i] was revealed with   */
 };
 
 enum err unmask_create(struct unmask *u, int32_t capacity) MUST_CHECK;
@@ -27,16 +32,16 @@ void unmask_free(struct unmask *u);
 /* Start block number `block` of sequence `request`: the positions of [begin, end) that
  * hold mask_id in tokens are to be revealed. */
 void unmask_start(struct unmask *u, const struct decode_spec *s, uint32_t request, uint32_t block,
-                  const int32_t *tokens, int32_t begin, int32_t end, int32_t mask_id);
+                  int32_t *tokens, int32_t begin, int32_t end, int32_t mask_id);
 
-/* Reveal this position before all others. */
+/* Reveal this position with the first forward. */
 void unmask_first(struct unmask *u, int32_t position);
 
+/* Nothing is masked, nor will be again. */
 bool unmask_done(const struct unmask *u);
 
-/* The positions to reveal now: *positions[0 .. returned). */
-int32_t unmask_next(const struct unmask *u, const int32_t **positions);
-/* They have been revealed. */
-void unmask_advance(struct unmask *u);
+/* A forward is done: stat[n_open] of the rows that decide open[].  Writes the tokens of
+ * revealed[], and mask_id where positions are masked again. */
+void unmask_accept(struct unmask *u, const struct row_stat *stat, int32_t *tokens, int32_t mask_id);
 
 #endif

@@ -5,12 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "diffusion/strategy.h"
 #include "harness/base/hash.h"
 #include "harness/base/json.h"
 
 /* Raised when the same cell comes to mean other work (prompts, schedules, seeded weights):
  * results of the older meaning then no longer count as done. */
-enum { WORKLOAD_VERSION = 1 };
+enum { WORKLOAD_VERSION = 2 };
 
 const char *logits_policy_name(enum logits_policy p)
 {
@@ -24,12 +25,17 @@ const char *head_policy_name(enum head_policy p)
 
 const char *batch_policy_name(enum batch_policy p)
 {
-    return p == BATCH_RAGGED ? "ragged" : "lockstep";
+    return p == BATCH_GEOMETRIC ? "ragged-geometric" : p == BATCH_RAGGED ? "ragged" : "lockstep";
 }
 
 const char *strategy_name(enum strategy s)
 {
-    return s == STRATEGY_SEQUENTIAL ? "sequential" : "random";
+    return strategy_of(s)->name;
+}
+
+const char *schedule_name(enum schedule s)
+{
+    return s == SCHEDULE_COSINE ? "cosine" : "linear";
 }
 
 const char *cache_policy_name(enum cache_policy p)
@@ -53,6 +59,18 @@ bool cell_denoises(const struct cell *c)
     return strcmp(c->decoder, "ar") != 0 && !cell_verifies(c);
 }
 
+/* Clear the strategy's options that it does not take. */
+static void keep_what_matters(struct decode_spec *s, bool denoises)
+{
+    bool none = !denoises;
+    if (none || !strategy_takes(s->strategy, "steps")) s->steps = 0;
+    if (none || !strategy_takes(s->strategy, "schedule")) s->schedule = SCHEDULE_LINEAR;
+    if (none || !strategy_takes(s->strategy, "threshold")) s->threshold = 0;
+    if (none || !strategy_takes(s->strategy, "factor")) s->factor = 0;
+    if (none || !strategy_takes(s->strategy, "entropy-bound")) s->entropy_bound = 0;
+    if (none || !strategy_takes(s->strategy, "eta")) s->eta = 0;
+}
+
 struct cell cell_normal(const struct cell *c)
 {
     struct cell n = *c;
@@ -70,6 +88,7 @@ struct cell cell_normal(const struct cell *c)
         n.spec.strategy = STRATEGY_RANDOM;
         n.spec.batch_policy = BATCH_LOCKSTEP;
     }
+    keep_what_matters(&n.spec, cell_denoises(&n));
     struct model_config model;
     /* A model without a preset keeps what was asked for. */
     if (model_preset(n.model, 0, &model) == ERR_NONE) {
@@ -126,6 +145,10 @@ void cell_canonical(const struct cell *cell, struct strbuf *out)
     put_text(&j, "decoder", c.decoder);
     if (verifies) put_int(&j, "draft-tokens", s->draft_tokens);
     put_text(&j, "dtype", dtype_name(c.dtype));
+    if (denoises && strategy_takes(s->strategy, "entropy-bound"))
+        put_number(&j, "entropy-bound", s->entropy_bound);
+    if (denoises && strategy_takes(s->strategy, "eta")) put_number(&j, "eta", s->eta);
+    if (denoises && strategy_takes(s->strategy, "factor")) put_number(&j, "factor", s->factor);
     if (denoises) put_text(&j, "head", head_policy_name(s->head));
     put_text(&j, "kv-dtype", dtype_name(c.kv_dtype));
     if (c.launch_ns) put_int(&j, "launch-ns", c.launch_ns);
@@ -135,11 +158,14 @@ void cell_canonical(const struct cell *cell, struct strbuf *out)
     put_int(&j, "n-gen", s->n_gen);
     put_int(&j, "n-prompt", s->n_prompt);
     if (s->refresh) put_int(&j, "refresh", s->refresh);
+    if (s->schedule != SCHEDULE_LINEAR) put_text(&j, "schedule", schedule_name(s->schedule));
     put_int(&j, "seed", (int64_t)s->seed);
     if (s->steps) put_int(&j, "steps", s->steps);
     if (denoises) put_text(&j, "strategy", strategy_name(s->strategy));
     if (s->temperature > 0) put_number(&j, "temperature", s->temperature);
     if (c.threads) put_int(&j, "threads", c.threads);
+    if (denoises && strategy_takes(s->strategy, "threshold"))
+        put_number(&j, "threshold", s->threshold);
     put_int(&j, "workload", WORKLOAD_VERSION);
     json_object_end(&j);
 }

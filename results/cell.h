@@ -47,6 +47,7 @@ const char *logits_policy_name(enum logits_policy p);
 const char *head_policy_name(enum head_policy p);
 const char *batch_policy_name(enum batch_policy p);
 const char *strategy_name(enum strategy s);
+const char *schedule_name(enum schedule s);
 const char *cache_policy_name(enum cache_policy p);
 const char *commit_policy_name(enum commit_policy p);
 

@@ -1,6 +1,7 @@
 /* record.c - write one run: its cell, the roofs it is held against, and every forward. */
 #include <string.h>
 
+#include "diffusion/strategy.h"
 #include "harness/base/clock.h"
 #include "results/db.h"
 
@@ -10,6 +11,12 @@ static const char *const forward_kind_name[] = {
     [FORWARD_TRACE] = "trace",
     [FORWARD_PLAN] = "plan",
 };
+
+/* Whether the option matters to the cell's strategy. */
+static bool takes(const struct cell *c, const char *option)
+{
+    return cell_denoises(c) && strategy_takes(c->spec.strategy, option);
+}
 
 enum err store_add_cell(struct store *s, const struct cell *cell, char id[CELL_KEY_SIZE])
 {
@@ -47,6 +54,11 @@ enum err store_add_cell(struct store *s, const struct cell *cell, char id[CELL_K
         arg_real_above(&a, verifies ? cell_number(d->acceptance) : -1, -1);
         arg_int_above(&a, d->refresh, 0);
         arg_text(&a, d->commit == COMMIT_SEPARATE ? NULL : commit_policy_name(d->commit));
+        arg_text(&a, takes(&c, "schedule") ? schedule_name(d->schedule) : NULL);
+        arg_real_above(&a, takes(&c, "threshold") ? cell_number(d->threshold) : -1, -1);
+        arg_real_above(&a, takes(&c, "factor") ? cell_number(d->factor) : -1, -1);
+        arg_real_above(&a, takes(&c, "entropy-bound") ? cell_number(d->entropy_bound) : -1, -1);
+        arg_real_above(&a, takes(&c, "eta") ? cell_number(d->eta) : -1, -1);
         e = db_run(s, &a);
     }
     strbuf_free(&text);
@@ -163,6 +175,7 @@ static enum err add_forward(struct store *s, int64_t run_no, const struct forwar
     arg_int(&a, f->work.logit_rows);
     arg_int(&a, f->work.tokens_committed);
     arg_int(&a, f->work.flop_useful);
+    arg_int_above(&a, f->work.seqs, 0);
     bind_costs(&a, &total, tier_known);
     TRY(db_run(s, &a));
     if (f->kind == FORWARD_PINNED) return ERR_NONE;

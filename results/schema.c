@@ -43,7 +43,13 @@ static const struct schema_step steps[] = {
     {1, "ALTER TABLE cell ADD COLUMN draft_tokens INTEGER CHECK (draft_tokens >= 0);"
         "ALTER TABLE cell ADD COLUMN acceptance REAL CHECK (acceptance BETWEEN 0 AND 1)"},
     {2, "ALTER TABLE cell ADD COLUMN refresh_forwards INTEGER CHECK (refresh_forwards > 0);"
-        "ALTER TABLE cell ADD COLUMN commit_policy TEXT;" TABLES_OF_QUALITY},
+        "ALTER TABLE cell ADD COLUMN commit_policy TEXT;"
+        "ALTER TABLE cell ADD COLUMN schedule TEXT;"
+        "ALTER TABLE cell ADD COLUMN threshold REAL CHECK (threshold >= 0);"
+        "ALTER TABLE cell ADD COLUMN factor REAL CHECK (factor >= 0);"
+        "ALTER TABLE cell ADD COLUMN entropy_bound REAL CHECK (entropy_bound >= 0);"
+        "ALTER TABLE cell ADD COLUMN eta REAL CHECK (eta >= 0);"
+        "ALTER TABLE forward ADD COLUMN seqs INTEGER CHECK (seqs > 0);" TABLES_OF_QUALITY},
 };
 enum { N_STEPS = sizeof steps / sizeof steps[0] };
 

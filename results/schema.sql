@@ -89,8 +89,13 @@ CREATE TABLE cell (
     launch_ns     INTEGER NOT NULL CHECK (launch_ns >= 0),
     draft_tokens  INTEGER CHECK (draft_tokens >= 0), -- since version 2, like the next
     acceptance    REAL CHECK (acceptance BETWEEN 0 AND 1),
-    refresh_forwards INTEGER CHECK (refresh_forwards > 0), -- since version 3, like the next
-    commit_policy TEXT
+    refresh_forwards INTEGER CHECK (refresh_forwards > 0), -- since version 3, like the rest
+    commit_policy TEXT,
+    schedule      TEXT,
+    threshold     REAL CHECK (threshold >= 0),
+    factor        REAL CHECK (factor >= 0),
+    entropy_bound REAL CHECK (entropy_bound >= 0),
+    eta           REAL CHECK (eta >= 0)
 ) STRICT;
 
 -- ---- what happened ----------------------------------------------------------------------
@@ -170,6 +175,7 @@ CREATE TABLE forward (
     predicted_datasheet_ns REAL, predicted_ceilings_ns REAL, predicted_table_ns REAL,
     -- the part of it in calls on their bandwidth side
     memory_datasheet_ns    REAL, memory_ceilings_ns    REAL, memory_table_ns    REAL,
+    seqs             INTEGER CHECK (seqs > 0), -- sequences in it; since version 3
     CHECK (kind = 'plan' OR forwards = 1),
     CHECK (kind <> 'plan' OR time_ns IS NULL)
 ) STRICT;
@@ -296,7 +302,9 @@ CREATE VIEW v_run AS
 SELECT r.run_id, r.cell_id, r.status, r.message, d.device, d.kind AS device_kind, c.model,
        c.layers, c.decoder, c.dtype, c.kv_dtype, c.batch_seqs, c.batch_policy, c.prompt_tokens,
        c.gen_tokens, c.block_tokens, c.denoise_steps, c.strategy, c.cache, c.refresh_forwards,
-       c.commit_policy, c.logits, c.head, c.draft_tokens, c.acceptance, c.temperature, c.seed, COALESCE(r.threads, c.threads) AS threads, r.variant, c.launch_ns,
+       c.commit_policy, c.logits, c.head, c.draft_tokens, c.acceptance, c.schedule, c.threshold,
+       c.factor, c.entropy_bound, c.eta, c.temperature, c.seed,
+       COALESCE(r.threads, c.threads) AS threads, r.variant, c.launch_ns,
        r.match, r.pair_id, r.pair_baseline, r.cache_resident, r.weight_bytes, r.tokens_sha256,
        r.recorded_utc, r.invocation_id, i.sweep_name, b.git_sha, b.git_dirty, r.device_id,
        d.description AS device_description
@@ -310,7 +318,8 @@ JOIN build b ON b.build_id = i.build_id;
 CREATE VIEW v_phase AS
 SELECT r.run_id, f.phase,
        COUNT(DISTINCT f.sample) AS samples,
-       SUM(f.forwards) AS forwards, SUM(f.rows) AS rows, SUM(f.logit_rows) AS logit_rows,
+       SUM(f.forwards) AS forwards, SUM(f.seqs) AS seqs, SUM(f.rows) AS rows,
+       SUM(f.logit_rows) AS logit_rows,
        SUM(f.tokens_committed) AS tokens_committed,
        iif(COUNT(f.time_ns) = COUNT(*), SUM(f.time_ns), NULL) AS time_ns,
        SUM(f.flop_matmul) AS flop_matmul, SUM(f.flop_attention) AS flop_attention,

@@ -110,6 +110,11 @@ static void every_axis_survives_being_written_and_read(void **state)
         {"block-length", "8"},
         {"steps", "3"},
         {"strategy", "sequential"},
+        {"schedule", "cosine"},
+        {"threshold", "0.85"},
+        {"factor", "1.5"},
+        {"entropy-bound", "0.25"},
+        {"eta", "0.008"},
         {"logits", "all"},
         {"head", "shifted"},
         {"cache", "dkv"},
@@ -335,8 +340,8 @@ static void bad_expressions_name_their_column(void **state)
          "\"decoder == blok\""},
         {"batch && 4 > 3", EXPR_TRUTH,
          "\"&&\" needs a comparison on both sides, at column 7 of \"batch && 4 > 3\""},
-        {"threshold > 1", EXPR_TRUTH,
-         "this build has no confidence strategies, at column 1 of \"threshold > 1\""},
+        {"n-depth > 1", EXPR_TRUTH,
+         "this build cannot start from a filled cache, at column 1 of \"n-depth > 1\""},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -27,8 +27,10 @@ struct shape {
     int64_t batch, prompt, gen, block, steps;
     bool shifted, all_logits;
     enum cache_policy cache;
-    bool random, fused;
+    bool fused;
     int64_t refresh;
+    enum strategy strategy;
+    enum schedule schedule;
     int64_t drafts;
     double acceptance;
     uint64_t seed;
@@ -97,15 +99,31 @@ static void count_ar_verify(struct totals t[PHASE_COUNT], const struct shape *g)
     v->forwards = longest;
 }
 
+static int64_t steps_of(const struct shape *g, int64_t n)
+{
+    return g->steps < n && g->strategy != STRATEGY_FIRST_HITTING ? g->steps : n;
+}
+
+/* Masks left of n after forward j of `steps`. */
+static int64_t left_after(const struct shape *g, int64_t n, int64_t steps, int64_t j, int64_t left)
+{
+    if (g->strategy == STRATEGY_FIRST_HITTING) return left - 1;
+    if (g->schedule == SCHEDULE_LINEAR) return left - n / steps - (j < n % steps ? 1 : 0);
+    long double share = cosl(acosl(-1) / 2 * (j + 1) / steps);
+    int64_t want = (int64_t)(n * share + 1e-12L), to_come = steps - j - 1;
+    if (want >= left) want = left - 1;
+    return want > to_come ? want : to_come;
+}
+
 /* Denoise n masks of [first, first + n) in at most `steps` forwards of q rows that see `seen`;
  * all: logit rows per sequence of every forward, when not just the masked ones. */
 static void count_denoise(struct totals *t, const struct shape *g, int64_t n, int64_t q,
                           int64_t seen, int64_t all)
 {
-    int64_t steps = g->steps < n ? g->steps : n, left = n;
+    int64_t steps = steps_of(g, n), left = n;
     for (int64_t j = 0; j < steps; j++) {
         forward(t, g, q * seen, q, seen, g->batch * (g->all_logits ? all : left));
-        left -= n / steps + (j < n % steps ? 1 : 0);
+        left = left_after(g, n, steps, j, left);
     }
 }
 
@@ -120,13 +138,13 @@ static void commit_range(struct totals *t, const struct shape *g, int64_t begin,
 static void count_cached(struct totals t[PHASE_COUNT], const struct shape *g, int64_t b,
                          int64_t block)
 {
-    int64_t len = g->prompt + g->gen, steps = g->steps < block ? g->steps : block;
+    int64_t len = g->prompt + g->gen, steps = steps_of(g, block);
     int64_t left = block, open_before = 0;
     for (int64_t j = 0; j < steps; j++) {
-        int64_t reveal = block / steps + (j < block % steps ? 1 : 0), open = len - b - block + left;
-        bool full = j == 0 || (g->refresh && j % g->refresh == 0) ||
-                    (g->cache == CACHE_DKV && j == 1);
-        int64_t q = full                    ? len
+        int64_t next = left_after(g, block, steps, j, left), open = len - b - block + left;
+        bool full =
+            j == 0 || (g->refresh && j % g->refresh == 0) || (g->cache == CACHE_DKV && j == 1);
+        int64_t q = full                     ? len
                     : g->cache == CACHE_DUAL ? block
                     : g->cache == CACHE_DKV  ? open_before
                                              : len - b;
@@ -134,8 +152,8 @@ static void count_cached(struct totals t[PHASE_COUNT], const struct shape *g, in
         int64_t all = full ? g->gen : q - (g->shifted && b > 0 ? 1 : 0);
         struct totals *to = &t[full ? PHASE_REFRESH : PHASE_REUSE];
         forward(to, g, q * len, q, len, g->batch * (g->all_logits ? all : left));
-        commit_range(to, g, b + block - left, b + block - left + reveal);
-        left -= reveal;
+        commit_range(to, g, b + block - left, b + block - next);
+        left = next;
         open_before = open;
     }
 }
@@ -156,8 +174,9 @@ static void count_diffusion(struct totals t[PHASE_COUNT], const struct shape *g)
  * rows of the block before in front: they see what is before `begin` and give no logits. */
 static void fuse(struct totals t[PHASE_COUNT], const struct shape *g, int64_t begin, int64_t all)
 {
-    int64_t b = g->block, end = begin + b, steps = g->steps < b ? g->steps : b;
-    int64_t reveal = b / steps + (b % steps ? 1 : 0), m = g->batch * (g->all_logits ? all : b);
+    int64_t b = g->block, end = begin + b;
+    int64_t reveal = b - left_after(g, b, steps_of(g, b), 0, b),
+            m = g->batch * (g->all_logits ? all : b);
     struct totals plain = {0}, *d = &t[PHASE_DENOISE];
     forward(&plain, g, b * end, b, end, m);
     commit_range(&plain, g, begin, begin + reveal);
@@ -239,7 +258,8 @@ static struct shape shape_of(const struct cell *c)
         .cache = c->spec.cache,
         .refresh = c->spec.refresh,
         .fused = c->spec.commit == COMMIT_FUSED,
-        .random = c->spec.strategy == STRATEGY_RANDOM,
+        .strategy = c->spec.strategy,
+        .schedule = c->spec.schedule,
         .drafts = c->spec.draft_tokens,
         .acceptance = (double)c->spec.acceptance,
         .seed = c->spec.seed,
@@ -253,10 +273,12 @@ static void compare(const struct cell *c)
     struct totals want[PHASE_COUNT] = {0};
     struct shape g = shape_of(c);
     char what[200];
-    snprintf(what, sizeof what, "%s/%d %s B%d P%d G%d b%d S%d k%d a%g cache %d every %d commit %d %s %s", c->model,
+    snprintf(what, sizeof what,
+             "%s/%d %s B%d P%d G%d b%d S%d k%d a%g cache %d every %d commit %d %s %s", c->model,
              c->layers, c->decoder, c->spec.batch, c->spec.n_prompt, c->spec.n_gen,
              c->spec.block_length, c->spec.steps, c->spec.draft_tokens, (double)c->spec.acceptance,
-             c->spec.cache, c->spec.refresh, c->spec.commit, g.shifted ? "shifted" : "same", g.all_logits ? "all" : "masked");
+             c->spec.cache, c->spec.refresh, c->spec.commit, g.shifted ? "shifted" : "same",
+             g.all_logits ? "all" : "masked");
 
     if (strcmp(c->decoder, "ar") == 0) count_ar(want, &g);
     if (strcmp(c->decoder, "ar-verify") == 0) count_ar_verify(want, &g);
@@ -267,7 +289,8 @@ static void compare(const struct cell *c)
     if (plan_cell(c, &target, p) != ERR_NONE) fail_msg("%s: %s", what, err_msg());
     assert_false(p->overflow);
     /* Which of a block's tokens its first forward reveals is chance: their sum is not. */
-    if ((g.cache != CACHE_NONE || g.fused) && g.random) {
+    bool by_chance = g.strategy == STRATEGY_RANDOM || g.strategy == STRATEGY_FIRST_HITTING;
+    if ((g.cache != CACHE_NONE || g.fused) && by_chance) {
         struct step_work *refresh = &p->phase[g.fused ? PHASE_FUSED : PHASE_REFRESH].work;
         struct step_work *reuse = &p->phase[g.fused ? PHASE_DENOISE : PHASE_REUSE].work;
         int64_t off = want[g.fused ? PHASE_FUSED : PHASE_REFRESH].useful - refresh->flop_useful;
@@ -368,7 +391,11 @@ static void random_points_equal_the_independent_count(void **state)
         } else if (strcmp(decoder, "ar") != 0) {
             c.spec.head = pick(&r, 3);
             c.spec.logits = pick(&r, 2);
-            c.spec.strategy = pick(&r, 2);
+            static const enum strategy fixed[] = {STRATEGY_RANDOM,         STRATEGY_SEQUENTIAL,
+                                                  STRATEGY_LOW_CONFIDENCE, STRATEGY_MARGIN,
+                                                  STRATEGY_ENTROPY,        STRATEGY_FIRST_HITTING};
+            c.spec.strategy = fixed[pick(&r, 6)];
+            c.spec.schedule = pick(&r, 2);
             c.spec.block_length = 1 + pick(&r, 12);
             c.spec.steps = 1 + pick(&r, 20);
             int32_t whole = c.spec.block_length * (1 + pick(&r, 8));

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "diffusion/unmask.h"
 #include "harness/app/decoders.h"
 #include "harness/app/plan.h"
 #include "harness/decode/session.h"
@@ -76,26 +75,6 @@ static void assert_same(const int32_t *a, const int32_t *b, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (a[i] != b[i]) fail_msg("token %zu: %d and %d", i, a[i], b[i]);
-}
-
-static void quotas_share_the_masks(void **state)
-{
-    assert_int_equal(unmask_quota(10, 4, 0), 3);
-    assert_int_equal(unmask_quota(10, 4, 1), 3);
-    assert_int_equal(unmask_quota(10, 4, 2), 2);
-    assert_int_equal(unmask_quota(10, 4, 3), 2);
-    assert_int_equal(unmask_quota(10, 4, 4), 0);
-    for (int32_t n = 0; n < 40; n++)
-        for (int32_t s = 1; s < 50; s++) {
-            int32_t sum = 0, last = n;
-            for (int32_t j = 0; j < s; j++) {
-                int32_t q = unmask_quota(n, s, j);
-                assert_true(q <= last && (q >= 1 || sum == n));
-                sum += q;
-                last = q;
-            }
-            assert_int_equal(sum, n);
-        }
 }
 
 static void forwards_follow_the_schedule(void **state)
@@ -385,7 +364,6 @@ static void impossible_specs_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(quotas_share_the_masks),
         cmocka_unit_test(forwards_follow_the_schedule),
         cmocka_unit_test(blocks_of_one_are_greedy_ar),
         cmocka_unit_test(one_block_is_full_sequence),

@@ -72,11 +72,19 @@ static void version_1_gains_drafts(void **state)
     run_sql(path, "ALTER TABLE cell DROP COLUMN draft_tokens;"
                   "ALTER TABLE cell DROP COLUMN refresh_forwards;"
                   "ALTER TABLE cell DROP COLUMN commit_policy;"
-                  "ALTER TABLE cell DROP COLUMN acceptance; PRAGMA user_version = 1");
+                  "ALTER TABLE cell DROP COLUMN acceptance;"
+                  "ALTER TABLE cell DROP COLUMN schedule;"
+                  "ALTER TABLE cell DROP COLUMN threshold;"
+                  "ALTER TABLE cell DROP COLUMN factor;"
+                  "ALTER TABLE cell DROP COLUMN entropy_bound;"
+                  "ALTER TABLE cell DROP COLUMN eta;"
+                  "ALTER TABLE forward DROP COLUMN seqs; PRAGMA user_version = 1");
     fails(store_open(path, STORE_READ, &s), ERR_DB, "schema version 1");
     store_close(open_ok(path, STORE_WRITE));
     run_sql(path, "SELECT draft_tokens, acceptance, refresh_forwards, commit_policy FROM v_run; "
-                  "SELECT acceptance FROM v_pair");
+                  "SELECT acceptance FROM v_pair;"
+                  "SELECT schedule, threshold, factor, entropy_bound, eta FROM v_run;"
+                  "SELECT seqs FROM v_phase");
     store_close(open_ok(path, STORE_READ));
 }
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "diffusion/strategy.h"
 #include "harness/app/decoders.h"
 #include "harness/base/suggest.h"
 #include "roofline/device.h"
@@ -22,6 +23,10 @@ static const char *batch_word(int32_t i)
 static const char *strategy_word(int32_t i)
 {
     return strategy_name((enum strategy)i);
+}
+static const char *schedule_word(int32_t i)
+{
+    return schedule_name((enum schedule)i);
 }
 static const char *cache_word(int32_t i)
 {
@@ -108,7 +113,7 @@ static const struct axis table[] = {
      .help = "prompt tokens of each sequence"},
     {"n-gen", 'n', AXIS_INT, in_work, CELL(spec.n_gen), .min = 1, .max = MAX_TOKENS,
      .fallback = "64", .help = "tokens to generate for each sequence"},
-    {"batch-policy", 0, AXIS_ENUM, in_work, CELL(spec.batch_policy), .max = BATCH_RAGGED,
+    {"batch-policy", 0, AXIS_ENUM, in_work, CELL(spec.batch_policy), .max = BATCH_GEOMETRIC,
      .fallback = "lockstep", .word = batch_word, .only_for = denoisers,
      .help = "whether all sequences of a batch take the same number of steps"},
     {"seed", 0, AXIS_INT, in_work, CELL(spec.seed), .max = INT64_MAX, .fallback = "1",
@@ -120,10 +125,26 @@ static const struct axis table[] = {
      .derived = "block: 32; diffusion: one block of --n-gen", .only_for = denoisers,
      .help = "positions denoised together"},
     {"steps", 0, AXIS_INT, in_decoding, CELL(spec.steps), .min = 1, .max = MAX_TOKENS,
-     .derived = "one token per step", .only_for = denoisers, .help = "denoise forwards per block"},
-    {"strategy", 0, AXIS_ENUM, in_decoding, CELL(spec.strategy), .max = STRATEGY_SEQUENTIAL,
+     .derived = "one token per step", .only_for = denoisers, .of_strategy = true,
+     .help = "denoise forwards per block; steps of time where a strategy goes by time"},
+    {"strategy", 0, AXIS_ENUM, in_decoding, CELL(spec.strategy), .max = STRATEGY_COUNT - 1,
      .fallback = "random", .word = strategy_word, .only_for = denoisers,
-     .help = "which masked positions are revealed first"},
+     .help = "which masked positions are revealed, and how many (regime list strategies)"},
+    {"schedule", 0, AXIS_ENUM, in_decoding, CELL(spec.schedule), .max = SCHEDULE_COSINE,
+     .fallback = "linear", .word = schedule_word, .only_for = denoisers, .of_strategy = true,
+     .help = "how the share of masked positions falls with the steps"},
+    {"threshold", 0, AXIS_FLOAT, in_decoding, CELL(spec.threshold), .max = 1, .fallback = "0.9",
+     .only_for = denoisers, .of_strategy = true,
+     .help = "strategy threshold: reveal what is at least as probable"},
+    {"factor", 0, AXIS_FLOAT, in_decoding, CELL(spec.factor), .max = 1024, .fallback = "1",
+     .only_for = denoisers, .of_strategy = true,
+     .help = "strategy factor: most that n + 1 times the doubt of the n-th may be"},
+    {"entropy-bound", 0, AXIS_FLOAT, in_decoding, CELL(spec.entropy_bound), .max = 1000000,
+     .fallback = "0.1", .only_for = denoisers, .of_strategy = true,
+     .help = "strategy entropy-bound: nats that tokens revealed together may share"},
+    {"eta", 0, AXIS_FLOAT, in_decoding, CELL(spec.eta), .max = 1, .fallback = "0.02",
+     .only_for = denoisers, .of_strategy = true,
+     .help = "strategies remdm-*: how much is masked again"},
     {"logits", 0, AXIS_ENUM, in_decoding, CELL(spec.logits), .max = LOGITS_ALL,
      .fallback = "masked", .word = logits_word, .only_for = denoisers,
      .help = "generation rows whose logits are computed: still masked ones, or all"},
@@ -157,7 +178,6 @@ static const struct axis table[] = {
     {"launch-ns", 0, AXIS_INT, in_machine, CELL(launch_ns), .max = 1000000000, .fallback = "0",
      .device_kind = "sim", .help = "time added to every kernel call of a prediction"},
 
-    {"threshold", .kind = AXIS_TEXT, .not_yet = "this build has no confidence strategies"},
     {"graph", .kind = AXIS_TEXT, .not_yet = "this build records no CUDA graphs"},
     {"matmul", .kind = AXIS_TEXT, .not_yet = "this build has one matmul for each device"},
     {"counters", .kind = AXIS_TEXT, .not_yet = "this build reads no hardware counters"},
@@ -195,6 +215,7 @@ static bool in_list(const char *list, const char *name)
 bool axis_applies(const struct axis *a, const struct cell *c)
 {
     if (a->only_for && !in_list(a->only_for, c->decoder)) return false;
+    if (a->of_strategy && !strategy_takes(c->spec.strategy, a->name)) return false;
     if (!a->device_kind) return true;
     size_t n = strlen(a->device_kind);
     return strncmp(c->device, a->device_kind, n) == 0 && (c->device[n] == ':' || !c->device[n]);

@@ -32,6 +32,7 @@ struct axis {
     const char *(*word)(int32_t i);      /* ENUM                                      */
     enum err (*check)(const char *text); /* TEXT: ERR_USAGE with the reason           */
     const char *only_for;    /* decoders that have it, a blank after each; NULL: all      */
+    bool of_strategy;        /* only strategies that take it have it                      */
     const char *device_kind; /* only devices of this kind have it; NULL: all              */
     const char *help;
     const char *not_yet; /* why this build does not have it; NULL: it does            */

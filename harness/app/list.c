@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "diffusion/strategy.h"
 #include "harness/app/decoders.h"
 #include "harness/app/sweep.h"
 #include "harness/app/table.h"
@@ -115,6 +116,22 @@ static enum err list_processes(struct table *t)
         table_int(t, p.n_states);
         table_int(t, p.n_symbols);
         table_text(t, preset->help);
+    }
+    return ERR_NONE;
+}
+
+static enum err list_strategies(struct table *t)
+{
+    static const char *const columns[] = {"strategy", "options", "reads",
+                                          "adaptive", "help",    NULL};
+    table_open(t, "strategies", columns);
+    for (int32_t i = 0; i < STRATEGY_COUNT; i++) {
+        const struct strategy_ops *s = strategy_of((enum strategy)i);
+        table_text(t, s->name);
+        table_text(t, s->takes);
+        table_text(t, s->reads);
+        table_bool(t, s->adaptive);
+        table_text(t, s->help);
     }
     return ERR_NONE;
 }
@@ -238,6 +255,7 @@ static const struct {
     {"models", list_models, "shapes of transformers"},
     {"decoders", list_decoders, "policies that decide what each forward computes"},
     {"processes", list_processes, "sources of tokens whose every probability is known"},
+    {"strategies", list_strategies, "which masked positions a denoise forward reveals"},
     {"axes", list_axes, "what describes a cell: flags and keys of sweep files"},
     {"sweeps", list_sweeps, "built-in sweep files"},
     {"figures", list_figures, "what regime plot can draw"},

@@ -27,6 +27,7 @@ static void phase_add(struct phase_total *t, const struct step_work *w, const st
 {
     if (t->forwards++ == 0) t->first_step = step;
     t->work.phase = w->phase;
+    t->work.seqs += w->seqs;
     t->work.rows += w->rows;
     t->work.logit_rows += w->logit_rows;
     t->work.tokens_committed += w->tokens_committed;

@@ -16,14 +16,33 @@ enum head_policy {
     HEAD_SHIFTED  /* a row predicts the next position                   */
 };
 enum batch_policy {
-    BATCH_LOCKSTEP, /* every sequence takes `steps` denoise forwards per block                  */
-    BATCH_RAGGED    /* each (sequence, block) draws its number uniformly from 1..steps; a
+    BATCH_LOCKSTEP, /* every sequence takes `steps` denoise steps per block                     */
+    BATCH_RAGGED,   /* each (sequence, block) draws its number, uniformly from 1..steps; a
                        sequence that is done with its block leaves the forwards until all are   */
+    BATCH_GEOMETRIC /* the same, from a geometric distribution of mean `steps`                  */
 };
+
+/* Which masked positions a denoise forward reveals, and how many: rows of diffusion/strategy.c. */
 enum strategy {
-    STRATEGY_RANDOM,    /* reveal masked positions in a random order  */
-    STRATEGY_SEQUENTIAL /* reveal them from left to right             */
+    STRATEGY_RANDOM,
+    STRATEGY_SEQUENTIAL,
+    STRATEGY_LOW_CONFIDENCE,
+    STRATEGY_MARGIN,
+    STRATEGY_ENTROPY,
+    STRATEGY_THRESHOLD,
+    STRATEGY_FACTOR,
+    STRATEGY_ENTROPY_BOUND,
+    STRATEGY_ANCESTRAL,
+    STRATEGY_FIRST_HITTING,
+    STRATEGY_REMDM_CAP,
+    STRATEGY_REMDM_RESCALE,
+    STRATEGY_REMDM_CONF,
+    STRATEGY_REMDM_LOOP,
+    STRATEGY_COUNT
 };
+
+/* How the share of masked positions falls with the steps (diffusion/schedule.h). */
+enum schedule { SCHEDULE_LINEAR, SCHEDULE_COSINE };
 
 enum cache_policy {
     CACHE_NONE,
@@ -47,6 +66,13 @@ struct decode_spec {
     enum logits_policy logits;
     enum head_policy head;
     enum strategy strategy;
+    enum schedule schedule;
+    float threshold; /* threshold: reveal what is at least as probable                */
+    float factor;    /* factor: (n + 1) (1 - confidence of the n-th) is at most this  */
+    float entropy_bound; /* entropy-bound: nats that what is revealed may share           */
+    float eta;           /* remdm-*: how much is masked again                             */
+    bool informed;       /* the rows' distributions mean something: a trained model or an
+                            exact process; without it adaptive strategies are refused     */
     enum batch_policy batch_policy;
     enum cache_policy cache;
     int32_t refresh; /* with a cache: computed whole every so many forwards of a block, besides
@@ -62,6 +88,7 @@ struct decode_spec {
 /* What one forward did, in the decoder's own terms. */
 struct step_work {
     enum phase phase;
+    int64_t seqs; /* sequences in it                                           */
     int64_t rows; /* positions computed                                        */
     int64_t logit_rows;
     int64_t tokens_committed; /* tokens that became final, all sequences                   */
@@ -73,11 +100,13 @@ struct decoder;
 struct decoder_ops {
     const char *name; /* "ar", "block": the word in results */
     const char *help;
-    bool sequences_differ; /* in a lockstep batch too: one cannot stand for all              */
     /* Whose tokens it is given as drafts before it starts, decoded untimed; NULL: none.  Where
      * nothing is computed there are none to give. */
     const struct decoder_ops *drafts_from;
 
+    /* Whether sequences of a batch may take other forwards, so that one cannot stand for all;
+     * NULL: never. */
+    bool (*sequences_differ)(const struct decode_spec *s);
     /* Whether this decoder can run the spec on the model: ERR_USAGE with the reason. */
     enum err (*check)(const struct decode_spec *s, const struct model_config *c);
     /* The largest forward it will ask for, to size cache and scratch. */

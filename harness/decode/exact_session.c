@@ -148,8 +148,10 @@ enum err exact_session_step(struct exact_session *s, struct step_work *work)
     struct pass p;
     s->ops->next(s->decoder, &p);
     s->ops->keys(s->decoder, &p, s->keys);
-    *work = (struct step_work){
-        .phase = p.phase, .rows = pass_rows(&p), .logit_rows = pass_logit_rows(&p)};
+    *work = (struct step_work){.phase = p.phase,
+                               .seqs = p.n_seqs,
+                               .rows = pass_rows(&p),
+                               .logit_rows = pass_logit_rows(&p)};
     TRY(exact_forward(s->cache, &p, s->keys, &logits));
     if (logits.n_dim) TRY(kn_rowstat(s->k, s->stats, logits, s->keys, &rule));
     int64_t n = work->logit_rows;

@@ -88,9 +88,9 @@ enum err session_create(struct model *m, const struct decoder_ops *ops, const st
     n->spec = *s;
     n->ops = ops;
     n->copies = 1;
-    if (!kernels_computes(model_kernels(m)) && s->batch_policy == BATCH_LOCKSTEP &&
-        !ops->sequences_differ) {
-        /* Sequences in lockstep all do the same, and nobody asks for their tokens: decode one
+    if (!kernels_computes(model_kernels(m)) &&
+        !(ops->sequences_differ && ops->sequences_differ(s))) {
+        /* All sequences do the same, and nobody asks for their tokens: decode one
          * and count it as many times. */
         n->copies = s->batch;
         n->spec.batch = 1;
@@ -163,8 +163,10 @@ static enum err compute(struct session *s, const struct pass *p, const struct ro
                         struct step_work *work)
 {
     struct tensor logits;
-    *work = (struct step_work){
-        .phase = p->phase, .rows = pass_rows(p), .logit_rows = pass_logit_rows(p)};
+    *work = (struct step_work){.phase = p->phase,
+                               .seqs = p->n_seqs,
+                               .rows = pass_rows(p),
+                               .logit_rows = pass_logit_rows(p)};
     TRY(model_forward(s->model, s->cache, p, &logits));
     if (logits.n_dim == 0) return kernels_sync(model_kernels(s->model));
     return kn_rowstat(model_kernels(s->model), s->stats, logits, keys, &s->rule);
