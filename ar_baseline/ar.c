@@ -30,7 +30,7 @@ static struct kv_cache_size ar_size(const struct decode_spec *s, const struct mo
 {
     return (struct kv_cache_size){
         .n_slots = s->batch,
-        .capacity = s->n_prompt + s->n_gen,
+        .capacity = spec_length(s),
         .max_rows = (int64_t)s->batch * s->n_prompt,
         .max_logits = s->batch,
     };
@@ -54,7 +54,7 @@ static enum err ar_create(const struct decode_spec *s, const struct model_config
     a->base.ops = &decoder_ar;
     a->spec = *s;
     a->config = c;
-    a->length = s->n_prompt + s->n_gen;
+    a->length = spec_length(s);
     a->seq = calloc((size_t)s->batch, sizeof *a->seq);
     if (!a->seq) TRY_OUT(err_set(ERR_NOMEM, "ar: %d sequences: out of memory", s->batch));
     TRY_OUT(canvas_create(s, c, &a->tokens));
@@ -75,7 +75,7 @@ static void ar_next(struct decoder *d, struct pass *p)
 {
     struct ar *a = (struct ar *)d;
     bool prefill = a->n_done == 0;
-    int32_t pos0 = prefill ? 0 : a->spec.n_prompt + a->n_done - 1;
+    int32_t pos0 = prefill ? a->spec.n_depth : spec_prefix(&a->spec) + a->n_done - 1;
     int32_t n_rows = prefill ? a->spec.n_prompt : 1;
     a->last_row = n_rows - 1;
     for (int32_t b = 0; b < a->spec.batch; b++)
@@ -96,7 +96,7 @@ static void ar_next(struct decoder *d, struct pass *p)
 static void ar_keys(const struct decoder *d, const struct pass *p, struct row_key *keys)
 {
     const struct ar *a = (const struct ar *)d;
-    uint32_t position = (uint32_t)(a->spec.n_prompt + a->n_done);
+    uint32_t position = (uint32_t)(spec_prefix(&a->spec) + a->n_done);
     for (int32_t b = 0; b < a->spec.batch; b++)
         keys[b] = (struct row_key){(uint32_t)b, position, 0};
 }
@@ -105,7 +105,7 @@ static void ar_accept(struct decoder *d, const struct pass *p, const struct row_
                       struct step_work *work)
 {
     struct ar *a = (struct ar *)d;
-    int32_t position = a->spec.n_prompt + a->n_done;
+    int32_t position = spec_prefix(&a->spec) + a->n_done;
     for (int32_t b = 0; b < a->spec.batch; b++)
         a->tokens[(size_t)b * a->length + position] = stats[b].id;
     work->tokens_committed = a->spec.batch;

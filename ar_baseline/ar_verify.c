@@ -56,7 +56,7 @@ static struct kv_cache_size verify_size(const struct decode_spec *s, const struc
     int32_t verified = s->draft_tokens + 1;
     return (struct kv_cache_size){
         .n_slots = s->batch,
-        .capacity = s->n_prompt + s->n_gen,
+        .capacity = spec_length(s),
         .max_rows = (int64_t)s->batch * (s->n_prompt > verified ? s->n_prompt : verified),
         .max_logits = (int64_t)s->batch * verified,
     };
@@ -83,7 +83,7 @@ static enum err verify_create(const struct decode_spec *s, const struct model_co
     a->base.ops = &decoder_ar_verify;
     a->spec = *s;
     a->config = c;
-    a->length = s->n_prompt + s->n_gen;
+    a->length = spec_length(s);
     a->input = calloc(batch * verified, sizeof *a->input);
     a->n_done = calloc(batch, sizeof *a->n_done);
     a->seq = calloc(batch, sizeof *a->seq);
@@ -134,9 +134,10 @@ static struct pass_seq prefill_of(struct ar_verify *a, int32_t b)
     return (struct pass_seq){
         .span = {.slot = b,
                  .n_rows = a->spec.n_prompt,
-                 .n_visible = a->spec.n_prompt,
+                 .pos0 = a->spec.n_depth,
+                 .n_visible = spec_prefix(&a->spec),
                  .mask = MASK_CAUSAL},
-        .tokens = a->tokens + (size_t)b * a->length,
+        .tokens = a->tokens + (size_t)b * a->length + a->spec.n_depth,
         .logit_row = &a->last_row,
         .n_logits = 1,
         .n_kept = a->spec.n_prompt,
@@ -147,7 +148,7 @@ static struct pass_seq verify_of(struct ar_verify *a, int32_t b)
 {
     int32_t k = a->spec.draft_tokens, left = a->spec.n_gen - a->n_done[b];
     int32_t n_drafted = k < left - 1 ? k : left - 1, n_right = 0;
-    int32_t pos0 = a->spec.n_prompt + a->n_done[b] - 1;
+    int32_t pos0 = spec_prefix(&a->spec) + a->n_done[b] - 1;
     int32_t *input = a->input + (size_t)b * ((size_t)k + 1);
     input[0] = a->tokens[(size_t)b * a->length + pos0];
     for (int32_t j = 1; j <= n_drafted; j++) input[j] = draft_token(a, b, pos0 + j);
@@ -195,7 +196,7 @@ static void verify_accept(struct decoder *d, const struct pass *p, const struct 
         const struct pass_seq *s = &p->seq[i];
         int32_t b = s->span.slot, n = a->prefilled ? s->n_kept : 1;
         for (int32_t j = 0; j < n; j++) {
-            int32_t position = a->spec.n_prompt + a->n_done[b]++;
+            int32_t position = spec_prefix(&a->spec) + a->n_done[b]++;
             a->tokens[(size_t)b * a->length + position] = stats[j].id;
             work->flop_useful += token_useful_flop(a->config, position);
         }

@@ -34,6 +34,9 @@ static enum err block_check(const struct decode_spec *s, const struct model_conf
     TRY(spec_check(s, c));
     if (s->block_length < 1)
         return err_set(ERR_USAGE, "block: block-length %d: want 1 or more", s->block_length);
+    if (s->n_depth % s->block_length)
+        return err_set(ERR_USAGE, "block: n-depth %d is not a multiple of block-length %d",
+                       s->n_depth, s->block_length);
     if ((s->n_prompt + s->n_gen) % s->block_length)
         return err_set(ERR_USAGE,
                        "block: n-prompt %d + n-gen %d is not a multiple of block-length %d",
@@ -48,16 +51,16 @@ static enum err block_check(const struct decode_spec *s, const struct model_conf
     return strategy_check(s);
 }
 
-/* Prompt positions in complete blocks. */
-static int32_t prefill_rows(const struct decode_spec *s)
+/* Where the prompt's complete blocks end. */
+static int32_t prefill_end(const struct decode_spec *s)
 {
-    return s->n_prompt / s->block_length * s->block_length;
+    return spec_prefix(s) / s->block_length * s->block_length;
 }
 
 static struct kv_cache_size block_size(const struct decode_spec *s, const struct model_config *c)
 {
-    int32_t prefill = prefill_rows(s), length = s->n_prompt + s->n_gen;
-    bool fused = s->commit == COMMIT_FUSED && length - prefill > s->block_length;
+    int32_t end = prefill_end(s), length = spec_length(s), prefill = end - s->n_depth;
+    bool fused = s->commit == COMMIT_FUSED && length - end > s->block_length;
     int32_t block = fused ? 2 * s->block_length : s->block_length;
     int32_t rows = prefill > block ? prefill : block;
     return (struct kv_cache_size){
@@ -99,9 +102,9 @@ static enum err block_create(const struct decode_spec *s, const struct model_con
         free(d);
         return err_trace(e, __FILE__, __LINE__);
     }
-    d->begin = prefill_rows(s);
+    d->begin = prefill_end(s);
     d->stage = STAGE_PREFILL;
-    if (d->begin == 0) start_block(d);
+    if (d->begin == s->n_depth) start_block(d);
     *out = &d->base;
     return ERR_NONE;
 }
@@ -122,7 +125,7 @@ static bool block_done(const struct decoder *base)
 /* The position that the last row of a prefill or commit decides, or -1: none. */
 static int32_t position_after(const struct block *d, int32_t end)
 {
-    if (!d->denoise.shifted || end >= d->denoise.length || end < d->denoise.spec.n_prompt)
+    if (!d->denoise.shifted || end >= d->denoise.length || end < spec_prefix(&d->denoise.spec))
         return -1;
     return end;
 }
@@ -152,8 +155,9 @@ static void block_next(struct decoder *base, struct pass *p)
 {
     struct block *d = (struct block *)base;
     int32_t b = d->denoise.spec.block_length;
+    int32_t depth = d->denoise.spec.n_depth;
     if (d->stage == STAGE_PREFILL)
-        clean_pass(d, p, PHASE_PREFILL, 0, d->begin, MASK_BLOCK);
+        clean_pass(d, p, PHASE_PREFILL, depth, d->begin - depth, MASK_BLOCK);
     else if (d->stage == STAGE_COMMIT)
         clean_pass(d, p, PHASE_COMMIT, d->begin, b, MASK_FULL);
     else if (d->stage == STAGE_FUSED)

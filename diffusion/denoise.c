@@ -7,7 +7,7 @@
 enum err denoise_init(struct denoise *d, const struct decode_spec *s, const struct model_config *c)
 {
     enum err e = ERR_NONE;
-    size_t batch = (size_t)s->batch, length = (size_t)s->n_prompt + (size_t)s->n_gen;
+    size_t batch = (size_t)s->batch, length = (size_t)spec_length(s);
     memset(d, 0, sizeof *d);
     d->spec = *s;
     d->config = c;
@@ -80,7 +80,7 @@ static int32_t wanted(const struct denoise *d, int32_t b, const struct denoise_r
         memcpy(pos, u->open, (size_t)u->n_open * sizeof *pos);
         return u->n_open;
     }
-    int32_t first = d->spec.n_prompt > pos0 ? d->spec.n_prompt : pos0;
+    int32_t first = spec_prefix(&d->spec) > pos0 ? spec_prefix(&d->spec) : pos0;
     /* The row before the first computed one is not there to ask. */
     if (d->shifted && first == pos0 && pos0 > 0) first++;
     for (int32_t p = first; p < r->pos0 + r->n_rows; p++)

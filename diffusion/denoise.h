@@ -9,7 +9,7 @@ struct denoise {
     struct decode_spec spec;
     const struct model_config *config; /* borrowed */
     bool shifted;                      /* a position's token comes from the row before it */
-    int32_t length;                    /* n_prompt + n_gen                                 */
+    int32_t length;                    /* of a sequence                                    */
     int32_t *tokens;                   /* owned [batch, length]                            */
     struct unmask *unmask;             /* owned [batch]                                    */
     struct pass_seq *seq;              /* owned [batch]                                    */

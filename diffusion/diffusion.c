@@ -35,6 +35,9 @@ struct diffusion {
 static enum err diffusion_check(const struct decode_spec *s, const struct model_config *c)
 {
     TRY(spec_check(s, c));
+    if (s->n_depth)
+        return err_set(ERR_USAGE, "diffusion: every forward computes every position, so none can "
+                                  "be in the cache before; want n-depth 0");
     if (s->block_length < 0 || (s->block_length && s->n_gen % s->block_length))
         return err_set(ERR_USAGE, "diffusion: n-gen %d is not a multiple of block-length %d",
                        s->n_gen, s->block_length);
@@ -48,8 +51,9 @@ static enum err diffusion_check(const struct decode_spec *s, const struct model_
     if (s->refresh < 0)
         return err_set(ERR_USAGE, "diffusion: refresh %d: want 0 or more", s->refresh);
     if (s->refresh > 0 && s->cache == CACHE_NONE)
-        return err_set(ERR_USAGE, "diffusion: refresh %d renews a cache: want cache prefix, dual "
-                                  "or dkv",
+        return err_set(ERR_USAGE,
+                       "diffusion: refresh %d renews a cache: want cache prefix, dual "
+                       "or dkv",
                        s->refresh);
     if (s->cache != CACHE_NONE && head_is_shifted(s, c) && strategy_of(s->strategy)->revises)
         return err_set(ERR_USAGE,
@@ -157,8 +161,8 @@ static void note_masked(struct diffusion *d, bool beside)
 {
     size_t n = d->masked ? (size_t)d->denoise.spec.batch * (size_t)d->denoise.length : 0;
     for (size_t i = 0; i < n; i++)
-        d->masked[i] = (beside && d->masked[i]) ||
-                       d->denoise.tokens[i] == d->denoise.config->mask_id;
+        d->masked[i] =
+            (beside && d->masked[i]) || d->denoise.tokens[i] == d->denoise.config->mask_id;
 }
 
 static void diffusion_accept(struct decoder *base, const struct pass *p,

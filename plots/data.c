@@ -11,7 +11,7 @@ static const char runs_sql[] =
     " decoder, batch_seqs, cache_resident, recorded_utc, git_sha, git_dirty,"
     /* the subject's fields */
     " model, layers, dtype, kv_dtype, threads, iif(launch_ns > 0, launch_ns, NULL),"
-    " prompt_tokens, gen_tokens,"
+    " prompt_tokens, gen_tokens, COALESCE(depth_tokens, 0),"
     /* the run's */
     " block_tokens, denoise_steps, strategy,"
     " cache || COALESCE(' every ' || refresh_forwards, ''), logits, head, batch_policy, temperature,"
@@ -171,6 +171,7 @@ static void name_subject(struct plot_data *d, struct subject *s)
         [SUBJECT_DTYPE] = "",           [SUBJECT_KV] = "-kv",
         [SUBJECT_THREADS] = "-threads", [SUBJECT_LAUNCH] = "-ns-launch",
         [SUBJECT_PROMPT] = "-prompt",   [SUBJECT_GEN] = "-gen",
+        [SUBJECT_DEPTH] = "-depth",
     };
     bool sim = strncmp(s->device, "sim:", 4) == 0;
     append_slug(s, "", sim ? s->device + 4 : s->device, "");

@@ -47,6 +47,7 @@ enum subject_field {
     SUBJECT_LAUNCH,
     SUBJECT_PROMPT,
     SUBJECT_GEN,
+    SUBJECT_DEPTH,
     SUBJECT_COUNT
 };
 

@@ -252,6 +252,8 @@ void series_describe(const struct plot_data *d, const struct subject *u, struct 
         {FIELD_DRAFTS, "drafted tokens"},  {FIELD_ACCEPTANCE, "acceptance"},
         {FIELD_COMMIT, "commit"},
     };
+    if (strcmp(u->field[SUBJECT_DEPTH], "0") != 0)
+        strbuf_addf(out, "%s made-up cached tokens, ", u->field[SUBJECT_DEPTH]);
     strbuf_addf(out, "%s prompt and %s generated tokens", u->field[SUBJECT_PROMPT],
                 u->field[SUBJECT_GEN]);
     for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {

@@ -155,6 +155,7 @@ void cell_canonical(const struct cell *cell, struct strbuf *out)
     put_int(&j, "layers", c.layers);
     if (denoises) put_text(&j, "logits", logits_policy_name(s->logits));
     put_text(&j, "model", c.model);
+    if (s->n_depth) put_int(&j, "n-depth", s->n_depth);
     put_int(&j, "n-gen", s->n_gen);
     put_int(&j, "n-prompt", s->n_prompt);
     if (s->refresh) put_int(&j, "refresh", s->refresh);

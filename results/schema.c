@@ -49,6 +49,7 @@ static const struct schema_step steps[] = {
         "ALTER TABLE cell ADD COLUMN factor REAL CHECK (factor >= 0);"
         "ALTER TABLE cell ADD COLUMN entropy_bound REAL CHECK (entropy_bound >= 0);"
         "ALTER TABLE cell ADD COLUMN eta REAL CHECK (eta >= 0);"
+        "ALTER TABLE cell ADD COLUMN depth_tokens INTEGER CHECK (depth_tokens > 0);"
         "ALTER TABLE forward ADD COLUMN seqs INTEGER CHECK (seqs > 0);" TABLES_OF_QUALITY},
 };
 enum { N_STEPS = sizeof steps / sizeof steps[0] };

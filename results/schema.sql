@@ -95,7 +95,8 @@ CREATE TABLE cell (
     threshold     REAL CHECK (threshold >= 0),
     factor        REAL CHECK (factor >= 0),
     entropy_bound REAL CHECK (entropy_bound >= 0),
-    eta           REAL CHECK (eta >= 0)
+    eta           REAL CHECK (eta >= 0),
+    depth_tokens  INTEGER CHECK (depth_tokens > 0)
 ) STRICT;
 
 -- ---- what happened ----------------------------------------------------------------------
@@ -300,7 +301,8 @@ INSERT INTO rank_bound SELECT n, k + 1 FROM b;
 
 CREATE VIEW v_run AS
 SELECT r.run_id, r.cell_id, r.status, r.message, d.device, d.kind AS device_kind, c.model,
-       c.layers, c.decoder, c.dtype, c.kv_dtype, c.batch_seqs, c.batch_policy, c.prompt_tokens,
+       c.layers, c.decoder, c.dtype, c.kv_dtype, c.batch_seqs, c.batch_policy, c.depth_tokens,
+       c.prompt_tokens,
        c.gen_tokens, c.block_tokens, c.denoise_steps, c.strategy, c.cache, c.refresh_forwards,
        c.commit_policy, c.logits, c.head, c.draft_tokens, c.acceptance, c.schedule, c.threshold,
        c.factor, c.entropy_bound, c.eta, c.temperature, c.seed,
@@ -680,7 +682,7 @@ rate AS MATERIALIZED (SELECT * FROM v_throughput),
 arm AS MATERIALIZED (SELECT * FROM v_arm)
 SELECT p.pair_id, d.device, d.kind AS device_kind, c.model, c.dtype, p.match,
        p.baseline_run_id, p.run_id, bc.decoder AS baseline_decoder, c.decoder,
-       bc.batch_seqs AS baseline_batch_seqs, c.batch_seqs, c.prompt_tokens, c.gen_tokens,
+       bc.batch_seqs AS baseline_batch_seqs, c.batch_seqs, c.depth_tokens, c.prompt_tokens, c.gen_tokens,
        c.block_tokens, c.denoise_steps, c.strategy, c.cache, c.refresh_forwards, c.commit_policy,
        c.draft_tokens, c.acceptance,
        pt.decode_tokens_per_s / bt.decode_tokens_per_s AS decode_ratio,

@@ -102,6 +102,7 @@ static void every_axis_survives_being_written_and_read(void **state)
         {"dtype", "f32"},
         {"kv-dtype", "bf16"},
         {"batch", "7"},
+        {"n-depth", "16"},
         {"n-prompt", "0"},
         {"n-gen", "48"},
         {"batch-policy", "ragged"},
@@ -340,8 +341,8 @@ static void bad_expressions_name_their_column(void **state)
          "\"decoder == blok\""},
         {"batch && 4 > 3", EXPR_TRUTH,
          "\"&&\" needs a comparison on both sides, at column 7 of \"batch && 4 > 3\""},
-        {"n-depth > 1", EXPR_TRUTH,
-         "this build cannot start from a filled cache, at column 1 of \"n-depth > 1\""},
+        {"counters > 1", EXPR_TRUTH,
+         "this build reads no hardware counters, at column 1 of \"counters > 1\""},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -474,7 +475,7 @@ static void what_cannot_run_is_skipped_with_the_reason(void **state)
         {"n-gen", "63", "block-length", "32",
          "block: n-prompt 64 + n-gen 63 is not a multiple of block-length 32"},
         {"batch", "1048576", "n-gen", "8128",
-         "batch x (n-prompt + n-gen) is 8589934592 positions; the most is 2147483647"},
+         "batch x (n-depth + n-prompt + n-gen) is 8589934592 positions; the most is 2147483647"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

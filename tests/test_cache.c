@@ -285,8 +285,8 @@ static void what_is_beside_changes_nothing(void **state)
 /* ---- rows that are not side by side ---- */
 
 /* Logits of the rows at these positions, which see all positions and stay in the cache. */
-static float *scattered(struct toy *t, struct kv_cache *c, const int32_t *tokens,
-                        const int32_t *at, int32_t n)
+static float *scattered(struct toy *t, struct kv_cache *c, const int32_t *tokens, const int32_t *at,
+                        int32_t n)
 {
     int32_t row[LENGTH], ids[LENGTH];
     for (int32_t i = 0; i < n; i++) {

@@ -77,7 +77,7 @@ refuses 2 '--device: no device "gpu"; expected cpu, cuda:N or sim:NAME (regime l
 refuses 2 'command line: the axes make more than 50000 cells' plan -b 1-1000 -n 1-1000
 refuses 2 '--steps: no axis is called "bach"; the nearest is "batch", at column 16 of "block-length / bach"' \
     plan --steps 'block-length / bach'
-for axis in graph matmul counters n-depth; do
+for axis in graph matmul counters; do
     "$regime" plan --$axis 1 2> err
     [ $? -eq 2 ] && grep -q "^regime: --$axis: this build " err || fail "--$axis: $(cat err)"
 done
@@ -85,7 +85,7 @@ done
 # ---- an experiment typed by hand that cannot run is a mistake; one of several is a skip ----
 refuses 2 'block: n-prompt 64 + n-gen 63 is not a multiple of block-length 32' plan --decoder block -n 63
 refuses 2 'qwen2.5-0.5b has 24 layers; 99 were asked for' plan --layers 99
-refuses 2 'batch x (n-prompt + n-gen) is 35184372088832 positions; the most is 2147483647' \
+refuses 2 'batch x (n-depth + n-prompt + n-gen) is 35184372088832 positions; the most is 2147483647' \
     plan -p 16Mi -n 16Mi -b 1Mi
 prints '# skipped: block: n-prompt 64 + n-gen 63 is not a multiple of block-length 32' \
     plan --showcmd --decoder ar,block -n 63

@@ -23,7 +23,8 @@ enum { PROMPT = 9, GEN = 21, LENGTH = PROMPT + GEN, BLOCK = 6, BATCH = 3, FORWAR
 /* One sequence: two blocks clean and one masked; the first block is in the cache. */
 static void canvas(const struct toy *t, int32_t tokens[3 * BLOCK])
 {
-    for (int32_t i = 0; i < 3 * BLOCK; i++) tokens[i] = i < 2 * BLOCK ? 5 + 13 * i : t->config.mask_id;
+    for (int32_t i = 0; i < 3 * BLOCK; i++)
+        tokens[i] = i < 2 * BLOCK ? 5 + 13 * i : t->config.mask_id;
 }
 
 static void logits_are_those_of_separate_forwards(void **state)

@@ -114,7 +114,7 @@ enum err arm_decode(struct arm *a, int32_t sample, bool warmup, int64_t *seq)
         a->decode_ns += row->time_ns;
         if (a->plan->phase[row->phase].middle_step == step) a->pinned_ns[row->phase] = row->time_ns;
     }
-    size_t n = (size_t)s->batch * ((size_t)s->n_prompt + (size_t)s->n_gen);
+    size_t n = (size_t)s->batch * (size_t)spec_length(s);
     sha256_hex(session_tokens(a->session), n * sizeof(int32_t), a->tokens_sha256);
     return ERR_NONE;
 }

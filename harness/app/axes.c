@@ -109,6 +109,8 @@ static const struct axis table[] = {
 
     {"batch", 'b', AXIS_INT, in_work, CELL(spec.batch), .min = 1, .max = MAX_SEQS, .fallback = "1",
      .help = "sequences decoded together"},
+    {"n-depth", 0, AXIS_INT, in_work, CELL(spec.n_depth), .max = MAX_TOKENS, .fallback = "0",
+     .help = "made-up positions in the cache before the prompt, not computed"},
     {"n-prompt", 'p', AXIS_INT, in_work, CELL(spec.n_prompt), .max = MAX_TOKENS, .fallback = "64",
      .help = "prompt tokens of each sequence"},
     {"n-gen", 'n', AXIS_INT, in_work, CELL(spec.n_gen), .min = 1, .max = MAX_TOKENS,
@@ -181,7 +183,6 @@ static const struct axis table[] = {
     {"graph", .kind = AXIS_TEXT, .not_yet = "this build records no CUDA graphs"},
     {"matmul", .kind = AXIS_TEXT, .not_yet = "this build has one matmul for each device"},
     {"counters", .kind = AXIS_TEXT, .not_yet = "this build reads no hardware counters"},
-    {"n-depth", .kind = AXIS_TEXT, .not_yet = "this build cannot start from a filled cache"},
 };
 enum { N_AXES = sizeof table / sizeof table[0] };
 

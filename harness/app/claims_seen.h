@@ -39,7 +39,8 @@ struct seen {
     enum dtype dtype, kv_dtype;
     bool timed;          /* false: planned */
     bool cache_resident; /* the weights do not come from DRAM every time */
-    bool plain;          /* lockstep, logits of masked rows: what the claims are about */
+    bool plain;          /* lockstep, logits of masked rows, nothing in the cache before, no
+                            refreshes within a block, commits apart: what the claims are about */
     double launch_ns;    /* cost of a call that computes nothing */
     double crowding;     /* share of its CPUs that other processes took meanwhile      */
     double roofs_moved;  /* larger over smaller of the roofs before and after, less 1  */

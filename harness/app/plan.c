@@ -228,7 +228,7 @@ void plan_predict(const struct cell *c, const struct plan *p, struct prediction 
 {
     struct closed_model m = closed_model_of(&p->config, c->dtype, c->kv_dtype);
     const struct decode_spec *s = &c->spec;
-    double middle = s->n_prompt + s->n_gen / 2.0;
+    double middle = spec_prefix(s) + s->n_gen / 2.0;
     struct closed_value none = closed_missing("not a question about this decoder");
     *out = (struct prediction){
         .tier = p->price[TIER_CEILINGS].known ? TIER_CEILINGS : TIER_DATASHEET,

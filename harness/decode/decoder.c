@@ -35,17 +35,18 @@ bool head_is_shifted(const struct decode_spec *s, const struct model_config *c)
 
 enum err canvas_create(const struct decode_spec *s, const struct model_config *c, int32_t **tokens)
 {
-    size_t length = (size_t)s->n_prompt + (size_t)s->n_gen;
+    int32_t prefix = spec_prefix(s);
+    size_t length = (size_t)spec_length(s);
     int32_t *t = calloc((size_t)s->batch * length, sizeof *t);
     if (!t) return err_set(ERR_NOMEM, "tokens of %d sequences: out of memory", s->batch);
     for (int32_t b = 0; b < s->batch; b++) {
         int32_t *row = t + (size_t)b * length;
         if (s->prompts)
-            memcpy(row, s->prompts + (size_t)b * (size_t)s->n_prompt,
+            memcpy(row + s->n_depth, s->prompts + (size_t)b * (size_t)s->n_prompt,
                    (size_t)s->n_prompt * sizeof *row);
         else
-            prompt_fill(c, s->seed, (uint32_t)b, s->n_prompt, row);
-        for (int32_t i = s->n_prompt; i < s->n_prompt + s->n_gen; i++) row[i] = c->mask_id;
+            prompt_fill(c, s->seed, (uint32_t)b, prefix, row);
+        for (int32_t i = prefix; i < prefix + s->n_gen; i++) row[i] = c->mask_id;
     }
     *tokens = t;
     return ERR_NONE;
@@ -56,7 +57,12 @@ enum err spec_check(const struct decode_spec *s, const struct model_config *c)
     if (s->batch < 1 || s->n_gen < 1 || s->n_prompt < 0)
         return err_set(ERR_USAGE, "batch %d, n-gen %d, n-prompt %d: want at least 1, 1 and 0",
                        s->batch, s->n_gen, s->n_prompt);
-    int64_t length = (int64_t)s->n_prompt + s->n_gen;
+    if (s->n_depth < 0) return err_set(ERR_USAGE, "n-depth %d: want 0 or more", s->n_depth);
+    int64_t length = (int64_t)s->n_depth + s->n_prompt + s->n_gen;
+    if (length > c->max_positions && s->n_depth)
+        return err_set(ERR_USAGE, "n-depth %d + n-prompt %d + n-gen %d is more than the %d "
+                                  "positions of %s",
+                       s->n_depth, s->n_prompt, s->n_gen, c->max_positions, c->name);
     if (length > c->max_positions)
         return err_set(ERR_USAGE, "n-prompt %d + n-gen %d is more than the %d positions of %s",
                        s->n_prompt, s->n_gen, c->max_positions, c->name);

@@ -59,6 +59,7 @@ enum commit_policy {
 /* What to decode and how; the part of a cell that a decoder sees. */
 struct decode_spec {
     int32_t batch;        /* sequences                                                     */
+    int32_t n_depth;      /* positions in the cache before the prompt: made up, not computed */
     int32_t n_prompt;     /* prompt tokens per sequence                                    */
     int32_t n_gen;        /* tokens to generate per sequence                               */
     int32_t block_length; /* positions denoised together; 0: not given                     */
@@ -84,6 +85,16 @@ struct decode_spec {
     uint64_t seed; /* prompts, orders, acceptance and sampling                      */
     const int32_t *prompts; /* borrowed [batch, n_prompt]; NULL: drawn from the seed       */
 };
+
+/* Positions before the first generated one, and all of a sequence. */
+static inline int32_t spec_prefix(const struct decode_spec *s)
+{
+    return s->n_depth + s->n_prompt;
+}
+static inline int32_t spec_length(const struct decode_spec *s)
+{
+    return spec_prefix(s) + s->n_gen;
+}
 
 /* What one forward did, in the decoder's own terms. */
 struct step_work {
@@ -114,7 +125,7 @@ struct decoder_ops {
     enum err (*create)(const struct decode_spec *s, const struct model_config *c,
                        struct decoder **out);
     bool (*done)(const struct decoder *d);
-    /* tokens[batch, n_prompt + n_gen] of drafts_from, which outlive d; NULL without drafts_from. */
+    /* tokens[batch, spec_length] of drafts_from, which outlive d; NULL without drafts_from. */
     void (*take_drafts)(struct decoder *d, const int32_t *tokens);
     /* The next forward; pointers in it stay valid until accept. */
     void (*next)(struct decoder *d, struct pass *p);
@@ -123,7 +134,7 @@ struct decoder_ops {
     /* stats[logit rows of the pass] of that forward; sets tokens_committed and flop_useful. */
     void (*accept)(struct decoder *d, const struct pass *p, const struct row_stat *stats,
                    struct step_work *work);
-    /* tokens[batch, n_prompt + n_gen]; mask_id where nothing is committed yet. */
+    /* tokens[batch, spec_length]; mask_id where nothing is committed yet. */
     const int32_t *(*tokens)(const struct decoder *d);
     void (*free)(struct decoder *d); /* NULL is allowed */
 };
@@ -133,7 +144,7 @@ struct decoder {
     const struct decoder_ops *ops;
 };
 
-/* tokens[batch, n_prompt + n_gen]: the prompts given, or drawn from the seed, distinct per
+/* tokens[batch, spec_length]: the prompts given, or drawn from the seed, distinct per
  * sequence and the same for every decoder; then mask_id.  Owned by the caller. */
 enum err canvas_create(const struct decode_spec *s, const struct model_config *c,
                        int32_t **tokens) MUST_CHECK;

@@ -18,6 +18,7 @@ struct session {
     const struct decoder_ops *ops;
     struct decoder *decoder;
     struct kv_cache *cache;
+    int32_t n_slots;            /* of the cache                                             */
     struct choice_rule rule;
     int32_t copies;             /* sequences that one of the decoder's stands for           */
     struct pass_seq *copied;    /* owned [batch]; NULL when copies is 1                     */
@@ -61,7 +62,7 @@ static enum err decode_all(struct model *m, const struct decoder_ops *ops,
 static enum err make_drafts(struct session *n, enum dtype kv)
 {
     const struct decode_spec *s = &n->spec;
-    size_t count = (size_t)s->batch * ((size_t)s->n_prompt + (size_t)s->n_gen);
+    size_t count = (size_t)s->batch * (size_t)spec_length(s);
     if (!n->ops->drafts_from || !kernels_computes(model_kernels(n->model))) return ERR_NONE;
     n->drafts = calloc(count, sizeof *n->drafts);
     if (!n->drafts) return err_set(ERR_NOMEM, "drafts of %d sequences: out of memory", s->batch);
@@ -88,6 +89,7 @@ enum err session_create(struct model *m, const struct decoder_ops *ops, const st
     n->spec = *s;
     n->ops = ops;
     n->copies = 1;
+    n->n_slots = size.n_slots;
     if (!kernels_computes(model_kernels(m)) &&
         !(ops->sequences_differ && ops->sequences_differ(s))) {
         /* All sequences do the same, and nobody asks for their tokens: decode one
@@ -107,6 +109,7 @@ enum err session_create(struct model *m, const struct decoder_ops *ops, const st
     TRY_OUT(make_drafts(n, kv));
     TRY_OUT(make_decoder(n, &n->decoder));
     TRY_OUT(kv_cache_create(m, &size, &n->cache));
+    TRY_OUT(kv_cache_make_up(n->cache, s->n_depth, s->seed));
     *out = n;
     return ERR_NONE;
 out:
@@ -150,6 +153,8 @@ enum err session_restart(struct session *s)
     s->ops->free(s->decoder);
     s->decoder = fresh;
     kv_cache_clear(s->cache);
+    for (int32_t slot = 0; slot < s->n_slots; slot++)
+        kv_cache_set_valid(s->cache, slot, s->spec.n_depth);
     return ERR_NONE;
 }
 

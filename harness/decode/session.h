@@ -29,7 +29,7 @@ enum err session_record_next(struct session *s, struct recording **out) MUST_CHE
 enum err session_replay(struct session *s, const struct recording *r,
                         struct step_work *work) MUST_CHECK;
 
-/* tokens[batch, n_prompt + n_gen]; meaningless where the backend only counts. */
+/* tokens[batch, spec_length]; meaningless where the backend only counts. */
 const int32_t *session_tokens(const struct session *s);
 struct kernels *session_kernels(const struct session *s);
 

@@ -3,6 +3,10 @@
 
 #include <stdlib.h>
 
+#include "harness/base/rng.h"
+#include "harness/kernels/bf16.h"
+#include "harness/model/normal_table.h"
+
 enum { ALIGNMENT = 4096 };
 
 struct carver {
@@ -109,6 +113,42 @@ void kv_cache_free(struct kv_cache *c)
     free(c->keys);
     free(c->values);
     free(c);
+}
+
+/* host[slots, hk, capacity, d] of one layer's keys or values: standard normal up to position n. */
+static void make_up(const struct kv_cache *c, int32_t n, uint64_t seed, void *host)
+{
+    struct tensor t = c->keys[0];
+    CHECK(t.dtype == DTYPE_F32 || t.dtype == DTYPE_BF16);
+    int64_t heads = t.dim[0] * t.dim[1], d = t.dim[3];
+    for (int64_t h = 0; h < heads; h++)
+        for (int64_t i = 0; i < n * d; i++) {
+            int64_t at = h * t.dim[2] * d + i;
+            uint64_t r = mix64(seed + (uint64_t)at);
+            float v = (float)normal_table[r % NORMAL_TABLE_SIZE] / NORMAL_TABLE_ONE;
+            if (t.dtype == DTYPE_F32)
+                ((float *)host)[at] = v;
+            else if (t.dtype == DTYPE_BF16)
+                ((uint16_t *)host)[at] = bf16_from_f32(v);
+        }
+}
+
+enum err kv_cache_make_up(struct kv_cache *c, int32_t n, uint64_t seed)
+{
+    enum err e = ERR_NONE;
+    for (int32_t i = 0; i < c->size.n_slots; i++) kv_cache_set_valid(c, i, n);
+    if (n == 0 || !kernels_computes(c->k)) return ERR_NONE;
+    void *host = calloc(1, (size_t)tensor_bytes(c->keys[0]));
+    if (!host) return err_set(ERR_NOMEM, "a made-up context of %d positions: out of memory", n);
+    for (int32_t i = 0; i < c->n_layers_stored; i++) {
+        make_up(c, n, mix64(seed + 2 * (uint64_t)i), host);
+        TRY_OUT(kernels_upload(c->k, c->keys[i], host));
+        make_up(c, n, mix64(seed + 2 * (uint64_t)i + 1), host);
+        TRY_OUT(kernels_upload(c->k, c->values[i], host));
+    }
+out:
+    free(host);
+    return e;
 }
 
 void kv_cache_clear(struct kv_cache *c)

@@ -71,6 +71,10 @@ enum err kv_cache_create(struct model *m, const struct kv_cache_size *s,
 void kv_cache_free(struct kv_cache *c); /* NULL is allowed */
 int64_t kv_cache_bytes(const struct kernels *k, const struct model_config *c,
                        const struct kv_cache_size *s);
+/* Fill the first n positions of every slot with random keys and values, the same for the same
+ * seed, and take them as valid: a context nobody computed, whose tokens mean nothing but whose
+ * forwards cost what they would. */
+enum err kv_cache_make_up(struct kv_cache *c, int32_t n, uint64_t seed) MUST_CHECK;
 /* Forget all positions. */
 void kv_cache_clear(struct kv_cache *c);
 /* Positions 0 .. n-1 of a slot hold keys and values that later rows may see.  Setting it
