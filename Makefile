@@ -153,7 +153,7 @@ cusim_nvflags := -x c++ -std=c++17 -g -O1 -Itests/cusim/shadow -Itests/cusim/inc
                  -fsanitize=bounds,alignment -fsanitize-undefined-trap-on-error
 
 # The same tests for a GPU, linked wherever nvcc is.
-gpu_tests := $(if $(filter 1,$(use_cuda)),$(addprefix $(B)/tests/gpu_,kernels model matmul))
+gpu_tests := $(if $(filter 1,$(use_cuda)),$(addprefix $(B)/tests/gpu_,kernels model matmul attention))
 
 # --- Targets -----------------------------------------------------------------------------
 

@@ -112,10 +112,14 @@ void check_attention(struct kernels *k, const struct attention_case *c)
     ref_attention(want, bound, score, q, keys, values, &shape, spans, c->n_spans);
     for (int64_t i = 0; i < n_out; i++) {
         /* Scores off by e change a weight by a factor e^e, and its sum likewise; besides, each
-         * weight has an exponential's error and both sums have their own. */
-        double e = (c->d + 4) * U_F32 * score[i / c->d];
-        bound[i] = (2 * e + (2 * n_keys + 32) * U_F32) * bound[i] + store_error(k, bound[i]);
-        if (kernels_activation_dtype(k) == DTYPE_BF16) bound[i] += 2 * U_BF16 * bound[i];
+         * weight has an exponential's error and both sums have their own.  A backend with bf16
+         * activations may round weights to bf16, and may add on tensor cores, which cut off where
+         * f32 rounds: 2 u an addition. */
+        bool bf16 = kernels_activation_dtype(k) == DTYPE_BF16;
+        double e = (bf16 ? 2 : 1) * (c->d + 4) * U_F32 * score[i / c->d];
+        double sums = (bf16 ? 4 : 2) * (n_keys + 16) * U_F32;
+        bound[i] *= 2 * e + sums + (bf16 ? U_BF16 : 0);
+        bound[i] += store_error(k, fabs(want[i]) + bound[i]);
     }
     check_close(what, got, want, bound, n_out);
     guarded_check(&go, what);

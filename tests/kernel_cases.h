@@ -81,6 +81,11 @@ static const struct attention_case attention_cases[] = {
       {.slot = 0, .n_rows = 1, .pos0 = 70, .n_visible = 71},
       {.slot = 3, .n_rows = 16, .pos0 = 30, .n_visible = 60, .mask = MASK_FULL},
       {.slot = 1, .n_rows = 12, .pos0 = 8, .n_visible = 20, .block = 4, .mask = MASK_BLOCK}}},
+    /* the same as tensor cores have it, with rows of 7 query heads a key/value head */
+    {14, 2, 128, 300, 3, DTYPE_BF16, 3,
+     {{.slot = 2, .n_rows = 1, .pos0 = 280, .n_visible = 281},
+      {.slot = 0, .n_rows = 13, .pos0 = 60, .n_visible = 80, .mask = MASK_FULL},
+      {.slot = 1, .n_rows = 12, .pos0 = 8, .n_visible = 20, .block = 4, .mask = MASK_BLOCK}}},
     /* long contexts, and few heads */
     {2, 1, 32, 1600, 1, DTYPE_F32, 1, {{.n_rows = 1, .pos0 = 1499, .n_visible = 1500}}},
     {2, 2, 32, 1100, 1, DTYPE_BF16, 1, {{.n_rows = 9, .pos0 = 1020, .n_visible = 1029}}},

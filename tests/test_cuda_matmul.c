@@ -10,72 +10,11 @@
 #include <cmocka.h>
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "harness/kernels/bf16.h"
-#include "harness/kernels/cuda/launch.h"
 #include "tests/check_kernels.h"
-#include "tests/cusim/cusim.h"
+#include "tests/cusim/device.h"
 #include "tests/ref.h"
 
 enum { FEW_SMS = 1, MANY_SMS = 1 << 20 }; /* n > 64: tiles whatever their number, and never */
-
-static void must(cudaError_t e)
-{
-    if (e != cudaSuccess) fail_msg("%s", cudaGetErrorString(e));
-}
-
-static cudaStream_t open_stream(enum cusim_order order)
-{
-    cudaStream_t s;
-    cusim_clear();
-    cusim_set_order(order);
-    cusim_set_eager(false);
-    must(cuda_kernels_prepare());
-    must(cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking));
-    return s;
-}
-
-static void close_stream(cudaStream_t s)
-{
-    must(cudaStreamDestroy(s));
-    if (cusim_report()) fail_msg("%s", cusim_report());
-    assert_int_equal(cusim_live_objects(), 0);
-}
-
-/* rows x cols elements, `pad` apart, on the device; x (if any) is rounded to dtype in place.
- * What is not set is not a number. */
-static struct tensor put(cudaStream_t s, float *x, int64_t rows, int64_t cols, int64_t pad,
-                         enum dtype dtype)
-{
-    int64_t stride = cols + pad;
-    size_t size = (size_t)dtype_bytes(dtype), bytes = (size_t)(rows * stride) * size;
-    char *host = malloc(bytes);
-    void *data;
-    memset(host, 0xff, bytes);
-    for (int64_t i = 0; x && i < rows * cols; i++) {
-        char *to = host + (size_t)(i / cols * stride + i % cols) * size;
-        uint16_t half = bf16_from_f32(x[i]);
-        if (dtype == DTYPE_BF16) x[i] = bf16_to_f32(half);
-        memcpy(to, dtype == DTYPE_BF16 ? (void *)&half : (void *)&x[i], size);
-    }
-    must(cudaMalloc(&data, bytes));
-    must(cudaMemcpyAsync(data, host, bytes, cudaMemcpyHostToDevice, s));
-    must(cudaStreamSynchronize(s));
-    free(host);
-    struct tensor t = tensor_2d(data, dtype, ROLE_ACTIVATION, rows, cols);
-    t.row_stride = stride;
-    return t;
-}
-
-/* Everything between the rows too, as it is. */
-static void get(cudaStream_t s, struct tensor t, void *host)
-{
-    size_t bytes = (size_t)(t.dim[0] * t.row_stride * dtype_bytes(t.dtype));
-    must(cudaMemcpyAsync(host, t.data, bytes, cudaMemcpyDeviceToHost, s));
-    must(cudaStreamSynchronize(s));
-}
 
 struct own_case {
     int32_t n, m, k;
@@ -108,12 +47,13 @@ static void check_case(cudaStream_t s, const struct own_case *c, int32_t n_sms)
     double *want = calloc((size_t)n_y, sizeof *want), *bound = calloc((size_t)n_y, sizeof *bound);
     float *got = malloc((size_t)n_y * sizeof *got);
     void *raw = malloc((size_t)(c->n * stride) * sizeof(float));
-    struct tensor tx = put(s, x, c->n, c->k, c->pad, DTYPE_BF16);
-    struct tensor tw = put(s, w, c->m, c->k, 0, c->w), none = {0};
-    struct tensor tb = put(s, bias, 1, c->m, 0, c->w), ty = put(s, NULL, c->n, c->m, c->pad, c->y);
+    struct tensor tx = device_put(s, x, c->n, c->k, c->pad, DTYPE_BF16);
+    struct tensor tw = device_put(s, w, c->m, c->k, 0, c->w), none = {0};
+    struct tensor tb = device_put(s, bias, 1, c->m, 0, c->w),
+                  ty = device_put(s, NULL, c->n, c->m, c->pad, c->y);
     tb.n_dim = 1;
-    must(cuda_launch_matmul(s, ty, tx, tw, c->bias ? tb : none, n_sms));
-    get(s, ty, raw);
+    must_do(cuda_launch_matmul(s, ty, tx, tw, c->bias ? tb : none, n_sms));
+    device_get(s, ty, raw);
     ref_matmul(want, bound, x, w, c->bias ? bias : NULL, c->n, c->m, c->k);
     for (int64_t i = 0; i < c->n * stride; i++) {
         bool half = c->y == DTYPE_BF16, inside = i % stride < c->m;
@@ -128,8 +68,8 @@ static void check_case(cudaStream_t s, const struct own_case *c, int32_t n_sms)
         bound[i] = 2 * (c->k + 4) * U_F32 * bound[i] +
                    (c->y == DTYPE_BF16 ? U_BF16 * (want[i] < 0 ? -want[i] : want[i]) : 0);
     check_close(what, got, want, bound, n_y);
-    must(cudaFree(tx.data)), must(cudaFree(tw.data)), must(cudaFree(tb.data));
-    must(cudaFree(ty.data));
+    device_free(tx.data), device_free(tw.data), device_free(tb.data);
+    device_free(ty.data);
     free(x), free(w), free(bias), free(want), free(bound), free(got), free(raw);
 }
 
@@ -137,10 +77,10 @@ static void products_agree_with_double_precision(void **state)
 {
     (void)state;
     for (enum cusim_order order = CUSIM_IN_TURN; order < CUSIM_ORDERS; order++) {
-        cudaStream_t s = open_stream(order);
+        cudaStream_t s = device_open(order);
         for (int32_t i = 0; i < N_CASES(cases); i++)
             check_case(s, &cases[i], order == CUSIM_RANDOM ? MANY_SMS : FEW_SMS);
-        close_stream(s);
+        device_close(s);
     }
 }
 
@@ -150,46 +90,46 @@ static void a_row_has_the_same_bits_in_any_company(void **state)
 {
     (void)state;
     static const int32_t counts[] = {1, 8, 13, 16, 30, 32, 57, 64, 65, 128, N};
-    cudaStream_t s = open_stream(CUSIM_BACKWARDS);
+    cudaStream_t s = device_open(CUSIM_BACKWARDS);
     float *x = random_floats(N * K, 1, 1), *w = random_floats(M * K, 2, 1);
     static float want[N][M], got[N][M];
-    struct tensor tw = put(s, w, M, K, 0, DTYPE_BF16), ty = put(s, NULL, N, M, 0, DTYPE_F32),
-                  b = {0};
-    struct tensor tx = put(s, x, N, K, 0, DTYPE_BF16);
-    must(cuda_launch_matmul(s, ty, tx, tw, b, FEW_SMS));
-    get(s, ty, want);
+    struct tensor tw = device_put(s, w, M, K, 0, DTYPE_BF16),
+                  ty = device_put(s, NULL, N, M, 0, DTYPE_F32), b = {0};
+    struct tensor tx = device_put(s, x, N, K, 0, DTYPE_BF16);
+    must_do(cuda_launch_matmul(s, ty, tx, tw, b, FEW_SMS));
+    device_get(s, ty, want);
     for (int32_t i = 0; i < N_CASES(counts); i++)
         for (int32_t sms = FEW_SMS; sms <= MANY_SMS; sms += MANY_SMS - FEW_SMS) {
             int32_t n = counts[i], first = N - n;
             struct tensor rows = tx, out = ty;
             rows.data = (char *)tx.data + first * K * 2;
             rows.dim[0] = out.dim[0] = n;
-            must(cuda_launch_matmul(s, out, rows, tw, b, sms));
-            get(s, out, got);
+            must_do(cuda_launch_matmul(s, out, rows, tw, b, sms));
+            device_get(s, out, got);
             for (int32_t r = 0; r < n; r++)
                 if (memcmp(got[r], want[first + r], sizeof got[r]) != 0)
                     fail_msg("row %d among %d rows is another", first + r, n);
         }
-    must(cudaFree(tx.data)), must(cudaFree(tw.data)), must(cudaFree(ty.data));
+    device_free(tx.data), device_free(tw.data), device_free(ty.data);
     free(x), free(w);
-    close_stream(s);
+    device_close(s);
 }
 
 /* What one product read of its weights and of x, in bytes. */
 static void read_by(int32_t n, int32_t n_sms, int64_t *of_w, int64_t *of_x)
 {
-    cudaStream_t s = open_stream(CUSIM_IN_TURN);
+    cudaStream_t s = device_open(CUSIM_IN_TURN);
     float *x = random_floats(n * K, 1, 1), *w = random_floats(M * K, 2, 1);
-    struct tensor tw = put(s, w, M, K, 0, DTYPE_BF16), ty = put(s, NULL, n, M, 0, DTYPE_F32),
-                  b = {0};
-    struct tensor tx = put(s, x, n, K, 0, DTYPE_BF16);
-    must(cuda_launch_matmul(s, ty, tx, tw, b, n_sms));
-    must(cudaStreamSynchronize(s));
+    struct tensor tw = device_put(s, w, M, K, 0, DTYPE_BF16),
+                  ty = device_put(s, NULL, n, M, 0, DTYPE_F32), b = {0};
+    struct tensor tx = device_put(s, x, n, K, 0, DTYPE_BF16);
+    must_do(cuda_launch_matmul(s, ty, tx, tw, b, n_sms));
+    must_do(cudaStreamSynchronize(s));
     *of_w = cusim_bytes_read(tw.data);
     *of_x = cusim_bytes_read(tx.data);
-    must(cudaFree(tx.data)), must(cudaFree(tw.data)), must(cudaFree(ty.data));
+    device_free(tx.data), device_free(tw.data), device_free(ty.data);
     free(x), free(w);
-    close_stream(s);
+    device_close(s);
 }
 
 /* The least there is: each weight once for up to 64 rows, x once per block of weights. */

@@ -36,6 +36,7 @@ enum stage {
     STAGE_INDEX, /* gather                              */
     STAGE_POS,   /* rope                                */
     STAGE_ROWS,  /* kv_store and attention: cuda_row    */
+    STAGE_TILES, /* attention: cuda_tile                */
     STAGE_KEYS,  /* rowstat                             */
     STAGE_COUNT
 };
@@ -53,6 +54,7 @@ struct staged {
 enum scratch {
     SCRATCH_X,      /* matmul with f32 weights: x widened            */
     SCRATCH_Y,      /* matmul with f32 weights: y before it is bf16  */
+    SCRATCH_PARTS,  /* attention, where blocks share keys            */
     SCRATCH_SLICES, /* rowstat                                       */
     SCRATCH_STATS,  /* rowstat                                       */
     SCRATCH_ROPE,   /* cosines and sines, kept between calls         */
@@ -70,6 +72,7 @@ enum call_kind {
     CALL_ROPE,
     CALL_KV_STORE,
     CALL_ATTENTION,
+    CALL_ATTENTION_FUSED,
     CALL_SWIGLU,
     CALL_ADD,
     CALL_GEMM,   /* cuBLAS's          */
@@ -88,9 +91,11 @@ struct cuda_call {
     uint64_t seed;                      /* rowstat                                        */
     struct tensor t[CALL_MAX_TENSORS];  /* in the order of the launcher                   */
     const void *array[CALL_MAX_ARRAYS]; /* device memory that is no tensor                */
+    struct cuda_attention_plan plan;    /* attention                                      */
 };
-_Static_assert(sizeof(struct tensor) == 64 &&
-                   sizeof(struct cuda_call) == 24 + 64 * CALL_MAX_TENSORS + 8 * CALL_MAX_ARRAYS,
+_Static_assert(sizeof(struct tensor) == 64 && sizeof(struct cuda_attention_plan) == 24 &&
+                   sizeof(struct cuda_call) ==
+                       24 + 64 * CALL_MAX_TENSORS + 8 * CALL_MAX_ARRAYS + 24,
                "calls are compared as bytes");
 
 /* Calls of one forward that were captured as a graph. */
@@ -120,6 +125,8 @@ struct cuda {
     struct buffer pinned;  /* host memory that rowstat's results land in   */
     struct cuda_row *rows; /* host: spans as rows, before they are staged  */
     int64_t n_rows_room;
+    struct cuda_tile *tiles; /* host: the same of attention's tiles */
+    int64_t n_tiles_room;
     struct rope rope;    /* what the table in SCRATCH_ROPE is for */
     int64_t rope_half;   /* ... pairs per head                    */
     int64_t rope_length; /* ... positions it holds                */

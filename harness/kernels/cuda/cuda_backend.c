@@ -24,6 +24,7 @@ static void cuda_close(void *state)
         cudaStreamDestroy(c->stream);
     }
     free(c->rows);
+    free(c->tiles);
     free(c->pending);
     free(c);
 }

@@ -25,6 +25,10 @@ enum err cuda_launch(struct cuda *c, const struct cuda_call *call)
         return cuda_check(cuda_launch_kv_store(s, t[0], t[1], t[2], t[3], array[0]), "kv_store");
     case CALL_ATTENTION:
         return cuda_check(cuda_launch_attention(s, t[0], t[1], t[2], t[3], array[0]), "attention");
+    case CALL_ATTENTION_FUSED:
+        return cuda_check(cuda_launch_attention_fused(s, t[0], t[1], t[2], t[3], array[0], array[1],
+                                                      &call->plan, (void *)array[2]),
+                          "attention");
     case CALL_SWIGLU:
         return cuda_check(cuda_launch_swiglu(s, t[0], t[1]), "swiglu");
     case CALL_ADD:

@@ -153,6 +153,20 @@ enum err cuda_kv_store(void *state, struct tensor k_cache, struct tensor v_cache
     return cuda_do(c, &call);
 }
 
+static enum err stage_tiles(struct cuda *c, const struct cuda_attention_plan *plan,
+                            const struct span *spans, int32_t n_spans, const void **out)
+{
+    if (plan->n_tiles > c->n_tiles_room) {
+        int64_t room = 2 * (int64_t)plan->n_tiles;
+        struct cuda_tile *tiles = realloc(c->tiles, (size_t)room * sizeof *tiles);
+        if (!tiles) return err_set(ERR_NOMEM, "cuda: out of memory for %d tiles", plan->n_tiles);
+        c->tiles = tiles;
+        c->n_tiles_room = room;
+    }
+    cuda_attention_tiles(plan, spans, n_spans, c->tiles);
+    return cuda_stage(c, STAGE_TILES, c->tiles, (size_t)plan->n_tiles * sizeof *c->tiles, out);
+}
+
 enum err cuda_attention(void *state, struct tensor out, struct tensor q, struct tensor k_cache,
                         struct tensor v_cache, const struct span *spans, int32_t n_spans)
 {
@@ -169,6 +183,15 @@ enum err cuda_attention(void *state, struct tensor out, struct tensor q, struct 
     call.t[2] = k_cache;
     call.t[3] = v_cache;
     TRY(stage_rows(c, spans, n_spans, q.dim[0], &call.array[0]));
+    call.plan = cuda_attention_plan(out, q, k_cache, v_cache, spans, n_spans, c->n_sms);
+    if (call.plan.block_rows == 0) return cuda_do(c, &call);
+    call.kind = CALL_ATTENTION_FUSED;
+    TRY(stage_tiles(c, &call.plan, spans, n_spans, &call.array[1]));
+    if (call.plan.n_splits > 1) {
+        void *parts;
+        TRY(cuda_scratch(c, SCRATCH_PARTS, call.plan.parts_bytes, &parts));
+        call.array[2] = parts;
+    }
     return cuda_do(c, &call);
 }
 

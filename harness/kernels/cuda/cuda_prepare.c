@@ -6,6 +6,7 @@ cudaError_t cuda_kernels_prepare(void)
     static cudaError_t (*const prepare[])(void) = {
         cuda_prepare_matmul_few,
         cuda_prepare_matmul_many,
+        cuda_prepare_attention,
     };
     cudaError_t e = cudaSuccess;
     for (size_t i = 0; e == cudaSuccess && i < sizeof prepare / sizeof prepare[0]; i++)

@@ -23,6 +23,22 @@ struct cuda_row {
 
 enum { CUDA_MAX_HEAD = 256, CUDA_SLICE = 4096 };
 
+/* Consecutive rows of one span that a block of the fused attention computes together. */
+struct cuda_tile {
+    int32_t row0, n_rows;
+};
+
+enum { CUDA_CHUNK = 256 }; /* keys that have a softmax of their own */
+
+/* How the fused attention is cut up; see cuda_attention_plan.c. */
+struct cuda_attention_plan {
+    int32_t block_rows; /* (row, query head) pairs of a block: 16 or 64; 0: not for this kernel */
+    int32_t tile_rows;  /* rows of a tile                                                       */
+    int32_t n_tiles;
+    int32_t n_splits;   /* blocks that share the keys of a tile                                 */
+    size_t parts_bytes; /* what they leave for each other; 0: they are alone                    */
+};
+
 /* One slice of CUDA_SLICE ids of a row of logits. */
 struct cuda_slice {
     float max, sum, weighted; /* of x, of e^(x - max), of (x - max) e^(x - max)            */
@@ -37,6 +53,7 @@ struct cuda_slice {
 cudaError_t cuda_kernels_prepare(void);
 cudaError_t cuda_prepare_matmul_few(void); /* its parts, by file */
 cudaError_t cuda_prepare_matmul_many(void);
+cudaError_t cuda_prepare_attention(void);
 
 /* out[n,m] = from[index[i], :]; index NULL: row i; from 1-D: the same row for every i. */
 cudaError_t cuda_launch_copy(cudaStream_t s, struct tensor out, struct tensor from,
@@ -49,10 +66,25 @@ cudaError_t cuda_launch_rope(cudaStream_t s, struct tensor x, const int32_t *pos
 cudaError_t cuda_launch_kv_store(cudaStream_t s, struct tensor k_cache, struct tensor v_cache,
                                  struct tensor k_rows, struct tensor v_rows,
                                  const struct cuda_row *rows);
-/* Head width at most CUDA_MAX_HEAD. */
+/* The plain kernel: any shape, head width at most CUDA_MAX_HEAD. */
 cudaError_t cuda_launch_attention(cudaStream_t s, struct tensor out, struct tensor q,
                                   struct tensor k_cache, struct tensor v_cache,
                                   const struct cuda_row *rows);
+
+/* Whether the fused kernel can do it, and how on a device of n_sms; from shapes alone, never from
+ * how long sequences are. */
+struct cuda_attention_plan cuda_attention_plan(struct tensor out, struct tensor q,
+                                               struct tensor k_cache, struct tensor v_cache,
+                                               const struct span *spans, int32_t n_spans,
+                                               int32_t n_sms);
+/* tiles[plan->n_tiles] */
+void cuda_attention_tiles(const struct cuda_attention_plan *plan, const struct span *spans,
+                          int32_t n_spans, struct cuda_tile *tiles);
+/* parts: plan->parts_bytes of scratch. */
+cudaError_t cuda_launch_attention_fused(cudaStream_t s, struct tensor out, struct tensor q,
+                                        struct tensor k_cache, struct tensor v_cache,
+                                        const struct cuda_row *rows, const struct cuda_tile *tiles,
+                                        const struct cuda_attention_plan *plan, void *parts);
 /* y[n,m] = x[n,k] . w[m,k]^T + bias[m] by this program's own kernels; bias.n_dim 0: none.  x bf16,
  * w and bias f32 or bf16, y either; sums f32.  A row's bits do not depend on n, n_sms or other
  * rows. */
