@@ -152,6 +152,15 @@ cusim_nvflags := -x c++ -std=c++17 -g -O1 -Itests/cusim/shadow -Itests/cusim/inc
                  -fsanitize=thread --param tsan-instrument-func-entry-exit=0 \
                  -fsanitize=bounds,alignment -fsanitize-undefined-trap-on-error
 
+# --- A stand-in for CUPTI's device half and NVML, for tests ---------------------------------
+# Linked before the library, in place of the files that find the real ones.
+
+double_tests := $(patsubst %.c,$(B)/%,$(wildcard tests/test_counting*.c))
+double_c     := $(if $(filter 1,$(use_cupti)),$(wildcard tests/cupti/*.c),\
+                    tests/cupti/double_control.c tests/cupti/double_nvml.c)
+double_obj   := $(patsubst %,$(B)/%.o,$(double_c))
+$(double_obj): cflags += $(if $(filter 1,$(use_cupti)),,-DNO_CUPTI)
+
 # The same tests for a GPU, linked wherever nvcc is.
 gpu_tests := $(if $(filter 1,$(use_cuda)),$(addprefix $(B)/tests/gpu_,kernels model matmul attention))
 
@@ -271,6 +280,10 @@ $(B)/tests/%: $(B)/tests/%.c.o $(shared_test_obj) $(B)/libregime.a
 	$(call say,LINK,$@)
 	$(quiet)$(CC) $(ldflags) -o $@ $^ $(libs) -lcmocka
 
+$(double_tests): $(B)/tests/%: $(B)/tests/%.c.o $(shared_test_obj) $(double_obj) $(B)/libregime.a
+	$(call say,LINK,$@)
+	$(quiet)$(CC) $(ldflags) -o $@ $^ $(libs) -lcmocka
+
 # Before the library, so that the emulated backend is taken and not the one in it.
 $(cusim_tests): $(B)/tests/%: $(B)/cusim/tests/%.c.o $(shared_test_obj) $(cusim_obj) $(B)/libregime.a
 	$(call say,LINK,$@)
@@ -342,4 +355,4 @@ $(B)/cusim/link: FORCE
 
 .SECONDARY:
 -include $(wildcard $(lib_obj:.o=.d) $(main_obj:.o=.d) $(header_obj:.o=.d) $(cusim_obj:.o=.d) \
-                    $(B)/tests/*.d $(B)/cusim/tests/*.d)
+                    $(B)/tests/*.d $(B)/tests/cupti/*.d $(B)/cusim/tests/*.d)

@@ -34,6 +34,7 @@ static enum err clock_end(void *state, struct measured *out)
 const struct probe_ops probe_clock = {
     .name = "clock",
     .evidence = "timing",
+    .help = "the host's monotonic clock",
     .open = clock_open,
     .begin = clock_begin,
     .end = clock_end,

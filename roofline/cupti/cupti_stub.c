@@ -1,9 +1,12 @@
 /* cupti_stub.c - stands in for this folder where a build has no CUPTI. */
 #include "roofline/cupti_host.h"
+#include "roofline/probe.h"
+
+#define DISABLED "built without CUPTI (make config says why)"
 
 const char *cupti_disabled(void)
 {
-    return "built without CUPTI (make config says why)";
+    return DISABLED;
 }
 
 enum err cupti_host_open(const char *chip, const struct cupti_image *availability,
@@ -57,3 +60,34 @@ enum err cupti_host_decode(struct cupti_host *h, const struct cupti_set *set,
 {
     return never_opened();
 }
+
+static enum err stub_open(int32_t device, void **state)
+{
+    *state = NULL;
+    return err_set(ERR_UNSUPPORTED, "counters of GPU %d: %s", device, cupti_disabled());
+}
+
+static enum err stub_begin(void *state)
+{
+    return never_opened();
+}
+
+static enum err stub_end(void *state, struct measured *out)
+{
+    *out = measured_nothing();
+    return never_opened();
+}
+
+static void stub_close(void *state)
+{
+}
+
+#define STUB(name_, evidence_)                                                                     \
+    .name = name_, .evidence = evidence_, .help = "", .disabled = DISABLED, .open = stub_open,     \
+    .begin = stub_begin, .end = stub_end, .close = stub_close
+
+const struct probe_ops probe_cupti_base = {STUB("cupti-base", "counter")};
+const struct probe_ops probe_cupti_vector = {STUB("cupti-vector", "counter")};
+const struct probe_ops probe_cupti_wide = {STUB("cupti-wide", "counter")};
+const struct probe_ops probe_cupti_kernel = {STUB("cupti-kernel", "counter")};
+const struct probe_ops probe_cupti_activity = {STUB("cupti-activity", "timing")};
