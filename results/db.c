@@ -68,6 +68,15 @@ static const char *const sql[STMT_COUNT] = {
                    "recorded_utc, estimator, schedule, sequences, draws, nelbo, nelbo_lo, "
                    "nelbo_hi, excess, excess_lo, excess_hi) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
                    "?, ?, ?, ?, ?)",
+    [STMT_KERNEL_TIME] =
+        "INSERT INTO kernel_time (invocation_id, kernel_no, device_id, measured_utc, op, part, "
+        "model, dtype, rows, columns, inner, keys, threads, variant, n, time_ns, time_lo_ns, "
+        "time_hi_ns, flop_matmul, flop_attention, flop_vector, bytes_kernel, bytes_dram, "
+        "peak_flop_per_s, peak_bytes_per_s, roof_fraction, roof_fraction_lo, roof_fraction_hi, "
+        "cache_resident, other_cpus) "
+        "SELECT ?1, COALESCE(MAX(kernel_no) + 1, 0), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
+        "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, "
+        "?29 FROM kernel_time WHERE invocation_id = ?1",
     /* A plan of a real device is no run of it. */
     [STMT_FIND_RUN] = "SELECT r.run_id FROM run r JOIN device d ON d.device_id = r.device_id "
                       "JOIN invocation i ON i.invocation_id = r.invocation_id "

@@ -38,6 +38,22 @@
     "nelbo_lo REAL, nelbo_hi REAL, excess REAL, excess_lo REAL, excess_hi REAL, CHECK "            \
     "((process_sha256 IS NULL) = (excess IS NULL))) STRICT"
 
+#define TABLE_OF_KERNEL_TIMES                                                                      \
+    "CREATE TABLE kernel_time ( invocation_id TEXT NOT NULL REFERENCES invocation, "               \
+    "kernel_no INTEGER NOT NULL, device_id TEXT NOT NULL REFERENCES device, measured_utc "         \
+    "TEXT NOT NULL, op TEXT NOT NULL, part TEXT, model TEXT NOT NULL, dtype TEXT NOT "             \
+    "NULL, rows INTEGER NOT NULL CHECK (rows > 0), columns INTEGER CHECK (columns > 0), "          \
+    "inner INTEGER CHECK (inner > 0), keys INTEGER CHECK (keys > 0), threads INTEGER NOT "         \
+    "NULL CHECK (threads > 0), variant TEXT, n INTEGER NOT NULL CHECK (n > 0), time_ns "           \
+    "REAL NOT NULL CHECK (time_ns > 0), time_lo_ns REAL, time_hi_ns REAL, flop_matmul "            \
+    "INTEGER NOT NULL, flop_attention INTEGER NOT NULL, flop_vector INTEGER NOT NULL, "            \
+    "bytes_kernel INTEGER NOT NULL, bytes_dram INTEGER NOT NULL, peak_flop_per_s REAL NOT "        \
+    "NULL CHECK (peak_flop_per_s > 0), peak_bytes_per_s REAL NOT NULL CHECK "                      \
+    "(peak_bytes_per_s > 0), roof_fraction REAL NOT NULL, roof_fraction_lo REAL, "                 \
+    "roof_fraction_hi REAL, cache_resident INTEGER NOT NULL CHECK (cache_resident IN (0, "         \
+    "1)), other_cpus REAL CHECK (other_cpus >= 0), PRIMARY KEY (invocation_id, kernel_no) "        \
+    ") STRICT, WITHOUT ROWID"
+
 /* In order of `from`. */
 static const struct schema_step steps[] = {
     {1, "ALTER TABLE cell ADD COLUMN draft_tokens INTEGER CHECK (draft_tokens >= 0);"
@@ -50,7 +66,8 @@ static const struct schema_step steps[] = {
         "ALTER TABLE cell ADD COLUMN entropy_bound REAL CHECK (entropy_bound >= 0);"
         "ALTER TABLE cell ADD COLUMN eta REAL CHECK (eta >= 0);"
         "ALTER TABLE cell ADD COLUMN depth_tokens INTEGER CHECK (depth_tokens > 0);"
-        "ALTER TABLE forward ADD COLUMN seqs INTEGER CHECK (seqs > 0);" TABLES_OF_QUALITY},
+        "ALTER TABLE forward ADD COLUMN seqs INTEGER CHECK (seqs > 0);" TABLES_OF_QUALITY ";"
+        TABLE_OF_KERNEL_TIMES},
 };
 enum { N_STEPS = sizeof steps / sizeof steps[0] };
 

@@ -273,6 +273,36 @@ CREATE TABLE nelbo (
     CHECK ((process_sha256 IS NULL) = (excess IS NULL))
 ) STRICT;
 
+-- One operation at one shape, by itself: the median of its calls' times.
+CREATE TABLE kernel_time (
+    invocation_id    TEXT NOT NULL REFERENCES invocation,
+    kernel_no        INTEGER NOT NULL,     -- order within the invocation
+    device_id        TEXT NOT NULL REFERENCES device,
+    measured_utc     TEXT NOT NULL,
+    op               TEXT NOT NULL,
+    part             TEXT,
+    model            TEXT NOT NULL,
+    dtype            TEXT NOT NULL,
+    rows             INTEGER NOT NULL CHECK (rows > 0),
+    columns          INTEGER CHECK (columns > 0),
+    inner            INTEGER CHECK (inner > 0),
+    keys             INTEGER CHECK (keys > 0),
+    threads          INTEGER NOT NULL CHECK (threads > 0),
+    variant          TEXT,
+    n                INTEGER NOT NULL CHECK (n > 0),
+    time_ns          REAL NOT NULL CHECK (time_ns > 0),
+    time_lo_ns       REAL, time_hi_ns   REAL,
+    flop_matmul      INTEGER NOT NULL, flop_attention INTEGER NOT NULL,
+    flop_vector      INTEGER NOT NULL,
+    bytes_kernel     INTEGER NOT NULL, bytes_dram     INTEGER NOT NULL,
+    peak_flop_per_s  REAL NOT NULL CHECK (peak_flop_per_s > 0),
+    peak_bytes_per_s REAL NOT NULL CHECK (peak_bytes_per_s > 0),
+    roof_fraction    REAL NOT NULL, roof_fraction_lo REAL, roof_fraction_hi REAL,
+    cache_resident   INTEGER NOT NULL CHECK (cache_resident IN (0, 1)),
+    other_cpus       REAL CHECK (other_cpus >= 0),
+    PRIMARY KEY (invocation_id, kernel_no)
+) STRICT, WITHOUT ROWID;
+
 -- For n sorted samples of any continuous distribution the median lies between order
 -- statistics lo and n + 1 - lo with at least 95 % confidence; lo is the largest such rank:
 -- P(Binomial(n, 1/2) < lo) <= 0.025.  Below n = 6 there is none.  The recursion carries
@@ -451,6 +481,26 @@ FROM (SELECT *,
                                    threads, working_set_bytes)) c
 JOIN device d ON d.device_id = c.device_id
 WHERE c.age = 1;
+
+-- The newest time of each operation and shape on each device, in rates and beside the two times
+-- an ideal machine of the roofs probed meanwhile would take.
+CREATE VIEW v_kernel AS
+SELECT d.device, k.model, k.dtype, k.threads, k.variant, k.op, k.part, k.rows, k.columns, k.inner,
+       k.keys, k.n, k.time_ns, k.time_lo_ns, k.time_hi_ns,
+       k.flop_matmul + k.flop_attention AS flop, k.flop_vector, k.bytes_kernel, k.bytes_dram,
+       (k.flop_matmul + k.flop_attention + k.flop_vector) * 1e9 / k.time_ns AS flop_per_s,
+       k.bytes_dram * 1e9 / k.time_ns AS bytes_per_s,
+       k.peak_flop_per_s, k.peak_bytes_per_s,
+       (k.flop_matmul + k.flop_attention + k.flop_vector) * 1e9 / k.peak_flop_per_s AS compute_ns,
+       k.bytes_dram * 1e9 / k.peak_bytes_per_s AS memory_ns,
+       k.roof_fraction, k.roof_fraction_lo, k.roof_fraction_hi, 1 / k.roof_fraction AS residual,
+       k.cache_resident, k.other_cpus, k.measured_utc, k.invocation_id, k.kernel_no, k.device_id
+FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY device_id, model, dtype, threads, variant, op, part,
+                                                rows, columns, inner, keys
+                                   ORDER BY measured_utc DESC, kernel_no DESC) AS age
+      FROM kernel_time) k
+JOIN device d ON d.device_id = k.device_id
+WHERE k.age = 1;
 
 -- The roof a run is held against: the measured ceilings where there are some, else the data sheet
 -- ('ceilings' sorts first).

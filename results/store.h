@@ -54,6 +54,30 @@ struct ceiling_row {
 enum err store_add_ceilings(struct store *s, const char *invocation_id, const char *device,
                             const struct ceiling_row *rows, int32_t n) MUST_CHECK;
 
+/* ---- single operations ---- */
+struct kernel_row {
+    enum op op;
+    const char *part;  /* of matmuls: "qkv", "o", "gate_up", "down"; else NULL             */
+    const char *model; /* whose shapes                                                     */
+    enum dtype dtype;  /* of weights; of attention's keys and values; else of activations  */
+    int64_t rows, columns, inner, keys; /* 0: NULL                                         */
+    int32_t threads;
+    const char *variant;
+    int32_t n;         /* samples */
+    double time_ns, time_lo_ns, time_hi_ns;             /* of one call; limits NaN: NULL   */
+    struct cost cost;                                   /* of one call                     */
+    double flop_per_s, bytes_per_s;                     /* roofs probed meanwhile          */
+    double roof_fraction, fraction_lo, fraction_hi;     /* ideal time / time; NaN: NULL    */
+    double other_cpus; /* -1: NULL */
+    bool cache_resident;
+};
+enum err store_add_kernels(struct store *s, const char *invocation_id,
+                           const struct kernel_row *rows, int32_t n) MUST_CHECK;
+/* Sorted; the newest of each shape that this invocation's build measured on its device.  The
+ * caller frees out->time. */
+enum err store_matmul_times(struct store *s, const char *invocation_id,
+                            struct matmul_times *out) MUST_CHECK;
+
 /* ---- runs ---- */
 enum forward_kind {
     FORWARD_DECODE, /* part of a whole decode, in order: what throughput is made of        */

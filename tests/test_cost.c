@@ -212,14 +212,63 @@ static void price_takes_the_slower_side(void **state)
                       .launch_ns = 5};
     struct cost c = {
         .flop_matmul = 1000, .flop_attention = 1000, .flop_vector = 1000, .bytes_dram = 500};
+    struct tensor none = {0};
     bool memory;
-    assert_float_equal(price_call(&p, OP_MATMUL, &c, &memory), 50 + 5, 1e-9);
+    assert_float_equal(price_call(&p, OP_MATMUL, &c, none, none, &memory), 50 + 5, 1e-9);
     assert_true(memory);
     c.bytes_dram = 50;
-    assert_float_equal(price_call(&p, OP_MATMUL, &c, &memory), 10 + 5, 1e-9);
+    assert_float_equal(price_call(&p, OP_MATMUL, &c, none, none, &memory), 10 + 5, 1e-9);
     assert_false(memory);
-    assert_float_equal(price_call(&p, OP_ATTENTION, &c, &memory), 20 + 5, 1e-9);
-    assert_float_equal(price_call(&p, OP_ADD, &c, &memory), 100 + 5, 1e-9);
+    assert_float_equal(price_call(&p, OP_ATTENTION, &c, none, none, &memory), 20 + 5, 1e-9);
+    assert_float_equal(price_call(&p, OP_ADD, &c, none, none, &memory), 100 + 5, 1e-9);
+}
+
+/* 10 ns at 2 rows, 30 at 6, 80 at 16. */
+static void times_are_read_between_what_was_measured(void **state)
+{
+    struct matmul_shape s = {7, 5, DTYPE_BF16, 2, false}, f32 = s, one = s, turned = s, warm = s;
+    f32.weight = DTYPE_F32;
+    one.threads = 1;
+    turned.columns = 5;
+    turned.inner = 7;
+    warm.cache_resident = true;
+    struct matmul_time time[] = {{s, 16, 80}, {f32, 2, 99},   {s, 6, 30},  {warm, 4, 3},
+                                 {s, 2, 10},  {turned, 2, 1}, {one, 2, 20}};
+    struct matmul_times t = {time, 7};
+    matmul_times_sort(&t);
+    assert_true(matmul_times_knows(&t, &s) && matmul_times_knows(&t, &turned));
+    struct matmul_shape unknown = s;
+    unknown.weight = DTYPE_INT8;
+    assert_false(matmul_times_knows(&t, &unknown));
+    unknown = s;
+    unknown.threads = 3;
+    assert_false(matmul_times_knows(&t, &unknown));
+    unknown = s;
+    unknown.inner = 6;
+    assert_false(matmul_times_knows(&t, &unknown));
+    static const struct {
+        int64_t rows;
+        double ns;
+    } want[] = {{1, 10}, {2, 10}, {3, 15}, {6, 30}, {11, 55}, {16, 80}, {32, 160}};
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++)
+        assert_float_equal(matmul_times_ns(&t, &s, want[i].rows), want[i].ns, 1e-9);
+    assert_float_equal(matmul_times_ns(&t, &one, 4), 40, 1e-9);
+    assert_float_equal(matmul_times_ns(&t, &warm, 4), 3, 1e-9);
+
+    /* A price with a table takes matmuls from it, and nothing else. */
+    struct price p = {.known = true,
+                      .matmul_flop_per_s = 1e9,
+                      .attention_flop_per_s = 1e9,
+                      .vector_flop_per_s = 1e9,
+                      .bytes_per_s = 1e9,
+                      .times = &t,
+                      .threads = 2};
+    struct cost c = {.flop_matmul = 1000, .flop_vector = 700, .bytes_dram = 500};
+    struct tensor w = weight(7, 5), y = act(3, 7), none = {0};
+    bool memory;
+    assert_float_equal(price_call(&p, OP_HEAD, &c, y, w, &memory), 15, 1e-9);
+    assert_false(memory);
+    assert_float_equal(price_call(&p, OP_ADD, &c, none, none, &memory), 700, 1e-9);
 }
 
 int main(void)
@@ -235,6 +284,7 @@ int main(void)
         cmocka_unit_test(other_operations_count),
         cmocka_unit_test(counts_that_do_not_fit_are_noticed),
         cmocka_unit_test(price_takes_the_slower_side),
+        cmocka_unit_test(times_are_read_between_what_was_measured),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,6 +82,35 @@ static int64_t ask(struct lab *l, const char *sql)
     return v;
 }
 
+/* As if every matmul of tiny-test had been timed at 1000 ns a row. */
+static void know_matmul_times(struct lab *l)
+{
+    static const int64_t shape[][2] = {{120, 72}, {72, 72}, {200, 72}, {72, 100}, {211, 72}};
+    struct kernel_row row[10] = {{0}};
+    struct invocation i = {.argv = "bench"};
+    struct engine *e;
+    char id[37];
+    OK(engine_open("cpu", &l->log, &e));
+    struct device_row d = engine_device(e);
+    OK(store_begin_invocation(l->store, &i, &d, id));
+    for (int32_t k = 0; k < 10; k++)
+        row[k] = (struct kernel_row){.op = k < 8 ? OP_MATMUL : OP_HEAD,
+                                     .model = "tiny-test",
+                                     .dtype = DTYPE_BF16,
+                                     .rows = k % 2 ? 50 : 1,
+                                     .columns = shape[k / 2][0],
+                                     .inner = shape[k / 2][1],
+                                     .threads = engine_threads(e, &l->cell[0].cell),
+                                     .n = 1,
+                                     .time_ns = k % 2 ? 50000 : 1000,
+                                     .flop_per_s = 1,
+                                     .bytes_per_s = 1,
+                                     .cache_resident = true};
+    OK(store_add_kernels(l->store, id, row, 10));
+    OK(store_end_invocation(l->store, id, 0));
+    engine_close(e);
+}
+
 static void execute(struct lab *l, struct execution *x)
 {
     OK(execute_cells(l->store, &l->cells, &l->options, x));
@@ -93,6 +122,7 @@ static void a_pair_is_measured_in_turns(void **state)
     struct execution x;
     add(l, "cpu", "ar", 2);
     add(l, "cpu", "block", 2);
+    know_matmul_times(l);
     execute(l, &x);
     assert_int_equal(x.n_ran, 2);
     assert_int_equal(x.n, 2);
@@ -127,6 +157,16 @@ static void a_pair_is_measured_in_turns(void **state)
                "AND f.after_switch <> (before <> run_no)"),
         0);
     assert_true(ask(l, "SELECT SUM(after_switch) FROM forward WHERE kind = 'pinned'") >= rounds);
+
+    /* Matmuls are priced by the times known of them too: 3 layers of 4, and the head's rows. */
+    assert_int_equal(ask(l, "SELECT SUM(p.rows) * 12000 - CAST(SUM(o.predicted_table_ns) AS INT) "
+                            "FROM v_phase p JOIN v_op o USING (run_id, phase) "
+                            "WHERE o.op = 'matmul'"),
+                     0);
+    assert_int_equal(ask(l, "SELECT SUM(p.logit_rows) * 1000 - CAST(SUM(o.predicted_table_ns) "
+                            "AS INT) FROM v_phase p JOIN v_op o USING (run_id, phase) "
+                            "WHERE o.op = 'head'"),
+                     0);
 
     /* Roofs before and after. */
     assert_true(ask(l, "SELECT COUNT(*) FROM ceiling WHERE moment = 'before'") > 0);

@@ -68,7 +68,8 @@ static void version_1_gains_drafts(void **state)
     sqlite3_finalize(st);
     sqlite3_close(db);
     run_sql(path, views);
-    run_sql(path, "DROP TABLE quality_forward; DROP TABLE quality; DROP TABLE nelbo");
+    run_sql(path, "DROP TABLE quality_forward; DROP TABLE quality; DROP TABLE nelbo;"
+                  "DROP TABLE kernel_time");
     run_sql(path, "ALTER TABLE cell DROP COLUMN draft_tokens;"
                   "ALTER TABLE cell DROP COLUMN refresh_forwards;"
                   "ALTER TABLE cell DROP COLUMN commit_policy;"
@@ -85,7 +86,7 @@ static void version_1_gains_drafts(void **state)
     run_sql(path, "SELECT draft_tokens, acceptance, refresh_forwards, commit_policy FROM v_run; "
                   "SELECT acceptance FROM v_pair;"
                   "SELECT schedule, threshold, factor, entropy_bound, eta FROM v_run;"
-                  "SELECT seqs FROM v_phase");
+                  "SELECT seqs FROM v_phase; SELECT residual FROM v_kernel");
     store_close(open_ok(path, STORE_READ));
 }
 

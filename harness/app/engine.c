@@ -24,6 +24,7 @@ struct engine {
         struct ceiling_set *set; /* owned */
     } roofs[MAX_THREAD_COUNTS];
     int32_t n_roofs;
+    const struct matmul_times *times; /* borrowed; NULL: none */
 };
 
 enum err engine_open(const char *device, struct log *log, struct engine **out)
@@ -197,6 +198,35 @@ enum err engine_target(struct engine *e, const struct cell *c, struct plan_targe
     return ERR_NONE;
 }
 
+void engine_use_times(struct engine *e, const struct matmul_times *times)
+{
+    e->times = times;
+}
+
+/* Matmuls by the table, the rest by the measured roofs.  Calibration, not prediction. */
+static struct price table_price(const struct engine *e, const struct cell *c, bool cache_resident,
+                                struct price roofs)
+{
+    struct model_config g;
+    int32_t threads = engine_threads(e, c);
+    roofs.times = e->times;
+    roofs.threads = threads;
+    roofs.cache_resident = cache_resident;
+    if (!e->times || model_preset(c->model, c->layers, &g) != ERR_NONE)
+        return (struct price){.known = false};
+    int64_t d = g.d_model, q = (int64_t)g.n_head * g.d_head;
+    const int64_t shape[][2] = {{q + (int64_t)2 * g.n_kv_head * g.d_head, d},
+                                {d, q},
+                                {(int64_t)2 * g.d_ff, d},
+                                {d, g.d_ff},
+                                {g.n_vocab, d}};
+    for (size_t i = 0; i < sizeof shape / sizeof shape[0]; i++) {
+        struct matmul_shape s = {shape[i][0], shape[i][1], c->dtype, threads, cache_resident};
+        if (!matmul_times_knows(e->times, &s)) return (struct price){.known = false};
+    }
+    return roofs;
+}
+
 void engine_price(const struct engine *e, const struct cell *c, int64_t weight_bytes,
                   struct price price[TIER_COUNT], bool *cache_resident)
 {
@@ -205,6 +235,8 @@ void engine_price(const struct engine *e, const struct cell *c, int64_t weight_b
     CHECK(set);
     memset(price, 0, TIER_COUNT * sizeof *price);
     ceilings_price(set, threads, weight_bytes, &price[TIER_CEILINGS], cache_resident);
+    if (price[TIER_CEILINGS].known)
+        price[TIER_TABLE] = table_price(e, c, *cache_resident, price[TIER_CEILINGS]);
 }
 
 enum err store_ceiling_set(struct store *s, const char *invocation_id, const char *device,

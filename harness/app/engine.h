@@ -36,6 +36,10 @@ enum err engine_target(struct engine *e, const struct cell *c, struct plan_targe
 void engine_price(const struct engine *e, const struct cell *c, int64_t weight_bytes,
                   struct price price[TIER_COUNT], bool *cache_resident);
 
+/* Matmul times of these kernels (store_matmul_times), for TIER_TABLE of cells all whose matmuls
+ * they know; borrowed until the engine is closed. */
+void engine_use_times(struct engine *e, const struct matmul_times *times);
+
 /* Roofs of this moment for a forward that streams its weights from DRAM. */
 enum err engine_probe(struct engine *e, const struct cell *c, struct price *out) MUST_CHECK;
 

@@ -17,6 +17,7 @@ struct job { /* one device's share of the cells */
     char invocation_id[37];
     int32_t *place; /* owned by execute_cells: cell -> index in out->run, -1 none */
     struct engine *engine;
+    struct matmul_times times; /* of earlier benches; owned */
     int32_t fresh_threads;   /* whose roofs were measured after the last group; 0: none */
     int32_t n_cells, n_done; /* of this device, for progress */
     int64_t started_ns;
@@ -274,11 +275,14 @@ static enum err run_real(struct job *j)
     TRY(engine_open(j->device, j->options->log, &j->engine));
     struct device_row row = engine_device(j->engine);
     TRY_OUT(begin_invocation(j, &row));
+    TRY_OUT(store_matmul_times(j->store, j->invocation_id, &j->times));
+    engine_use_times(j->engine, &j->times);
     j->started_ns = clock_ns();
     TRY_OUT(measure_all(j));
 out:
     engine_close(j->engine);
     j->engine = NULL;
+    free(j->times.time);
     return e;
 }
 

@@ -25,6 +25,8 @@ struct options {
     bool tiny;
     bool reuse_any;  /* --reuse any: a run of another build counts as done       */
     bool allow_mixed;
+    const char *rows; /* bench: rows and keys to time, in range notation; NULL: default */
+    const char *keys;
     double tolerance; /* a time ratio this near to 1 is no change                   */
     const char *process; /* --process: a preset's name or a file                    */
     int64_t samples;     /* --samples: sequences to draw                            */

@@ -53,6 +53,13 @@ static const struct sql_table tables[] = {
      "SELECT device, name, level, dtype, threads, working_set_bytes, value, ci_lo, ci_hi, unit, n, "
      "change, flag FROM v_ceiling WHERE COALESCE(level, '') <> 'curve' "
      "ORDER BY device, kind, name, level, threads, working_set_bytes"},
+    {"kernels",
+     "Kernels: the newest time of each operation and shape (bench kernels), the times its FLOPs and "
+     "its bytes alone would take, and the larger of these over the time",
+     "SELECT device, model, dtype, threads, op, part, rows, keys, time_ns, flop_per_s, "
+     "bytes_per_s, compute_ns, memory_ns, roof_fraction, roof_fraction_lo AS lo, "
+     "roof_fraction_hi AS hi, residual, n FROM v_kernel "
+     "ORDER BY device, model, dtype, threads, op, part, keys, rows"},
     {"prediction",
      "Prediction error: median of |predicted / timed - 1| over whole forwards, by whose roofs "
      "predicted them (table: calibrated on this machine, not a prediction)",
@@ -137,7 +144,7 @@ static enum err report(const struct options *o, struct store *s)
     if (o->output == OUTPUT_CSV)
         return err_set(ERR_USAGE,
                        "csv holds one table: name throughput, pairs, roofline, ceilings, "
-                       "prediction or a view (regime list views)");
+                       "kernels, prediction or a view (regime list views)");
     return sql_tables_print(s, tables, N_TABLES, o, "sweep, run or ceilings");
 }
 

@@ -17,6 +17,8 @@ static const struct verb table[] = {
      "Decode on a process whose probabilities are known: what each policy costs in quality"},
     {"ceilings", verb_ceilings, 0, NULL, "",
      "Measure this machine's roofs: bandwidth by working set, peaks, cost of the team"},
+    {"bench", verb_bench, TAKES_AXES | TAKES_AXES_ALONE | TAKES_ARGS, NULL, "kernels",
+     "Time each operation at a model's shapes against the roofs; runs are then priced by it, too"},
     {"report", verb_report, TAKES_ARGS, NULL, "[VIEW]",
      "Print throughput, pairs, roofline points, roofs and prediction errors, or any one view"},
     {"claims", verb_claims, TAKES_AXES | TAKES_SWEEP | TAKES_CLAIM_CELLS, "sim:a100-80gb",

@@ -36,6 +36,7 @@ enum err verb_doctor(const struct options *o);
 enum err verb_plan(const struct options *o);
 enum err verb_run(const struct options *o);
 enum err verb_sweep(const struct options *o);
+enum err verb_bench(const struct options *o);
 enum err verb_ceilings(const struct options *o);
 enum err verb_quickstart(const struct options *o);
 enum err verb_plot(const struct options *o);

@@ -169,17 +169,24 @@ enum err kernels_load_weight(struct kernels *k, struct tensor w, weight_row_fn *
 
 /* ---- what every operation does around the backend call ---- */
 
-static void charge(struct kernels *k, enum op op, const struct cost *c, bool fits)
+static void charge_matmul(struct kernels *k, enum op op, const struct cost *c, bool fits,
+                          struct tensor y, struct tensor w)
 {
     double predicted_ns[TIER_COUNT] = {0}, memory_ns[TIER_COUNT] = {0};
     if (!fits) k->ledger.overflow = true;
     for (int t = 0; t < TIER_COUNT; t++) {
         bool memory_side;
         if (!k->price[t].known) continue;
-        predicted_ns[t] = price_call(&k->price[t], op, c, &memory_side);
+        predicted_ns[t] = price_call(&k->price[t], op, c, y, w, &memory_side);
         if (memory_side) memory_ns[t] = predicted_ns[t];
     }
     ledger_add(&k->ledger, op, c, k->repeat, predicted_ns, memory_ns);
+}
+
+static void charge(struct kernels *k, enum op op, const struct cost *c, bool fits)
+{
+    struct tensor none = {0};
+    charge_matmul(k, op, c, fits, none, none);
 }
 
 static int64_t trace_begin(const struct kernels *k)
@@ -251,7 +258,7 @@ enum err kn_matmul(struct kernels *k, struct tensor y, struct tensor x, struct t
     CHECK(y.dim[0] == x.dim[0] && y.dim[1] == w.dim[0] && x.dim[1] == w.dim[1]);
     CHECK(bias.n_dim == 0 || (bias.n_dim == 1 && bias.dim[0] == w.dim[0]));
     CHECK(w.layout == LAYOUT_PACKED);
-    charge(k, op, &c, cost_matmul(&k->info.traffic, y, x, w, bias, &c));
+    charge_matmul(k, op, &c, cost_matmul(&k->info.traffic, y, x, w, bias, &c), y, w);
     int64_t begin = trace_begin(k);
     return trace_end(k, op, begin, k->ops->matmul(k->state, y, x, w, bias));
 }
