@@ -28,6 +28,7 @@ void caption_begin(struct sheet *s, const char *what)
     strbuf_addf(c, ", %s weights, %s keys and values", u->field[SUBJECT_DTYPE],
                 u->field[SUBJECT_KV]);
     if (*u->field[SUBJECT_THREADS]) strbuf_addf(c, ", %s threads", u->field[SUBJECT_THREADS]);
+    if (*u->field[SUBJECT_ISA]) strbuf_addf(c, ", kernels for %s", u->field[SUBJECT_ISA]);
     strbuf_add(c, "; ");
     series_describe(s->data, u, c);
     strbuf_add(c, ".\n");

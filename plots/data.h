@@ -44,6 +44,7 @@ enum subject_field {
     SUBJECT_DTYPE,
     SUBJECT_KV,
     SUBJECT_THREADS,
+    SUBJECT_ISA,
     SUBJECT_LAUNCH,
     SUBJECT_PROMPT,
     SUBJECT_GEN,

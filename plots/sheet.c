@@ -141,10 +141,12 @@ static void header(const struct sheet *s, char *out, size_t size)
 {
     const struct subject *u = s->subject;
     const char *layers = u->field[SUBJECT_LAYERS], *threads = u->field[SUBJECT_THREADS];
-    snprintf(out, size, "%s%s: %s%s%s%s, %s%s%s%s, %s + %s tokens", u->device,
+    const char *isa = u->field[SUBJECT_ISA];
+    snprintf(out, size, "%s%s: %s%s%s%s, %s%s%s%s%s%s, %s + %s tokens", u->device,
              u->predicted ? " (predicted)" : "", u->field[SUBJECT_MODEL], *layers ? ", " : "",
              layers, *layers ? " layers" : "", u->field[SUBJECT_DTYPE], *threads ? ", " : "",
              threads, *threads ? strcmp(threads, "1") == 0 ? " thread" : " threads" : "",
+             *isa ? ", " : "", isa,
              u->field[SUBJECT_PROMPT], u->field[SUBJECT_GEN]);
     while (text_width(out, FONT_SMALL) > s->width - 10 && strlen(out) > 4)
         snprintf(out + strlen(out) - 4, 4, "...");
@@ -179,7 +181,7 @@ double sheet_key(struct sheet *s, const struct key_item *items, int n)
 {
     enum { LINE_HEIGHT = 10, MARGIN = 5, GAP = 9 };
     struct strbuf *out = sheet_slot(s, "KEY");
-    char text[400];
+    char text[512];
     double y = s->height - 8, x = MARGIN;
     header(s, text, sizeof text);
     write_text_from(out, s, x, y, text, FONT_SMALL, "#555555");

@@ -150,6 +150,7 @@ void cell_canonical(const struct cell *cell, struct strbuf *out)
     if (denoises && strategy_takes(s->strategy, "eta")) put_number(&j, "eta", s->eta);
     if (denoises && strategy_takes(s->strategy, "factor")) put_number(&j, "factor", s->factor);
     if (denoises) put_text(&j, "head", head_policy_name(s->head));
+    if (c.isa != ISA_AUTO) put_text(&j, "isa", isa_name(c.isa));
     put_text(&j, "kv-dtype", dtype_name(c.kv_dtype));
     if (c.launch_ns) put_int(&j, "launch-ns", c.launch_ns);
     put_int(&j, "layers", c.layers);

@@ -16,6 +16,7 @@ struct cell {
     enum dtype dtype;      /* weight storage                                           */
     enum dtype kv_dtype;   /* follows dtype unless given                               */
     int32_t threads;       /* cpu; 0: one per CPU of the affinity mask                 */
+    enum isa isa;          /* cpu; whose kernels                                       */
     char device[40];       /* "cpu", "cuda:0", "sim:a100-80gb"                         */
     int64_t launch_ns;     /* sim: cost added to every call                            */
     char draft[16];        /* ar-verify: who drafts; "none": drafts cost nothing           */

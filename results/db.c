@@ -34,8 +34,8 @@ static const char *const sql[STMT_COUNT] = {
                   "batch_seqs, batch_policy, prompt_tokens, gen_tokens, block_tokens, "
                   "denoise_steps, strategy, cache, logits, head, temperature, seed, threads, "
                   "launch_ns, draft_tokens, acceptance, refresh_forwards, commit_policy, "
-                  "schedule, threshold, factor, entropy_bound, eta, depth_tokens) "
-                  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+                  "schedule, threshold, factor, entropy_bound, eta, depth_tokens, isa) "
+                  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
                   "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (cell_id) DO NOTHING",
     [STMT_RUN] = "INSERT INTO run (run_id, invocation_id, device_id, cell_id, recorded_utc, "
                  "status, message, match, pair_id, pair_baseline, cache_resident, weight_bytes, "
@@ -53,9 +53,9 @@ static const char *const sql[STMT_COUNT] = {
                         "time_ns, " COST_COLUMNS ") VALUES (?, ?, ?, ?, ?, " COST_VALUES ")",
     [STMT_CEILING] = "INSERT INTO ceiling (invocation_id, ceiling_no, device_id, measured_utc, "
                      "kind, name, level, dtype, source, method, flag, moment, working_set_bytes, "
-                     "threads, n, value, ci_lo, ci_hi, other_cpus) "
+                     "threads, n, value, ci_lo, ci_hi, other_cpus, isa) "
                      "SELECT ?1, COALESCE(MAX(ceiling_no) + 1, 0), ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
-                     "?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18 "
+                     "?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19 "
                      "FROM ceiling WHERE invocation_id = ?1",
     [STMT_QUALITY] = "INSERT INTO quality (quality_id, invocation_id, cell_id, process_sha256, "
                      "recorded_utc, samples, law, kl, kl_lo, kl_hi, reverse, reverse_lo, "
@@ -77,6 +77,13 @@ static const char *const sql[STMT_COUNT] = {
         "SELECT ?1, COALESCE(MAX(kernel_no) + 1, 0), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
         "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, "
         "?29 FROM kernel_time WHERE invocation_id = ?1",
+    [STMT_INTERVENTION] =
+        "INSERT OR REPLACE INTO intervention (run_no, phase, op, base_run_id, kind, bytes_ratio, "
+        "compute_ratio, bandwidth_ratio, rounds, time_ratio, time_ratio_lo, time_ratio_hi, "
+        "elasticity, elasticity_lo, elasticity_hi) VALUES ((SELECT run_no FROM run "
+        "WHERE run_id = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [STMT_BOUND] = "INSERT OR REPLACE INTO bound (run_no, phase, op, flop_by, bound) "
+                   "VALUES ((SELECT run_no FROM run WHERE run_id = ?), ?, ?, ?, ?)",
     /* A plan of a real device is no run of it. */
     [STMT_FIND_RUN] = "SELECT r.run_id FROM run r JOIN device d ON d.device_id = r.device_id "
                       "JOIN invocation i ON i.invocation_id = r.invocation_id "
@@ -84,6 +91,7 @@ static const char *const sql[STMT_COUNT] = {
                       "AND (d.kind = 'sim' OR d.host_id = ?3 AND NOT EXISTS (SELECT 1 "
                       "FROM forward f WHERE f.run_no = r.run_no AND f.kind = 'plan')) "
                       "AND (?4 IS NULL OR i.build_id = ?4) "
+                      "AND (NOT ?5 OR EXISTS (SELECT 1 FROM bound b WHERE b.run_no = r.run_no)) "
                       "ORDER BY r.recorded_utc DESC, r.run_no DESC LIMIT 1",
     [STMT_BEGIN] = "BEGIN IMMEDIATE",
     [STMT_COMMIT] = "COMMIT",

@@ -80,6 +80,8 @@ static enum err copy_all(struct store *s, int64_t *n_runs)
     TRY(copy(s, "run", &by, "WHERE c.run_no IN (SELECT run_no FROM temp.new_run)"));
     TRY(copy(s, "price", &by, "WHERE c.run_no IN (SELECT run_no FROM temp.new_run)"));
     TRY(copy(s, "price_after", &by, "WHERE c.run_no IN (SELECT run_no FROM temp.new_run)"));
+    TRY(copy(s, "intervention", &by, "WHERE c.run_no IN (SELECT run_no FROM temp.new_run)"));
+    TRY(copy(s, "bound", &by, "WHERE c.run_no IN (SELECT run_no FROM temp.new_run)"));
     TRY(copy(s, "forward", &by, "WHERE c.run_no IN (SELECT run_no FROM temp.new_run)"));
     TRY(copy(s, "forward_op", &by,
              "WHERE c.forward_id IN (SELECT forward_id FROM other.forward "

@@ -218,6 +218,7 @@ static enum err add_ceiling(struct store *s, const struct ceiling_row *c)
     arg_real(&a, c->ci_lo); /* SQLite stores NaN as NULL */
     arg_real(&a, c->ci_hi);
     arg_real_above(&a, c->other_cpus, -1);
+    arg_text(&a, c->isa);
     return db_run(s, &a);
 }
 

@@ -60,6 +60,7 @@ enum err store_add_cell(struct store *s, const struct cell *cell, char id[CELL_K
         arg_real_above(&a, takes(&c, "entropy-bound") ? cell_number(d->entropy_bound) : -1, -1);
         arg_real_above(&a, takes(&c, "eta") ? cell_number(d->eta) : -1, -1);
         arg_int_above(&a, d->n_depth, 0);
+        arg_text(&a, c.isa == ISA_AUTO ? NULL : isa_name(c.isa));
         e = db_run(s, &a);
     }
     strbuf_free(&text);

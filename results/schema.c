@@ -54,6 +54,33 @@
     "1)), other_cpus REAL CHECK (other_cpus >= 0), PRIMARY KEY (invocation_id, kernel_no) "        \
     ") STRICT, WITHOUT ROWID"
 
+#define TABLES_OF_BOUND                                                                            \
+    "CREATE TABLE intervention ("                                                                  \
+    "run_no          INTEGER NOT NULL REFERENCES run, "                                            \
+    "phase           TEXT NOT NULL, "                                                              \
+    "op              TEXT NOT NULL, "                                                              \
+    "base_run_id     TEXT NOT NULL CHECK (length(base_run_id) = 36), "                             \
+    "kind            TEXT NOT NULL CHECK (kind IN ('storage', 'isa', 'threads')), "                \
+    "bytes_ratio     REAL NOT NULL CHECK (bytes_ratio > 0), "                                      \
+    "compute_ratio   REAL NOT NULL CHECK (compute_ratio > 0), "                                    \
+    "bandwidth_ratio REAL NOT NULL CHECK (bandwidth_ratio > 0), "                                  \
+    "rounds          INTEGER NOT NULL CHECK (rounds > 0), "                                        \
+    "time_ratio      REAL NOT NULL CHECK (time_ratio > 0), "                                       \
+    "time_ratio_lo   REAL, time_ratio_hi REAL, "                                                   \
+    "elasticity      REAL, elasticity_lo REAL, elasticity_hi REAL, "                               \
+    "PRIMARY KEY (run_no, phase, op) "                                                             \
+    ") STRICT, WITHOUT ROWID; "                                                                    \
+    "CREATE INDEX intervention_base ON intervention (base_run_id);"                                \
+    "CREATE TABLE bound ("                                                                         \
+    "run_no  INTEGER NOT NULL REFERENCES run, "                                                    \
+    "phase   TEXT NOT NULL, "                                                                      \
+    "op      TEXT NOT NULL, "                                                                      \
+    "flop_by TEXT, "                                                                               \
+    "bound   TEXT NOT NULL CHECK (bound IN ('memory', 'compute', 'mixed', 'overhead', "            \
+    "'undecided')), "                                                                              \
+    "PRIMARY KEY (run_no, phase, op) "                                                             \
+    ") STRICT, WITHOUT ROWID; "
+
 /* In order of `from`. */
 static const struct schema_step steps[] = {
     {1, "ALTER TABLE cell ADD COLUMN draft_tokens INTEGER CHECK (draft_tokens >= 0);"
@@ -66,8 +93,10 @@ static const struct schema_step steps[] = {
         "ALTER TABLE cell ADD COLUMN entropy_bound REAL CHECK (entropy_bound >= 0);"
         "ALTER TABLE cell ADD COLUMN eta REAL CHECK (eta >= 0);"
         "ALTER TABLE cell ADD COLUMN depth_tokens INTEGER CHECK (depth_tokens > 0);"
-        "ALTER TABLE forward ADD COLUMN seqs INTEGER CHECK (seqs > 0);" TABLES_OF_QUALITY ";"
-        TABLE_OF_KERNEL_TIMES},
+        "ALTER TABLE forward ADD COLUMN seqs INTEGER CHECK (seqs > 0);"
+        "ALTER TABLE cell ADD COLUMN isa TEXT CHECK (isa IN ('scalar', 'avx2', 'avx512'));"
+        "ALTER TABLE ceiling ADD COLUMN isa TEXT;" TABLES_OF_QUALITY ";"
+        TABLE_OF_KERNEL_TIMES ";" TABLES_OF_BOUND},
 };
 enum { N_STEPS = sizeof steps / sizeof steps[0] };
 

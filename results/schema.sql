@@ -96,7 +96,8 @@ CREATE TABLE cell (
     factor        REAL CHECK (factor >= 0),
     entropy_bound REAL CHECK (entropy_bound >= 0),
     eta           REAL CHECK (eta >= 0),
-    depth_tokens  INTEGER CHECK (depth_tokens > 0)
+    depth_tokens  INTEGER CHECK (depth_tokens > 0),
+    isa           TEXT CHECK (isa IN ('scalar', 'avx2', 'avx512')) -- NULL: the best
 ) STRICT;
 
 -- ---- what happened ----------------------------------------------------------------------
@@ -225,6 +226,7 @@ CREATE TABLE ceiling (
     unit              TEXT AS (CASE kind WHEN 'bandwidth' THEN 'bytes/s'
                                          WHEN 'compute' THEN 'FLOP/s' ELSE 'ns' END),
     other_cpus        REAL CHECK (other_cpus >= 0),
+    isa               TEXT,                -- since version 3: whose loops; NULL: has none
     PRIMARY KEY (invocation_id, ceiling_no)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX ceiling_device ON ceiling (device_id, kind);
@@ -303,6 +305,36 @@ CREATE TABLE kernel_time (
     PRIMARY KEY (invocation_id, kernel_no)
 ) STRICT, WITHOUT ROWID;
 
+-- What limits a forward, by intervention; since version 3.  A changed cell is run beside its
+-- base cell, taking turns; both are ordinary runs.  op '' is the whole forward.  Elasticities and
+-- verdicts are the rule of docs/MEASURING.md applied to the rounds of the two runs.
+CREATE TABLE intervention (
+    run_no          INTEGER NOT NULL REFERENCES run, -- of the changed cell
+    phase           TEXT NOT NULL,
+    op              TEXT NOT NULL,
+    base_run_id     TEXT NOT NULL CHECK (length(base_run_id) = 36),
+    kind            TEXT NOT NULL CHECK (kind IN ('storage', 'isa', 'threads')),
+    bytes_ratio     REAL NOT NULL CHECK (bytes_ratio > 0),     -- changed over base
+    compute_ratio   REAL NOT NULL CHECK (compute_ratio > 0),   -- base over changed, like the next
+    bandwidth_ratio REAL NOT NULL CHECK (bandwidth_ratio > 0),
+    rounds          INTEGER NOT NULL CHECK (rounds > 0),
+    time_ratio      REAL NOT NULL CHECK (time_ratio > 0),      -- changed over base
+    time_ratio_lo   REAL, time_ratio_hi REAL,
+    elasticity      REAL, elasticity_lo REAL, elasticity_hi REAL, -- NULL: it shows nothing
+    PRIMARY KEY (run_no, phase, op)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX intervention_base ON intervention (base_run_id);
+
+CREATE TABLE bound (
+    run_no  INTEGER NOT NULL REFERENCES run, -- of the base cell
+    phase   TEXT NOT NULL,
+    op      TEXT NOT NULL,
+    flop_by TEXT,                            -- the kind that eps_flop comes from; NULL: none
+    bound   TEXT NOT NULL CHECK (bound IN ('memory', 'compute', 'mixed', 'overhead', 'undecided')),
+    PRIMARY KEY (run_no, phase, op)
+) STRICT, WITHOUT ROWID;
+
 -- For n sorted samples of any continuous distribution the median lies between order
 -- statistics lo and n + 1 - lo with at least 95 % confidence; lo is the largest such rank:
 -- P(Binomial(n, 1/2) < lo) <= 0.025.  Below n = 6 there is none.  The recursion carries
@@ -336,7 +368,7 @@ SELECT r.run_id, r.cell_id, r.status, r.message, d.device, d.kind AS device_kind
        c.gen_tokens, c.block_tokens, c.denoise_steps, c.strategy, c.cache, c.refresh_forwards,
        c.commit_policy, c.logits, c.head, c.draft_tokens, c.acceptance, c.schedule, c.threshold,
        c.factor, c.entropy_bound, c.eta, c.temperature, c.seed,
-       COALESCE(r.threads, c.threads) AS threads, r.variant, c.launch_ns,
+       COALESCE(r.threads, c.threads) AS threads, c.isa, r.variant, c.launch_ns,
        r.match, r.pair_id, r.pair_baseline, r.cache_resident, r.weight_bytes, r.tokens_sha256,
        r.recorded_utc, r.invocation_id, i.sweep_name, b.git_sha, b.git_dirty, r.device_id,
        d.description AS device_description
@@ -465,10 +497,10 @@ SELECT d.device, d.kind AS device_kind, c.kind, c.name, c.level, c.dtype, c.sour
        c.working_set_bytes, c.value, c.ci_lo, c.ci_hi, c.unit, c.n, c.method, c.flag, c.moment,
        c.last_before * c.both AS before_value, c.last_after * c.both AS after_value,
        c.last_after / c.last_before * c.both - 1 AS change, c.other_cpus,
-       c.measured_utc, c.invocation_id, c.device_id
+       c.measured_utc, c.invocation_id, c.device_id, c.isa
 FROM (SELECT *,
              ROW_NUMBER() OVER (PARTITION BY device_id, kind, name, level, dtype, source, threads,
-                                             working_set_bytes
+                                             isa, working_set_bytes
                                 ORDER BY measured_utc DESC, ceiling_no DESC) AS age,
              FIRST_VALUE(value) OVER (same ORDER BY moment = 'before' DESC, ceiling_no DESC)
                  AS last_before,
@@ -478,7 +510,7 @@ FROM (SELECT *,
                  AS both
       FROM ceiling
       WINDOW same AS (PARTITION BY invocation_id, device_id, kind, name, level, dtype, source,
-                                   threads, working_set_bytes)) c
+                                   threads, isa, working_set_bytes)) c
 JOIN device d ON d.device_id = c.device_id
 WHERE c.age = 1;
 
@@ -554,7 +586,8 @@ SELECT q.run_id, d.device, d.kind AS device_kind, c.model, c.decoder, q.phase, c
        CASE WHEN q.intensity_hi < p.ridge_flop_per_byte THEN 'memory'
             WHEN q.intensity_lo >= p.ridge_flop_per_byte THEN 'compute'
             WHEN q.intensity_lo < p.ridge_flop_per_byte THEN 'undecided' END AS side,
-       CAST(NULL AS TEXT) AS bound,
+       (SELECT bound FROM bound w
+        WHERE w.run_no = r.run_no AND w.phase = q.phase AND w.op = '') AS bound,
        q.evidence, r.cache_resident,
        q.flop_per_s_lo > 1.05 *
            MIN(MAX(p.matmul_flop_per_s, COALESCE(a.matmul_flop_per_s, 0)),
@@ -578,6 +611,31 @@ LEFT JOIN price p ON p.run_no = r.run_no
      AND p.tier = (SELECT MIN(tier) FROM price
                    WHERE run_no = r.run_no AND tier IN ('ceilings', 'datasheet'))
 LEFT JOIN price_after a ON a.run_no = p.run_no AND a.tier = p.tier;
+
+-- What limits a forward (op '') or a class of operations in it, by intervention, beside the model's
+-- opinion.  agrees: both name the same side; NULL where the model names none.
+CREATE VIEW v_bound AS
+SELECT f.run_id, f.device, f.model, c.layers, f.decoder, f.dtype, f.threads, r.variant,
+       b.phase, b.op, f.batch_seqs, f.block_tokens, f.denoise_steps, f.prompt_tokens, f.gen_tokens,
+       (SELECT AVG(rows) FROM forward WHERE run_no = r.run_no AND phase = b.phase AND kind = 'pinned')
+           AS rows,
+       b.bound, iif(b.op = '', f.side, NULL) AS side,
+       CASE WHEN b.op = '' AND f.side IN ('memory', 'compute') THEN b.bound = f.side END AS agrees,
+       f.intensity_flop_per_byte, f.ridge_flop_per_byte,
+       MAX(f.intensity_flop_per_byte / f.ridge_flop_per_byte,
+           f.ridge_flop_per_byte / f.intensity_flop_per_byte) AS ridge_distance,
+       s.elasticity AS eps_bytes, s.elasticity_lo AS eps_bytes_lo, s.elasticity_hi AS eps_bytes_hi,
+       w.elasticity AS eps_flop, w.elasticity_lo AS eps_flop_lo, w.elasticity_hi AS eps_flop_hi,
+       b.flop_by, s.bytes_ratio * s.bandwidth_ratio AS bytes_ratio, w.compute_ratio, s.rounds,
+       r.cache_resident, 'timing' AS evidence
+FROM bound b
+JOIN run r ON r.run_no = b.run_no
+JOIN cell c ON c.cell_id = r.cell_id
+JOIN v_roofline f ON f.run_id = r.run_id AND f.phase = b.phase AND f.work = 'algorithmic'
+LEFT JOIN intervention s ON s.base_run_id = r.run_id AND s.phase = b.phase AND s.op = b.op
+     AND s.kind = 'storage'
+LEFT JOIN intervention w ON w.base_run_id = r.run_id AND w.phase = b.phase AND w.op = b.op
+     AND w.kind = b.flop_by;
 
 -- Rates of whole decodes.  Predicted time for plans (evidence 'analytic').
 CREATE VIEW v_throughput AS

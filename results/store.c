@@ -146,8 +146,9 @@ enum err store_commit(struct store *s)
     return db_end(s, ERR_NONE);
 }
 
-enum err store_find_run(struct store *s, const struct cell *c, bool any_build, bool *found,
-                        char run_id[37])
+/* bound: only runs with a verdict. */
+static enum err find_run(struct store *s, const struct cell *c, bool any_build, bool bound,
+                         bool *found, char run_id[37])
 {
     char key[CELL_KEY_SIZE];
     cell_key(c, key);
@@ -157,6 +158,7 @@ enum err store_find_run(struct store *s, const struct cell *c, bool any_build, b
     arg_text(&a, c->device);
     arg_text(&a, s->host_id);
     arg_text(&a, any_build ? NULL : s->build_id);
+    arg_int(&a, bound);
     int rc = a.rc == SQLITE_OK ? sqlite3_step(a.st) : a.rc;
     *found = rc == SQLITE_ROW;
     if (*found) snprintf(run_id, UUID_SIZE, "%s", (const char *)sqlite3_column_text(a.st, 0));
@@ -164,4 +166,16 @@ enum err store_find_run(struct store *s, const struct cell *c, bool any_build, b
                                                          db_fail(s->db, s->path, "read", rc);
     sqlite3_reset(a.st);
     return e;
+}
+
+enum err store_find_run(struct store *s, const struct cell *c, bool any_build, bool *found,
+                        char run_id[37])
+{
+    return find_run(s, c, any_build, false, found, run_id);
+}
+
+enum err store_find_bound(struct store *s, const struct cell *c, bool any_build, bool *found,
+                          char run_id[37])
+{
+    return find_run(s, c, any_build, true, found, run_id);
 }

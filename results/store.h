@@ -50,6 +50,7 @@ struct ceiling_row {
     int32_t n;           /* samples */
     double value, ci_lo, ci_hi; /* per second, or ns; ci NaN: NULL                         */
     double other_cpus;   /* CPUs' worth of other processes meanwhile; -1: NULL             */
+    const char *isa;     /* "avx512": whose loops; NULL: has none                          */
 };
 enum err store_add_ceilings(struct store *s, const char *invocation_id, const char *device,
                             const struct ceiling_row *rows, int32_t n) MUST_CHECK;
@@ -132,6 +133,33 @@ enum err store_commit(struct store *s) MUST_CHECK;
  * wrote it; else only this build.  run_id is filled when it does. */
 enum err store_find_run(struct store *s, const struct cell *c, bool any_build, bool *found,
                         char run_id[37]) MUST_CHECK;
+
+/* ---- what limits a run, by intervention ---- */
+enum change { CHANGE_STORAGE, CHANGE_ISA, CHANGE_THREADS, CHANGE_COUNT };
+const char *change_name(enum change c); /* "storage" */
+
+enum bound { BOUND_MEMORY, BOUND_COMPUTE, BOUND_MIXED, BOUND_OVERHEAD, BOUND_UNDECIDED };
+const char *bound_name(enum bound b); /* "memory" */
+
+struct intervention_row {
+    const char *phase, *op;  /* op "": the whole forward                                   */
+    const char *base_run_id;
+    enum change change;
+    double bytes_ratio;      /* DRAM bytes, changed over base                              */
+    double compute_ratio;    /* base over changed: rate of the kernels ...                 */
+    double bandwidth_ratio;  /* ... and of reads                                           */
+    int32_t rounds;
+    double time[3];          /* changed over base: median and limits; NaN: NULL            */
+    double elasticity[3];    /* the same                                                   */
+};
+enum err store_add_intervention(struct store *s, const char *run_id,
+                                const struct intervention_row *r) MUST_CHECK;
+/* flop_by: where the elasticity in compute comes from; NULL: nowhere. */
+enum err store_add_bound(struct store *s, const char *run_id, const char *phase, const char *op,
+                         const enum change *flop_by, enum bound b) MUST_CHECK;
+/* store_find_run, of runs with a verdict. */
+enum err store_find_bound(struct store *s, const struct cell *c, bool any_build, bool *found,
+                          char run_id[37]) MUST_CHECK;
 
 /* Take over all of another database's rows that this one lacks, in one transaction; n_runs: how
  * many runs were new.  Merging the same file again adds nothing. */

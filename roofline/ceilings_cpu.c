@@ -15,6 +15,7 @@ const struct cpu_loops *cpu_loops_of(enum isa isa)
     case ISA_AVX2:
         return &cpu_loops_avx2;
     case ISA_SCALAR:
+    case ISA_AUTO:
     case ISA_COUNT:
         break;
     }

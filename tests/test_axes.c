@@ -128,6 +128,7 @@ static void every_axis_survives_being_written_and_read(void **state)
         {"match", "policy"},
         {"device", "sim:h200"},
         {"threads", "2"},
+        {"isa", "avx2"},
         {"launch-ns", "5000"},
     };
     const struct axis *a;

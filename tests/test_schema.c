@@ -47,7 +47,7 @@ static void steps_lead_to_the_newest_version(void **state)
     fails(store_open(path, STORE_WRITE, &s), ERR_DB, "newer regime");
 }
 
-/* A file of version 1 knows no drafts. */
+/* A file of version 1 knows no drafts, instruction sets or interventions. */
 static void version_1_gains_drafts(void **state)
 {
     const char *path = in_folder(*state, "one.db");
@@ -80,12 +80,15 @@ static void version_1_gains_drafts(void **state)
                   "ALTER TABLE cell DROP COLUMN factor;"
                   "ALTER TABLE cell DROP COLUMN entropy_bound;"
                   "ALTER TABLE cell DROP COLUMN eta;"
+                  "ALTER TABLE cell DROP COLUMN isa; ALTER TABLE ceiling DROP COLUMN isa;"
+                  "DROP TABLE bound; DROP TABLE intervention;"
                   "ALTER TABLE forward DROP COLUMN seqs; PRAGMA user_version = 1");
     fails(store_open(path, STORE_READ, &s), ERR_DB, "schema version 1");
     store_close(open_ok(path, STORE_WRITE));
     run_sql(path, "SELECT draft_tokens, acceptance, refresh_forwards, commit_policy FROM v_run; "
                   "SELECT acceptance FROM v_pair;"
                   "SELECT schedule, threshold, factor, entropy_bound, eta FROM v_run;"
+                  "SELECT isa FROM v_run; SELECT isa FROM v_ceiling; SELECT * FROM v_bound;"
                   "SELECT seqs FROM v_phase; SELECT residual FROM v_kernel");
     store_close(open_ok(path, STORE_READ));
 }

@@ -208,16 +208,16 @@ static void instruction_sets_are_chosen_by_name(void **state)
     for (enum isa i = ISA_SCALAR; i < ISA_COUNT; i++) {
         setenv("REGIME_ISA", isa_name(i), 1);
         if (i <= info.isa) {
-            assert_int_equal(isa_choose(&isa), ERR_NONE);
+            assert_int_equal(isa_choose(ISA_AUTO, &isa), ERR_NONE);
             assert_int_equal(isa, i);
         } else {
-            assert_int_equal(isa_choose(&isa), ERR_UNSUPPORTED);
+            assert_int_equal(isa_choose(ISA_AUTO, &isa), ERR_UNSUPPORTED);
         }
     }
     setenv("REGIME_ISA", "mmx", 1);
-    assert_int_equal(isa_choose(&isa), ERR_USAGE);
+    assert_int_equal(isa_choose(ISA_AUTO, &isa), ERR_USAGE);
     unsetenv("REGIME_ISA");
-    assert_int_equal(isa_choose(&isa), ERR_NONE);
+    assert_int_equal(isa_choose(ISA_AUTO, &isa), ERR_NONE);
     assert_int_equal(isa, info.isa);
     assert_true(info.model[0] != '\0' && info.l1d_bytes >= 8192 && info.llc_bytes >= info.l2_bytes);
 }

@@ -18,7 +18,7 @@ enum { N = 1 << 14 };
 
 static const struct cpu_rows *rows_of(enum isa isa)
 {
-    static const struct cpu_rows *const all[ISA_COUNT] = {&cpu_rows_scalar, &cpu_rows_avx2,
+    static const struct cpu_rows *const all[ISA_COUNT] = {NULL, &cpu_rows_scalar, &cpu_rows_avx2,
                                                           &cpu_rows_avx512};
     struct cpuinfo info;
     cpuinfo_read(&info);

@@ -36,6 +36,10 @@ static const char *commit_word(int32_t i)
 {
     return commit_policy_name((enum commit_policy)i);
 }
+static const char *isa_word(int32_t i)
+{
+    return isa_name((enum isa)i);
+}
 static const char *dtype_word(int32_t i)
 {
     return dtype_name((enum dtype)i);
@@ -177,6 +181,9 @@ static const struct axis table[] = {
      .check = check_device, .help = "cpu, cuda:N or sim:NAME (regime list devices)"},
     {"threads", 't', AXIS_INT, in_machine, CELL(threads), .max = MAX_THREADS, .fallback = "0",
      .device_kind = "cpu", .help = "0: one per CPU this process may use"},
+    {"isa", 0, AXIS_ENUM, in_machine, CELL(isa), .max = ISA_COUNT - 1, .fallback = "auto",
+     .word = isa_word, .device_kind = "cpu",
+     .help = "instruction set of the kernels; auto: $REGIME_ISA or the best"},
     {"launch-ns", 0, AXIS_INT, in_machine, CELL(launch_ns), .max = 1000000000, .fallback = "0",
      .device_kind = "sim", .help = "time added to every kernel call of a prediction"},
 

@@ -145,6 +145,14 @@ static void check_decoder(const struct cell *c, char *reason, size_t reason_size
         snprintf(reason, reason_size, "%s", err_msg());
 }
 
+/* Of a machine that is here: simulated ones have no such axis. */
+static void check_isa(const struct cell *c, char *reason, size_t reason_size)
+{
+    enum isa isa;
+    if (c->isa != ISA_AUTO && isa_choose(c->isa, &isa) != ERR_NONE)
+        snprintf(reason, reason_size, "%s", err_msg());
+}
+
 static void check_skips(const struct cell_group *g, const struct cell *c, char *reason,
                         size_t reason_size)
 {
@@ -212,6 +220,7 @@ static enum err add_cell(struct draft *d, const struct product *p)
     if (!reason[0]) check_skips(p->group, &plan.cell, reason, size);
     if (!reason[0]) check_rows(&plan.cell, reason, size);
     if (!reason[0]) check_decoder(&plan.cell, reason, size);
+    if (!reason[0]) check_isa(&plan.cell, reason, size);
 
     TRY(grow(d));
     int32_t i = d->list->n++;

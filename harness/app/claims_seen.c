@@ -31,7 +31,8 @@ struct reading reading_scaled(struct reading a, double by)
 /* The roof measured last before a run was stored, or first after it. */
 #define ROOF_NEAR(what, moment_, side, order)                                                      \
     "(SELECT c.value FROM ceiling c WHERE c.invocation_id = r.invocation_id "                      \
-    "AND c.device_id = r.device_id AND c.threads = r.threads AND " what                            \
+    "AND c.device_id = r.device_id AND c.threads = r.threads "                                     \
+    "AND COALESCE(c.isa, r.variant) IS r.variant AND " what                                        \
     " AND c.moment = '" moment_ "' AND c.measured_utc " side                                       \
     " r.recorded_utc ORDER BY c.measured_utc " order ", c.ceiling_no LIMIT 1)"
 #define ROOF_MOVE(what)                                                                            \
@@ -43,7 +44,7 @@ struct reading reading_scaled(struct reading a, double by)
 static const char *const load_sql =
     "SELECT r.run_id, r.device_id, r.device, r.model, r.decoder, COALESCE(r.layers, 0), "
     "r.batch_seqs, r.prompt_tokens, r.gen_tokens, COALESCE(r.block_tokens, 0), "
-    "COALESCE(r.denoise_steps, 0), COALESCE(r.threads, 0), r.dtype, r.kv_dtype, "
+    "COALESCE(r.denoise_steps, 0), COALESCE(r.threads, 0), r.variant, r.dtype, r.kv_dtype, "
     "r.cache_resident, r.batch_policy = 'lockstep' AND COALESCE(r.logits, 'masked') = 'masked' "
     "AND COALESCE(r.depth_tokens, r.refresh_forwards) IS NULL AND r.commit_policy IS NULL, "
     "iif(r.cache IN ('prefix', 'dual'), r.cache, NULL), "
@@ -173,6 +174,7 @@ static void take_run(struct columns *c, struct seen *s)
     s->block = (int32_t)take_int(c);
     s->steps = (int32_t)take_int(c);
     s->threads = (int32_t)take_int(c);
+    snprintf(s->variant, sizeof s->variant, "%s", take_text(c));
     s->dtype = dtype_of(take_text(c));
     s->kv_dtype = dtype_of(take_text(c));
     s->cache_resident = take_int(c) != 0;
@@ -295,6 +297,7 @@ static int by_cell(const void *left, const void *right)
     if (order == 0) order = strcmp(a->model, b->model);
     if (order == 0) order = strcmp(a->decoder, b->decoder);
     if (order == 0) order = strcmp(a->cache, b->cache);
+    if (order == 0) order = strcmp(a->variant, b->variant);
     for (size_t i = 0; order == 0 && i < sizeof numbers / sizeof numbers[0]; i++)
         order = (numbers[i][0] > numbers[i][1]) - (numbers[i][0] < numbers[i][1]);
     return order != 0 ? order : strcmp(a->run_id, b->run_id);
@@ -410,7 +413,8 @@ bool seen_same_machine(const struct seen *a, const struct seen *b)
 {
     return strcmp(a->device_id, b->device_id) == 0 && strcmp(a->model, b->model) == 0 &&
            a->layers == b->layers && a->dtype == b->dtype && a->kv_dtype == b->kv_dtype &&
-           a->threads == b->threads && a->timed == b->timed;
+           a->threads == b->threads && strcmp(a->variant, b->variant) == 0 &&
+           a->timed == b->timed;
 }
 
 bool seen_same_request(const struct seen *a, const struct seen *b)

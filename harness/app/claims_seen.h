@@ -35,6 +35,7 @@ struct seen_phase {
 struct seen {
     char run_id[37], device_id[65], device[40], model[40], decoder[24];
     char cache[8]; /* "dual"; "" for none, and for exact ones */
+    char variant[16]; /* "avx512": whose kernels; "": there is one set */
     int32_t layers, batch, n_prompt, n_gen, block, steps, threads; /* steps: per block */
     enum dtype dtype, kv_dtype;
     bool timed;          /* false: planned */

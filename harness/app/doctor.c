@@ -46,7 +46,7 @@ static void check_cpu(const struct options *o, struct finding *f)
     enum isa isa;
     (void)o;
     cpuinfo_read(&c);
-    if (isa_choose(&isa) != ERR_NONE) {
+    if (isa_choose(ISA_AUTO, &isa) != ERR_NONE) {
         f->state = STATE_MISSING;
         DETAIL(f, "%.200s", err_msg());
         f->cure = "unset REGIME_ISA, or name an instruction set this CPU has";

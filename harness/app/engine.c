@@ -7,23 +7,34 @@
 
 #include "harness/base/mem.h"
 
-enum { MAX_THREAD_COUNTS = 16 };
+/* Whose kernels and roofs. */
+struct setup {
+    int32_t threads;
+    enum isa isa; /* never AUTO */
+};
+
+enum { MAX_SETUPS = 16, MAX_LOADED = 16 };
+
+struct loaded {
+    struct cell cell; /* whose weights these are   */
+    struct kernels *kernels;
+    struct model *model;
+    int64_t bytes;
+};
 
 struct engine {
     struct log *log; /* borrowed */
     struct cpuinfo cpu;
-    enum isa isa;
+    enum isa isa; /* of cells that name none */
     char description[160];
-    struct kernels *kernels; /* with `threads` threads; NULL: none open */
-    int32_t threads;
-    struct model *model; /* of the cell below; NULL: none loaded */
-    struct cell loaded;
-    int64_t loaded_bytes;
     struct {
-        int32_t threads;
-        struct ceiling_set *set; /* owned */
-    } roofs[MAX_THREAD_COUNTS];
-    int32_t n_roofs;
+        struct setup setup;
+        struct kernels *kernels;   /* owned; NULL: not open */
+        struct ceiling_set *roofs; /* owned; NULL: not measured */
+    } place[MAX_SETUPS];
+    int32_t n_places;
+    struct loaded loaded[MAX_LOADED]; /* owned */
+    int32_t n_loaded;
     const struct matmul_times *times; /* borrowed; NULL: none */
 };
 
@@ -40,7 +51,7 @@ enum err engine_open(const char *device, struct log *log, struct engine **out)
     if (strcmp(device, "cpu") != 0)
         return err_set(ERR_USAGE, "no device \"%s\" (regime list devices)", device);
     enum isa isa;
-    TRY(isa_choose(&isa));
+    TRY(isa_choose(ISA_AUTO, &isa));
     struct engine *e = calloc(1, sizeof *e);
     if (!e) return err_set(ERR_NOMEM, "opening %s: out of memory", device);
     e->log = log;
@@ -52,19 +63,20 @@ enum err engine_open(const char *device, struct log *log, struct engine **out)
     return ERR_NONE;
 }
 
-static void unload(struct engine *e)
+static void unload(struct engine *e, int32_t i)
 {
-    model_free(e->model);
-    e->model = NULL;
-    e->loaded_bytes = 0;
+    model_free(e->loaded[i].model);
+    e->loaded[i] = e->loaded[--e->n_loaded];
 }
 
 void engine_close(struct engine *e)
 {
     if (!e) return;
-    unload(e);
-    kernels_close(e->kernels);
-    for (int32_t i = 0; i < e->n_roofs; i++) free(e->roofs[i].set);
+    while (e->n_loaded > 0) unload(e, 0);
+    for (int32_t i = 0; i < e->n_places; i++) {
+        kernels_close(e->place[i].kernels);
+        free(e->place[i].roofs);
+    }
     free(e);
 }
 
@@ -82,24 +94,86 @@ int32_t engine_threads(const struct engine *e, const struct cell *c)
     return c->threads ? c->threads : e->cpu.n_cpus;
 }
 
-/* ---- kernels and weights ---- */
-
-static enum err open_kernels(struct engine *e, int32_t threads)
+enum isa engine_isa(const struct engine *e, const struct cell *c)
 {
-    if (e->kernels && e->threads == threads) return ERR_NONE;
-    unload(e);
-    kernels_close(e->kernels);
-    e->kernels = NULL;
-    struct kernels_config kc = {.backend = "cpu", .n_threads = threads};
-    TRY(kernels_open(&kc, &e->kernels));
-    e->threads = threads;
+    return c->isa == ISA_AUTO ? e->isa : c->isa;
+}
+
+static struct setup setup_of(const struct engine *e, const struct cell *c)
+{
+    return (struct setup){engine_threads(e, c), engine_isa(e, c)};
+}
+
+bool engine_same_roofs(const struct engine *e, const struct cell *a, const struct cell *b)
+{
+    struct setup x = setup_of(e, a), y = setup_of(e, b);
+    return x.threads == y.threads && x.isa == y.isa;
+}
+
+static int32_t find_place(const struct engine *e, const struct cell *c)
+{
+    struct setup s = setup_of(e, c);
+    for (int32_t i = 0; i < e->n_places; i++)
+        if (e->place[i].setup.threads == s.threads && e->place[i].setup.isa == s.isa) return i;
+    return -1;
+}
+
+static enum err make_place(struct engine *e, const struct cell *c, int32_t *out)
+{
+    struct setup s = setup_of(e, c);
+    *out = find_place(e, c);
+    if (*out >= 0) return ERR_NONE;
+    TRY(isa_choose(s.isa, &s.isa));
+    if (e->n_places == MAX_SETUPS)
+        return err_set(ERR_USAGE,
+                       "more than %d combinations of threads and instruction set in one sweep",
+                       MAX_SETUPS);
+    *out = e->n_places++;
+    e->place[*out].setup = s;
     return ERR_NONE;
 }
 
-static bool same_weights(const struct cell *a, const struct cell *b)
+/* ---- kernels and weights ---- */
+
+enum err engine_kernels(struct engine *e, const struct cell *c, struct kernels **out)
+{
+    int32_t i;
+    TRY(make_place(e, c, &i));
+    struct kernels_config kc = {
+        .backend = "cpu", .n_threads = e->place[i].setup.threads, .isa = e->place[i].setup.isa};
+    if (!e->place[i].kernels) TRY(kernels_open(&kc, &e->place[i].kernels));
+    *out = e->place[i].kernels;
+    return ERR_NONE;
+}
+
+static bool same_weights(const struct engine *e, const struct cell *a, const struct cell *b)
 {
     return strcmp(a->model, b->model) == 0 && a->layers == b->layers && a->dtype == b->dtype &&
-           a->spec.seed == b->spec.seed;
+           a->spec.seed == b->spec.seed && engine_same_roofs(e, a, b);
+}
+
+static int32_t find_loaded(const struct engine *e, const struct cell *c)
+{
+    for (int32_t i = 0; i < e->n_loaded; i++)
+        if (same_weights(e, &e->loaded[i].cell, c)) return i;
+    return -1;
+}
+
+void engine_keep(struct engine *e, const struct cell *const *cell, int32_t n)
+{
+    for (int32_t i = e->n_loaded - 1; i >= 0; i--) {
+        bool used = false;
+        for (int32_t k = 0; k < n && !used; k++)
+            used = same_weights(e, &e->loaded[i].cell, cell[k]);
+        if (!used) unload(e, i);
+    }
+    for (int32_t i = 0; i < e->n_places; i++) {
+        bool used = false;
+        for (int32_t k = 0; k < n && !used; k++) used = find_place(e, cell[k]) == i;
+        if (used) continue;
+        kernels_close(e->place[i].kernels);
+        e->place[i].kernels = NULL;
+    }
 }
 
 static enum err check_fits(int64_t bytes, const char *what)
@@ -114,63 +188,49 @@ enum err engine_load(struct engine *e, const struct cell *c, int64_t extra_bytes
                      struct model **out)
 {
     struct model_config config;
+    struct kernels *k;
+    int32_t i = find_loaded(e, c);
     TRY(model_preset(c->model, c->layers, &config));
-    TRY(open_kernels(e, engine_threads(e, c)));
-    if (e->model && !same_weights(&e->loaded, c)) unload(e);
-    int64_t weights = e->model ? 0 : model_bytes(e->kernels, &config, c->dtype);
+    TRY(engine_kernels(e, c, &k));
+    int64_t weights = i >= 0 ? 0 : model_bytes(k, &config, c->dtype);
     TRY(check_fits(weights + extra_bytes, c->model));
-    if (!e->model) {
+    if (i < 0) {
+        if (e->n_loaded == MAX_LOADED)
+            return err_set(ERR_USAGE, "more than %d sets of weights in one group", MAX_LOADED);
+        struct loaded *l = &e->loaded[e->n_loaded];
+        *l = (struct loaded){.cell = *c, .kernels = k, .bytes = weights};
         log_progress(e->log, "making the weights of %s (%.2f GB)", c->model, (double)weights / 1e9);
-        TRY(model_create(e->kernels, &config, c->dtype, c->spec.seed, &e->model));
-        e->loaded = *c;
-        e->loaded_bytes = weights;
+        TRY(model_create(k, &config, c->dtype, c->spec.seed, &l->model));
+        i = e->n_loaded++;
     }
-    *out = e->model;
+    *out = e->loaded[i].model;
     return ERR_NONE;
 }
 
 /* ---- roofs ---- */
 
-const struct ceiling_set *engine_roofs(const struct engine *e, int32_t threads)
+const struct ceiling_set *engine_roofs(const struct engine *e, const struct cell *c)
 {
-    for (int32_t i = 0; i < e->n_roofs; i++)
-        if (e->roofs[i].threads == threads) return e->roofs[i].set;
-    return NULL;
+    int32_t i = find_place(e, c);
+    return i < 0 ? NULL : e->place[i].roofs;
 }
 
-/* The place of a thread count's roofs, made when there is none. */
-static enum err place_roofs(struct engine *e, int32_t threads, struct ceiling_set **out)
-{
-    for (int32_t i = 0; i < e->n_roofs; i++)
-        if (e->roofs[i].threads == threads) {
-            *out = e->roofs[i].set;
-            return ERR_NONE;
-        }
-    if (e->n_roofs == MAX_THREAD_COUNTS)
-        return err_set(ERR_USAGE, "threads: more than %d different counts in one sweep",
-                       MAX_THREAD_COUNTS);
-    *out = calloc(1, sizeof **out);
-    if (!*out) return err_set(ERR_NOMEM, "roofs: out of memory");
-    e->roofs[e->n_roofs].threads = threads;
-    e->roofs[e->n_roofs++].set = *out;
-    return ERR_NONE;
-}
-
-static enum err measure_with(struct engine *e, int32_t threads, enum ceilings_extent extent,
-                             struct ceiling_set *set)
+static enum err measure_with(struct setup s, enum ceilings_extent extent, struct ceiling_set *set)
 {
     struct team *team;
-    TRY(team_create(threads, &team));
-    enum err err = ceilings_measure(team, e->isa, extent, NULL, NULL, set);
+    TRY(team_create(s.threads, &team));
+    enum err err = ceilings_measure(team, s.isa, extent, NULL, NULL, set);
     team_free(team);
     return err;
 }
 
-enum err engine_measure(struct engine *e, int32_t threads)
+enum err engine_measure(struct engine *e, const struct cell *c)
 {
-    struct ceiling_set *set;
-    TRY(place_roofs(e, threads, &set));
-    return measure_with(e, threads, CEILINGS_QUICK, set);
+    int32_t i;
+    TRY(make_place(e, c, &i));
+    if (!e->place[i].roofs) e->place[i].roofs = calloc(1, sizeof *e->place[i].roofs);
+    if (!e->place[i].roofs) return err_set(ERR_NOMEM, "roofs: out of memory");
+    return measure_with(e->place[i].setup, CEILINGS_QUICK, e->place[i].roofs);
 }
 
 enum err engine_probe(struct engine *e, const struct cell *c, struct price *out)
@@ -179,7 +239,7 @@ enum err engine_probe(struct engine *e, const struct cell *c, struct price *out)
     int32_t threads = engine_threads(e, c);
     struct ceiling_set *set = calloc(1, sizeof *set);
     if (!set) return err_set(ERR_NOMEM, "roofs: out of memory");
-    enum err err = measure_with(e, threads, CEILINGS_PROBE, set);
+    enum err err = measure_with(setup_of(e, c), CEILINGS_PROBE, set);
     if (err == ERR_NONE) ceilings_price(set, threads, INT64_MAX, out, &resident);
     free(set);
     return err;
@@ -188,12 +248,14 @@ enum err engine_probe(struct engine *e, const struct cell *c, struct price *out)
 enum err engine_target(struct engine *e, const struct cell *c, struct plan_target *out)
 {
     bool resident;
-    TRY(open_kernels(e, engine_threads(e, c)));
+    struct kernels *k;
+    TRY(engine_kernels(e, c, &k));
     memset(out, 0, sizeof *out);
-    out->traffic = kernels_traffic(e->kernels);
-    out->activation_dtype = kernels_activation_dtype(e->kernels);
+    out->traffic = kernels_traffic(k);
+    out->activation_dtype = kernels_activation_dtype(k);
     int64_t free_bytes = mem_available_bytes();
-    if (free_bytes >= 0) out->memory_bytes = free_bytes + e->loaded_bytes;
+    int32_t i = find_loaded(e, c);
+    if (free_bytes >= 0) out->memory_bytes = free_bytes + (i < 0 ? 0 : e->loaded[i].bytes);
     engine_price(e, c, INT64_MAX, out->price, &resident);
     return ERR_NONE;
 }
@@ -231,7 +293,7 @@ void engine_price(const struct engine *e, const struct cell *c, int64_t weight_b
                   struct price price[TIER_COUNT], bool *cache_resident)
 {
     int32_t threads = engine_threads(e, c);
-    const struct ceiling_set *set = engine_roofs(e, threads);
+    const struct ceiling_set *set = engine_roofs(e, c);
     CHECK(set);
     memset(price, 0, TIER_COUNT * sizeof *price);
     ceilings_price(set, threads, weight_bytes, &price[TIER_CEILINGS], cache_resident);
@@ -262,6 +324,7 @@ enum err store_ceiling_set(struct store *s, const char *invocation_id, const cha
             .ci_lo = c->ci_lo,
             .ci_hi = c->ci_hi,
             .other_cpus = c->other_cpus,
+            .isa = c->kind[0] == 'o' ? NULL : isa_name(set->isa),
         };
     }
     enum err e = store_add_ceilings(s, invocation_id, device, rows, set->n);

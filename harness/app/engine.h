@@ -15,21 +15,31 @@ void engine_close(struct engine *e); /* NULL is allowed */
 /* What the store says of the device; strings live as long as the engine. */
 struct device_row engine_device(const struct engine *e);
 
-/* Kernels with the cell's threads and its model's weights, kept from the last cell when
- * they are the same.  ERR_NOMEM when weights and `extra_bytes` do not fit what is free. */
+/* Let go of kernels and weights that none of a group's cells uses. */
+void engine_keep(struct engine *e, const struct cell *const *cell, int32_t n);
+/* Kernels with the cell's threads and instruction set and its model's weights, new unless they
+ * are there.  ERR_NOMEM when weights and `extra_bytes` do not fit what is free. */
 enum err engine_load(struct engine *e, const struct cell *c, int64_t extra_bytes,
                      struct model **out) MUST_CHECK;
 
+/* Kernels with the cell's threads and instruction set, opened if they are not.  Valid until
+ * engine_keep lets go of them. */
+enum err engine_kernels(struct engine *e, const struct cell *c, struct kernels **out) MUST_CHECK;
+
 /* Threads the cell runs on: its own number or one per CPU. */
 int32_t engine_threads(const struct engine *e, const struct cell *c);
+/* ... and its instruction set, AUTO resolved. */
+enum isa engine_isa(const struct engine *e, const struct cell *c);
+/* Whether two cells have the same threads and instruction set, and so the same roofs. */
+bool engine_same_roofs(const struct engine *e, const struct cell *a, const struct cell *b);
 
-/* Measure the roofs of a thread count, again if they were before: a virtual machine's may
- * change within minutes. */
-enum err engine_measure(struct engine *e, int32_t threads) MUST_CHECK;
+/* Measure the roofs of a cell's threads and instruction set, again if they were before: a virtual
+ * machine's may change within minutes. */
+enum err engine_measure(struct engine *e, const struct cell *c) MUST_CHECK;
 /* The latest ones; NULL: not measured. */
-const struct ceiling_set *engine_roofs(const struct engine *e, int32_t threads);
+const struct ceiling_set *engine_roofs(const struct engine *e, const struct cell *c);
 
-/* The machine as a plan sees it, for the cell's thread count, whose roofs are measured. */
+/* The machine as a plan sees it, for the cell's threads, whose roofs are measured. */
 enum err engine_target(struct engine *e, const struct cell *c, struct plan_target *out) MUST_CHECK;
 
 /* Roofs for a forward that streams weight_bytes. */

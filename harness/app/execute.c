@@ -18,7 +18,7 @@ struct job { /* one device's share of the cells */
     int32_t *place; /* owned by execute_cells: cell -> index in out->run, -1 none */
     struct engine *engine;
     struct matmul_times times; /* of earlier benches; owned */
-    int32_t fresh_threads;   /* whose roofs were measured after the last group; 0: none */
+    const struct cell *fresh; /* whose roofs were measured after the last group; NULL: none */
     int32_t n_cells, n_done; /* of this device, for progress */
     int64_t started_ns;
 };
@@ -159,23 +159,36 @@ static enum err run_sim(struct job *j)
 
 /* ---- real devices ---- */
 
-static enum err store_roofs(struct job *j, int32_t threads, const char *moment)
+static enum err store_roofs(struct job *j, const struct cell *c, const char *moment)
 {
     return store_ceiling_set(j->store, j->invocation_id, j->device,
-                             engine_roofs(j->engine, threads), moment);
+                             engine_roofs(j->engine, c), moment);
 }
 
-/* Roofs before a group: those measured after the last one, if it used as many threads. */
+/* Roofs before a group: those measured after the last one, if it used the same threads. */
 static enum err measure_roofs(struct job *j, const struct cell *c, const char *moment)
 {
-    int32_t threads = engine_threads(j->engine, c);
     bool before = strcmp(moment, "before") == 0;
-    if (!before || j->fresh_threads != threads) {
-        log_progress(j->options->log, "measuring the machine's roofs on %d threads", threads);
-        TRY(engine_measure(j->engine, threads));
+    if (!before || !j->fresh || !engine_same_roofs(j->engine, j->fresh, c)) {
+        log_progress(j->options->log, "measuring the machine's roofs on %d threads",
+                     engine_threads(j->engine, c));
+        TRY(engine_measure(j->engine, c));
     }
-    j->fresh_threads = before ? 0 : threads;
-    return store_roofs(j, threads, moment);
+    j->fresh = before ? NULL : c;
+    return store_roofs(j, c, moment);
+}
+
+/* Of every setup that occurs in a group. */
+static enum err measure_group_roofs(struct job *j, const struct planned_cell *const *group,
+                                    int32_t n, const char *moment)
+{
+    for (int32_t i = 0; i < n; i++) {
+        bool seen = false;
+        for (int32_t k = 0; k < i && !seen; k++)
+            seen = engine_same_roofs(j->engine, &group[k]->cell, &group[i]->cell);
+        if (!seen) TRY(measure_roofs(j, &group[i]->cell, moment));
+    }
+    return ERR_NONE;
 }
 
 /* What a run is held against, measured again. */
@@ -225,10 +238,10 @@ static enum err measure_from(struct job *j, int32_t first, const struct planned_
     }
     if (n == 0) return ERR_NONE;
 
-    TRY(measure_roofs(j, &group[0]->cell, "before"));
+    TRY(measure_group_roofs(j, group, n, "before"));
     show_progress(j, &group[0]->cell, n);
     TRY(measure_group(j->engine, j->store, j->invocation_id, group, n, j->options->limits, runs));
-    TRY(measure_roofs(j, &group[0]->cell, "after"));
+    TRY(measure_group_roofs(j, group, n, "after"));
     for (int32_t i = 0; i < n; i++) {
         memcpy(j->out->run[j->place[index[i]]].run_id, runs[i].run_id, sizeof runs[i].run_id);
         if (runs[i].status == ERR_NONE) {
@@ -241,7 +254,8 @@ static enum err measure_from(struct job *j, int32_t first, const struct planned_
         }
     }
     j->n_done += n;
-    return ERR_NONE;
+    if (!j->options->done) return ERR_NONE;
+    return j->options->done(j->options->done_ctx, index, runs, n);
 }
 
 static enum err measure_all(struct job *j)

@@ -12,6 +12,10 @@ struct execution {
     char first_failure[512];
 };
 
+/* Called with each matched group once it is stored: places in the list of cells, and runs. */
+typedef enum err group_done_fn(void *ctx, const int32_t *index, const struct measured_run *runs,
+                               int32_t n);
+
 struct execute_options {
     const char *command;                 /* for provenance                                 */
     const char *sweep_name, *sweep_text; /* NULL: none                                     */
@@ -19,6 +23,8 @@ struct execute_options {
     bool reuse_any_build;                /* ... whatever build it is of                    */
     bool only_sim;                       /* ERR_USAGE for a device that is not imagined    */
     const struct measure_limits *limits;
+    group_done_fn *done; /* NULL: nothing to do */
+    void *done_ctx;
     struct log *log;
 };
 

@@ -24,7 +24,7 @@ static const struct flag table[] = {
      "print what this program was built from"},
 
     {"showcmd", 0, FLAG_SWITCH, OPTION(showcmd), NULL, " plan ", "print each cell as a command"},
-    {"reuse", 0, FLAG_WORD, OPTION(reuse_any), "any", " sweep quickstart ",
+    {"reuse", 0, FLAG_WORD, OPTION(reuse_any), "any", " sweep quickstart bound ",
      "take a cell as done even when another build ran it"},
     {"tiny", 0, FLAG_SWITCH, OPTION(tiny), NULL, " quickstart ",
      "the smallest sweep that still shows every part"},

@@ -20,15 +20,20 @@ const struct measure_limits measure_default = {
 
 enum { MAX_ROUNDS = 32 };
 
+/* Roofs of one arm's setup, probed in each round. */
+struct probes {
+    double peak[MAX_ROUNDS], bandwidth[MAX_ROUNDS];
+    int32_t n;
+};
+
 struct group {
     struct engine *engine;
     const struct measure_limits *limits;
     struct arm *arm;
     int32_t n;
     int64_t seq;
-    struct arm *last;                               /* whose data the caches hold */
-    double peak[MAX_ROUNDS], bandwidth[MAX_ROUNDS]; /* roofs probed in each round */
-    int32_t n_probes;
+    struct arm *last;      /* whose data the caches hold */
+    struct probes *probes; /* owned; one per arm         */
 };
 
 /* Stop this arm, keep its sentence; the others go on. */
@@ -53,7 +58,6 @@ static void note_others(struct arm *a, int32_t from, const struct contention *c)
 static void open_arms(struct group *g)
 {
     int64_t bytes = 0;
-    struct model *m = NULL;
     for (int32_t i = 0; i < g->n; i++) {
         struct arm *a = &g->arm[i];
         enum err e = arm_plan(a, g->engine, a->cell);
@@ -65,8 +69,10 @@ static void open_arms(struct group *g)
     for (int32_t i = 0; i < g->n; i++) {
         struct arm *a = &g->arm[i];
         if (a->status != ERR_NONE) continue;
-        enum err e = m ? ERR_NONE : engine_load(g->engine, a->cell, bytes, &m);
+        struct model *m;
+        enum err e = engine_load(g->engine, a->cell, bytes, &m);
         if (e == ERR_NONE) e = arm_open(a, m);
+        if (e == ERR_NONE) bytes -= a->plan->session_bytes;
         if (e != ERR_NONE) arm_fail(a, e);
     }
 }
@@ -102,6 +108,23 @@ static int32_t visit_samples(const struct group *g, const struct arm *a, int pha
     return n < 2 ? 2 : (int32_t)n;
 }
 
+/* Every call of the pinned forwards timed: where a forward's time goes. */
+static enum err trace(struct group *g, struct arm *a, int32_t n, int32_t round)
+{
+    for (int ph = 0; ph < PHASE_COUNT; ph++) {
+        if (!a->recorded[ph]) continue;
+        for (int32_t i = 0; i < n; i++) {
+            struct replay r = {.kind = FORWARD_TRACE,
+                               .phase = ph,
+                               .sample = round * n + i,
+                               .round = round,
+                               .warmup = n > 1 && i == 0};
+            TRY(arm_replay(a, &r, &g->seq));
+        }
+    }
+    return ERR_NONE;
+}
+
 /* One arm's turn in a round: a marked forward when another arm ran before, then samples of
  * every phase. */
 static enum err replay_visit(struct group *g, struct arm *a, int32_t round)
@@ -123,21 +146,7 @@ static enum err replay_visit(struct group *g, struct arm *a, int32_t round)
             TRY(arm_replay(a, &r, &g->seq));
         }
     }
-    return ERR_NONE;
-}
-
-/* Every call of the pinned forwards timed: where a forward's time goes. */
-static enum err trace(struct group *g, struct arm *a)
-{
-    enum { SAMPLES = 3 };
-    for (int ph = 0; ph < PHASE_COUNT; ph++) {
-        if (!a->recorded[ph]) continue;
-        for (int32_t i = 0; i < SAMPLES; i++) {
-            struct replay r = {.kind = FORWARD_TRACE, .phase = ph, .sample = i, .warmup = i == 0};
-            TRY(arm_replay(a, &r, &g->seq));
-        }
-    }
-    return ERR_NONE;
+    return g->limits->trace_rounds ? trace(g, a, 1, round) : ERR_NONE;
 }
 
 static void set_roofs(struct arm *a, double peak, double bandwidth)
@@ -148,42 +157,64 @@ static void set_roofs(struct arm *a, double peak, double bandwidth)
     p->bytes_per_s = bandwidth;
 }
 
+/* An earlier arm with the same roofs; -1: none. */
+static int32_t same_roofs(const struct group *g, int32_t i)
+{
+    for (int32_t k = 0; k < i; k++)
+        if (engine_same_roofs(g->engine, g->arm[k].cell, g->arm[i].cell)) return k;
+    return -1;
+}
+
+static enum err probe_arm(struct group *g, int32_t i)
+{
+    struct probes *p = &g->probes[i];
+    struct price price;
+    int32_t twin = same_roofs(g, i);
+    CHECK(p->n < MAX_ROUNDS);
+    if (twin >= 0) {
+        *p = g->probes[twin];
+        return ERR_NONE;
+    }
+    TRY(engine_probe(g->engine, g->arm[i].cell, &price));
+    p->peak[p->n] = price.matmul_flop_per_s;
+    p->bandwidth[p->n++] = price.bytes_per_s;
+    return ERR_NONE;
+}
+
 /* A virtual machine's roofs can move within seconds, so each round has its own: what is
  * predicted for a forward comes from its round, and a run is held against their medians. */
 static void probe_roofs(struct group *g)
 {
-    struct price p;
-    enum err e = engine_probe(g->engine, g->arm[0].cell, &p);
-    CHECK(g->n_probes < MAX_ROUNDS);
     for (int32_t i = 0; i < g->n; i++) {
         struct arm *a = &g->arm[i];
+        struct probes *p = &g->probes[i];
+        enum err e = probe_arm(g, i);
         if (a->status != ERR_NONE) continue;
         if (e != ERR_NONE)
             arm_fail(a, e);
         else
-            set_roofs(a, p.matmul_flop_per_s, p.bytes_per_s);
+            set_roofs(a, p->peak[p->n - 1], p->bandwidth[p->n - 1]);
     }
-    if (e != ERR_NONE) return;
-    g->peak[g->n_probes] = p.matmul_flop_per_s;
-    g->bandwidth[g->n_probes++] = p.bytes_per_s;
 }
 
 static void settle_roofs(struct group *g)
 {
-    if (g->n_probes == 0) return;
-    stats_sort(g->peak, g->n_probes);
-    stats_sort(g->bandwidth, g->n_probes);
     for (int32_t i = 0; i < g->n; i++) {
         struct arm *a = &g->arm[i];
-        if (a->status != ERR_NONE) continue;
-        set_roofs(a, stats_median(g->peak, g->n_probes), stats_median(g->bandwidth, g->n_probes));
+        struct probes *p = &g->probes[i];
+        if (a->status != ERR_NONE || p->n == 0) continue;
+        stats_sort(p->peak, p->n);
+        stats_sort(p->bandwidth, p->n);
+        set_roofs(a, stats_median(p->peak, p->n), stats_median(p->bandwidth, p->n));
         memcpy(a->plan->price, a->price, sizeof a->price);
     }
 }
 
 static void replay_all(struct group *g)
 {
-    for (int32_t round = 0; round <= g->limits->n_rounds; round++) {
+    enum { TRACES = 3 };
+    int32_t n = g->limits->n_rounds + !g->limits->trace_rounds;
+    for (int32_t round = 0; round < n; round++) {
         if (round < g->limits->n_rounds) probe_roofs(g);
         for (int32_t i = 0; i < g->n; i++) {
             struct arm *a = turn(g, round, i);
@@ -191,7 +222,8 @@ static void replay_all(struct group *g)
             int32_t from = a->n;
             if (a->status != ERR_NONE) continue;
             contention_begin(&c);
-            enum err e = round < g->limits->n_rounds ? replay_visit(g, a, round) : trace(g, a);
+            enum err e =
+                round < g->limits->n_rounds ? replay_visit(g, a, round) : trace(g, a, TRACES, 0);
             note_others(a, from, &c);
             if (e != ERR_NONE) arm_fail(a, e);
         }
@@ -250,20 +282,27 @@ static enum err store_group(struct group *g, struct store *s, const char *invoca
     return store_commit(s);
 }
 
-enum err measure_group(struct engine *e, struct store *s, const char *invocation_id,
+enum err measure_group(struct engine *engine, struct store *s, const char *invocation_id,
                        const struct planned_cell *const *cells, int32_t n,
                        const struct measure_limits *limits, struct measured_run *runs)
 {
-    struct group g = {.engine = e, .limits = limits, .n = n};
-    enum err err = ERR_NONE;
+    struct group g = {.engine = engine, .limits = limits, .n = n};
+    enum err e = ERR_NONE;
+    const struct cell **cell = calloc((size_t)n, sizeof *cell);
     g.arm = calloc((size_t)n, sizeof *g.arm);
-    if (!g.arm) return err_set(ERR_NOMEM, "group of %d cells: out of memory", n);
-    for (int32_t i = 0; i < n; i++) g.arm[i].cell = &cells[i]->cell;
+    g.probes = calloc((size_t)n, sizeof *g.probes);
+    if (!g.arm || !g.probes || !cell)
+        TRY_OUT(err_set(ERR_NOMEM, "group of %d cells: out of memory", n));
+    for (int32_t i = 0; i < n; i++) g.arm[i].cell = cell[i] = &cells[i]->cell;
+    engine_keep(engine, cell, n);
     open_arms(&g);
     decode_all(&g);
     replay_all(&g);
-    err = store_group(&g, s, invocation_id, cells, runs);
-    for (int32_t i = 0; i < n; i++) arm_close(&g.arm[i]);
+    e = store_group(&g, s, invocation_id, cells, runs);
+out:
+    for (int32_t i = 0; g.arm && i < n; i++) arm_close(&g.arm[i]);
     free(g.arm);
-    return err;
+    free(g.probes);
+    free(cell);
+    return e;
 }

@@ -17,6 +17,7 @@ struct measure_limits {
     int32_t max_visit_samples; /* ... but take at most so many                                */
     int32_t max_decodes;       /* measured whole decodes: as many as fit decode_ns, at least 1 */
     int64_t decode_ns;
+    bool trace_rounds; /* trace in every round, not only at the end                   */
 };
 extern const struct measure_limits measure_default;
 

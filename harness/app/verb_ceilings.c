@@ -67,7 +67,7 @@ enum err verb_ceilings(const struct options *o)
     struct ceiling_set *set = NULL;
     enum isa isa;
     enum err e = ERR_NONE;
-    TRY(isa_choose(&isa));
+    TRY(isa_choose(ISA_AUTO, &isa));
     TRY(engine_open("cpu", o->log, &engine));
     set = calloc(1, sizeof *set);
     if (!set) TRY_OUT(err_set(ERR_NOMEM, "roofs: out of memory"));

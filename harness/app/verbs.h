@@ -37,6 +37,7 @@ enum err verb_plan(const struct options *o);
 enum err verb_run(const struct options *o);
 enum err verb_sweep(const struct options *o);
 enum err verb_bench(const struct options *o);
+enum err verb_bound(const struct options *o);
 enum err verb_ceilings(const struct options *o);
 enum err verb_quickstart(const struct options *o);
 enum err verb_plot(const struct options *o);

@@ -115,25 +115,30 @@ void cpuinfo_read(struct cpuinfo *out)
 
 const char *isa_name(enum isa isa)
 {
-    static const char *const names[ISA_COUNT] = {"scalar", "avx2", "avx512"};
+    static const char *const names[ISA_COUNT] = {"auto", "scalar", "avx2", "avx512"};
     return isa >= 0 && isa < ISA_COUNT ? names[isa] : "unknown";
 }
 
-enum err isa_choose(enum isa *out)
+/* what: where the wish was made. */
+static enum err isa_take(const char *what, enum isa wish, enum isa *out)
 {
-    const char *wish = getenv("REGIME_ISA");
     enum isa best = best_isa();
-    *out = best;
-    if (wish == NULL || wish[0] == '\0') return ERR_NONE;
-    for (enum isa i = ISA_SCALAR; i < ISA_COUNT; i++) {
-        if (strcmp(wish, isa_name(i)) != 0) continue;
-        if (i > best)
-            return err_set(ERR_UNSUPPORTED, "REGIME_ISA=%s: this CPU offers %s at most", wish,
-                           isa_name(best));
-        *out = i;
-        return ERR_NONE;
-    }
-    return err_set(ERR_USAGE, "REGIME_ISA=%s: must be scalar, avx2 or avx512", wish);
+    if (wish > best)
+        return err_set(ERR_UNSUPPORTED, "%s%s: this CPU offers %s at most", what, isa_name(wish),
+                       isa_name(best));
+    *out = wish;
+    return ERR_NONE;
+}
+
+enum err isa_choose(enum isa wish, enum isa *out)
+{
+    const char *name = getenv("REGIME_ISA");
+    if (wish != ISA_AUTO) return isa_take("--isa ", wish, out);
+    *out = best_isa();
+    if (name == NULL || name[0] == '\0') return ERR_NONE;
+    for (enum isa i = ISA_SCALAR; i < ISA_COUNT; i++)
+        if (strcmp(name, isa_name(i)) == 0) return isa_take("REGIME_ISA=", i, out);
+    return err_set(ERR_USAGE, "REGIME_ISA=%s: must be scalar, avx2 or avx512", name);
 }
 
 /* Seconds of every CPU not idle nor waiting for a disk; steal is included, since another

@@ -6,8 +6,8 @@
 
 #include "harness/base/err.h"
 
-/* Instruction sets the kernels are written for, in order of preference. */
-enum isa { ISA_SCALAR, ISA_AVX2, ISA_AVX512, ISA_COUNT };
+/* Instruction sets the kernels are written for, in order of preference; AUTO: the best. */
+enum isa { ISA_AUTO, ISA_SCALAR, ISA_AVX2, ISA_AVX512, ISA_COUNT };
 
 struct cpuinfo {
     char model[96];          /* "AMD EPYC 9R14"                           */
@@ -23,9 +23,9 @@ void cpuinfo_read(struct cpuinfo *out);
 
 const char *isa_name(enum isa isa); /* "avx512" */
 
-/* The instruction set to use: the best one, or the one REGIME_ISA names.
- * ERR_USAGE for an unknown name, ERR_UNSUPPORTED for one this CPU lacks. */
-enum err isa_choose(enum isa *out) MUST_CHECK;
+/* The instruction set to use: the one wished for, or for AUTO the one REGIME_ISA names or the
+ * best.  ERR_USAGE for an unknown name, ERR_UNSUPPORTED for one this CPU lacks. */
+enum err isa_choose(enum isa wish, enum isa *out) MUST_CHECK;
 
 /* CPU time used by this process and by everything on the machine so far. */
 struct cpu_usage {

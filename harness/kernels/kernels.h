@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "harness/base/err.h"
+#include "harness/base/cpuinfo.h"
 #include "harness/kernels/cost.h"
 #include "harness/kernels/ledger.h"
 #include "harness/kernels/price.h"
@@ -28,6 +28,7 @@ struct kernels; /* an opened backend: its memory, threads and ledger */
 struct kernels_config {
     const char *backend;          /* "cpu", "null", "cuda"                                  */
     int32_t n_threads;            /* cpu; 0: one per CPU of the affinity mask               */
+    enum isa isa;                 /* cpu                                                    */
     int32_t device;               /* cuda: the GPU's number                                 */
     enum dtype activation_dtype;  /* null only: what the imagined device uses               */
     struct traffic_model traffic; /* llc_bytes 0: ask the backend                           */

@@ -31,7 +31,7 @@ static enum err cpu_open(const struct kernels_config *config, void **state,
     struct cpuinfo cpu;
     struct cpu *c = calloc(1, sizeof *c);
     if (c == NULL) return err_set(ERR_NOMEM, "no memory for the cpu backend");
-    TRY_OUT(isa_choose(&isa));
+    TRY_OUT(isa_choose(config->isa, &isa));
     TRY_OUT(team_create(config->n_threads, &c->team));
     cpuinfo_read(&cpu);
     c->isa = isa_parts[isa];

@@ -1,0 +1,233 @@
+/* bound_plan.c - choose what to change in a cell: storage, instruction set, threads. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/app/bound.h"
+#include "harness/app/kernel_rate.h"
+
+/* From 9 rounds on the limits of a median leave out the most extreme round on either side. */
+const struct measure_limits bound_limits = {
+    .n_rounds = 9,
+    .visit_ns = 10 * 1000000LL,
+    .max_visit_samples = 3,
+    .max_decodes = 1,
+    .decode_ns = 0,
+    .trace_rounds = true,
+};
+
+/* Cells measured in one group share its probes of the roofs. */
+enum { GROUP_BASES = 8, MAX_RATES = 48 };
+
+struct planning {
+    const struct bound_options *options;
+    struct engine *engine;
+    struct bound_plan *plan;
+    int32_t room;
+    int32_t in_group;     /* bases of the group that is being filled */
+    struct cell of_group; /* ... and the first of them              */
+
+    struct cell rated[MAX_RATES]; /* one for each setup and storage */
+    double rate[MAX_RATES];
+    int32_t n_rated;
+};
+
+/* ---- the changes ---- */
+
+/* The nearest storage of another size; as wide keys and values as before. */
+static struct cell with_other_storage(const struct cell *base)
+{
+    struct cell c = *base;
+    c.dtype = base->dtype == DTYPE_BF16 ? DTYPE_F32 : DTYPE_BF16;
+    return c;
+}
+
+static struct cell with_isa(const struct cell *base, enum isa isa)
+{
+    struct cell c = *base;
+    c.isa = isa;
+    return c;
+}
+
+static struct cell with_half_threads(const struct planning *p, const struct cell *base)
+{
+    struct cell c = *base;
+    c.threads = engine_threads(p->engine, base) / 2;
+    return c;
+}
+
+/* ---- rates ---- */
+
+static int32_t find_rate(const struct planning *p, const struct cell *c)
+{
+    for (int32_t i = 0; i < p->n_rated; i++)
+        if (p->rated[i].dtype == c->dtype && engine_same_roofs(p->engine, &p->rated[i], c))
+            return i;
+    return -1;
+}
+
+static enum err want_rate(struct planning *p, const struct cell *c)
+{
+    if (find_rate(p, c) >= 0) return ERR_NONE;
+    if (p->n_rated == MAX_RATES)
+        return err_set(ERR_USAGE,
+                       "more than %d combinations of threads, instruction set and storage",
+                       MAX_RATES);
+    p->rated[p->n_rated++] = *c;
+    return ERR_NONE;
+}
+
+static enum err want_rates(struct planning *p, const struct cell *base)
+{
+    TRY(want_rate(p, base));
+    for (enum isa i = ISA_SCALAR; i < engine_isa(p->engine, base); i++) {
+        struct cell c = with_isa(base, i);
+        TRY(want_rate(p, &c));
+    }
+    if (engine_threads(p->engine, base) < 2) return ERR_NONE;
+    struct cell c = with_half_threads(p, base);
+    return want_rate(p, &c);
+}
+
+static double rate_ratio(const struct planning *p, const struct cell *base, const struct cell *c)
+{
+    return p->rate[find_rate(p, base)] / p->rate[find_rate(p, c)];
+}
+
+/* The narrower set whose kernels are nearest to half as fast; AUTO: none is slower by a third. */
+static enum isa choose_isa(const struct planning *p, const struct cell *base)
+{
+    enum isa best = ISA_AUTO;
+    double least = INFINITY;
+    for (enum isa i = ISA_SCALAR; i < engine_isa(p->engine, base); i++) {
+        struct cell c = with_isa(base, i);
+        double ratio = rate_ratio(p, base, &c), off = fabs(log(ratio / 2));
+        if (ratio < 4.0 / 3 || off >= least) continue;
+        best = i;
+        least = off;
+    }
+    return best;
+}
+
+/* ---- the list ---- */
+
+static enum err add(struct planning *p, const struct cell *c, struct bound_arm arm)
+{
+    struct bound_plan *b = p->plan;
+    if (b->cells.n == p->room) {
+        int32_t room = p->room ? 2 * p->room : 64;
+        struct planned_cell *cell = realloc(b->cells.cell, (size_t)room * sizeof *cell);
+        if (cell) b->cells.cell = cell;
+        struct bound_arm *arms = realloc(b->arm, (size_t)room * sizeof *arms);
+        if (arms) b->arm = arms;
+        if (!cell || !arms) return err_set(ERR_NOMEM, "no memory for %d cells", room);
+        p->room = room;
+    }
+    b->cells.cell[b->cells.n] = (struct planned_cell){.cell = *c, .pair = b->cells.n_pairs - 1};
+    b->arm[b->cells.n++] = arm;
+    return ERR_NONE;
+}
+
+static enum err add_change(struct planning *p, int32_t base, const struct cell *c,
+                           enum change change)
+{
+    double ratio = change == CHANGE_STORAGE ? 1 : rate_ratio(p, &p->plan->cells.cell[base].cell, c);
+    return add(p, c, (struct bound_arm){base, change, ratio});
+}
+
+/* The cells of a group share one model, so that its weights are made once. */
+static void join_group(struct planning *p, const struct cell *c)
+{
+    const struct cell *g = &p->of_group;
+    bool joins = p->in_group > 0 && p->in_group < GROUP_BASES && strcmp(g->model, c->model) == 0 &&
+                 g->layers == c->layers && g->spec.seed == c->spec.seed && g->dtype == c->dtype &&
+                 engine_same_roofs(p->engine, g, c);
+    if (!joins) {
+        p->in_group = 0;
+        p->of_group = *c;
+        p->plan->cells.n_pairs++;
+    }
+    p->in_group++;
+}
+
+static enum err add_base(struct planning *p, const struct cell *c)
+{
+    int32_t base = p->plan->cells.n;
+    join_group(p, c);
+    TRY(add(p, c, (struct bound_arm){.base = base}));
+    p->plan->n_bases++;
+    struct cell other = with_other_storage(c);
+    TRY(add_change(p, base, &other, CHANGE_STORAGE));
+    enum isa isa = choose_isa(p, c);
+    if (isa != ISA_AUTO) {
+        other = with_isa(c, isa);
+        TRY(add_change(p, base, &other, CHANGE_ISA));
+    }
+    if (engine_threads(p->engine, c) < 2) return ERR_NONE;
+    other = with_half_threads(p, c);
+    return add_change(p, base, &other, CHANGE_THREADS);
+}
+
+static enum err is_wanted(const struct planning *p, const struct planned_cell *c, bool *wanted)
+{
+    const struct bound_options *o = p->options;
+    char run_id[37];
+    bool found = false;
+    if (!c->skip_reason[0] && o->reuse)
+        TRY(store_find_bound(o->store, &c->cell, o->reuse_any_build, &found, run_id));
+    *wanted = !c->skip_reason[0] && !found;
+    return ERR_NONE;
+}
+
+static enum err make(struct planning *p, const struct cell_list *cells)
+{
+    bool wanted = false;
+    for (int32_t i = 0; i < cells->n; i++) {
+        TRY(is_wanted(p, &cells->cell[i], &wanted));
+        if (wanted) TRY(want_rates(p, &cells->cell[i].cell));
+    }
+    if (p->n_rated == 0) return ERR_NONE;
+    log_progress(p->options->log, "timing the kernels on %d sets of threads and instructions",
+                 p->n_rated);
+    TRY(kernel_rates(p->engine, p->rated, p->n_rated, p->rate));
+    for (int32_t i = 0; i < cells->n; i++) {
+        TRY(is_wanted(p, &cells->cell[i], &wanted));
+        if (wanted) TRY(add_base(p, &cells->cell[i].cell));
+    }
+    return ERR_NONE;
+}
+
+static enum err check_devices(const struct cell_list *cells)
+{
+    for (int32_t i = 0; i < cells->n; i++)
+        if (strcmp(cells->cell[i].cell.device, "cpu") != 0)
+            return err_set(ERR_UNSUPPORTED,
+                           "%s: what limits a cell is found by running it with other instruction "
+                           "sets and threads, which only cpu has",
+                           cells->cell[i].cell.device);
+    return ERR_NONE;
+}
+
+enum err bound_plan_make(const struct cell_list *cells, const struct bound_options *o,
+                         struct bound_plan *out)
+{
+    memset(out, 0, sizeof *out);
+    TRY(check_devices(cells));
+    struct planning *p = calloc(1, sizeof *p);
+    if (!p) return err_set(ERR_NOMEM, "no memory for %d cells", cells->n);
+    p->options = o;
+    p->plan = out;
+    enum err e = engine_open("cpu", o->log, &p->engine);
+    if (e == ERR_NONE) e = make(p, cells);
+    engine_close(p->engine);
+    free(p);
+    return e;
+}
+
+void bound_plan_free(struct bound_plan *p)
+{
+    cell_list_free(&p->cells);
+    free(p->arm);
+    *p = (struct bound_plan){0};
+}
