@@ -274,7 +274,9 @@ static struct price table_price(const struct engine *e, const struct cell *c, bo
     roofs.times = e->times;
     roofs.threads = threads;
     roofs.cache_resident = cache_resident;
-    if (!e->times || model_preset(c->model, c->layers, &g) != ERR_NONE)
+    /* The table is of the kernels that cells have which name none. */
+    if (!e->times || engine_isa(e, c) != e->isa ||
+        model_preset(c->model, c->layers, &g) != ERR_NONE)
         return (struct price){.known = false};
     int64_t d = g.d_model, q = (int64_t)g.n_head * g.d_head;
     const int64_t shape[][2] = {{q + (int64_t)2 * g.n_kv_head * g.d_head, d},
