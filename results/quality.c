@@ -58,3 +58,33 @@ enum err store_add_quality(struct store *s, const char *invocation_id, const str
     TRY(db_begin(s));
     return db_end(s, add_all(s, c, q));
 }
+
+static enum err add_nelbo(struct store *s, const struct cell *c, const struct nelbo_row *n)
+{
+    char cell_id[CELL_KEY_SIZE], id[UUID_SIZE], now[CLOCK_UTC_SIZE];
+    struct estimate none = {NAN, NAN, NAN};
+    TRY(store_add_cell(s, c, cell_id));
+    TRY(uuid_make(id));
+    clock_utc(now);
+    struct args a = args_of(s, STMT_NELBO);
+    arg_text(&a, id);
+    arg_text(&a, s->invocation_id);
+    arg_text(&a, cell_id);
+    arg_text(&a, n->process_sha256);
+    arg_text(&a, now);
+    arg_text(&a, n->estimator);
+    arg_text(&a, n->schedule);
+    arg_int(&a, n->sequences);
+    arg_int(&a, n->draws);
+    arg_estimate(&a, n->nelbo);
+    arg_estimate(&a, n->process_sha256 ? n->excess : none);
+    return db_run(s, &a);
+}
+
+enum err store_add_nelbo(struct store *s, const char *invocation_id, const struct cell *c,
+                         const struct nelbo_row *n)
+{
+    TRY(store_invocation_device(s, invocation_id));
+    TRY(db_begin(s));
+    return db_end(s, add_nelbo(s, c, n));
+}

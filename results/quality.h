@@ -21,4 +21,17 @@ struct quality_row {
 enum err store_add_quality(struct store *s, const char *invocation_id, const struct cell *c,
                            const struct quality_row *q) MUST_CHECK;
 
+/* A bound on -log p of sequences, nats per token; the cell's model is the process's name or a
+ * network's. */
+struct nelbo_row {
+    const char *process_sha256; /* NULL: a network                                      */
+    const char *estimator;      /* "chain", "time", "count"                             */
+    const char *schedule;       /* of "time"; else NULL                                 */
+    int64_t sequences, draws;
+    struct estimate nelbo;
+    struct estimate excess; /* over the true -log p of the same sequences; a process's only */
+};
+enum err store_add_nelbo(struct store *s, const char *invocation_id, const struct cell *c,
+                         const struct nelbo_row *n) MUST_CHECK;
+
 #endif

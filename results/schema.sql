@@ -825,8 +825,8 @@ LEFT JOIN v_round_ratio q ON q.run_id = p.run_id;
 -- Each policy on each process, with the tokens it commits per forward after prefill.
 CREATE VIEW v_quality AS
 SELECT q.quality_id, c.model AS process, c.decoder, c.batch_seqs, c.batch_policy, c.prompt_tokens,
-       c.gen_tokens, c.block_tokens, c.denoise_steps, c.strategy, c.draft_tokens,
-       c.acceptance, c.temperature, c.head, c.seed,
+       c.gen_tokens, c.block_tokens, c.denoise_steps, c.strategy, c.commit_policy,
+       c.draft_tokens, c.acceptance, c.temperature, c.head, c.seed,
        (SELECT SUM(f.tokens) * 1.0 / SUM(f.forwards) FROM quality_forward f
         WHERE f.quality_id = q.quality_id AND f.phase <> 'prefill') AS tokens_per_forward,
        q.law, q.kl, q.kl_lo, q.kl_hi, q.reverse, q.reverse_lo, q.reverse_hi, q.tv, q.tv_lo,
@@ -865,7 +865,8 @@ SELECT q.quality_id, r.run_id, q.process, r.device, r.device_kind, r.model, r.la
 FROM v_quality q
 JOIN v_run r ON r.status = 'ok' AND r.decoder = q.decoder AND r.batch_seqs = q.batch_seqs
             AND r.block_tokens IS iif(q.decoder = 'diffusion', r.block_tokens, q.block_tokens)
-            AND r.draft_tokens IS q.draft_tokens AND r.cache IS NULL
+            AND r.draft_tokens IS q.draft_tokens AND r.commit_policy IS q.commit_policy
+            AND r.cache IS NULL
 JOIN quality_forward f ON f.quality_id = q.quality_id AND f.phase <> 'prefill'
 LEFT JOIN v_forward_time t ON t.run_id = r.run_id AND t.phase = f.phase
 GROUP BY q.quality_id, r.run_id

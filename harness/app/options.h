@@ -29,7 +29,7 @@ struct options {
     const char *keys;
     double tolerance; /* a time ratio this near to 1 is no change                   */
     const char *process; /* --process: a preset's name or a file                    */
-    int64_t samples;     /* --samples: sequences to draw                            */
+    int64_t samples, draws; /* --samples: sequences; --draws: masked ones of each       */
     const char *out; /* folder for what a verb writes; NULL: its own default     */
 
     /* the cells: of the flags, or of a sweep file with flags put over it */

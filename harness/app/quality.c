@@ -1,6 +1,7 @@
 /* quality.c - decode, and compare the probabilities of what came out. */
 #include "harness/app/quality.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +36,16 @@ void process_sha256(const struct process *p, char out[65])
     }
     sha256_hex(strbuf_text(&text), text.len, out);
     strbuf_free(&text);
+}
+
+struct cell cell_on_process(const struct cell *cell, const struct process *p)
+{
+    struct cell c = *cell;
+    snprintf(c.model, sizeof c.model, "%s", p->name);
+    c.layers = 0;
+    if (c.spec.head == HEAD_DEFAULT) c.spec.head = HEAD_SAME;
+    if (!(c.spec.temperature > 0)) c.spec.temperature = 1;
+    return c;
 }
 
 /* What is known of the probability of a generation.  Where positions are revealed in sets drawn

@@ -20,6 +20,10 @@ enum err quality_check(const struct process *p, const struct cell *c) MUST_CHECK
 enum err quality_measure(struct kernels *k, const struct process *p, const struct cell *c,
                          int64_t n_samples, struct quality_row *out) MUST_CHECK;
 
+/* The cell as it is on a process: its name for the model's, no layers, a head that predicts its
+ * own position unless it says otherwise, temperature 1 for 0. */
+struct cell cell_on_process(const struct cell *c, const struct process *p);
+
 /* SHA-256 of a process's numbers. */
 void process_sha256(const struct process *p, char out[65]);
 

@@ -12,17 +12,6 @@ static const char *const what_is_printed =
     "reverse_lo, reverse_hi, tv, surprise, entropy, samples "
     "FROM v_quality WHERE invocation_id = ?1 ORDER BY recorded_utc, quality_id";
 
-/* The cells as they are on a process: its name for the model's, sampling unless asked not to. */
-static struct cell on_process(const struct cell *cell, const struct process *p)
-{
-    struct cell c = *cell;
-    snprintf(c.model, sizeof c.model, "%s", p->name);
-    c.layers = 0;
-    if (c.spec.head == HEAD_DEFAULT) c.spec.head = HEAD_SAME;
-    if (!(c.spec.temperature > 0)) c.spec.temperature = 1;
-    return c;
-}
-
 struct work {
     const struct options *o;
     struct store *store;
@@ -35,7 +24,7 @@ struct work {
 /* A cell that says nothing on a process is a skip in a sweep. */
 static enum err measure_cell(struct work *w, const struct planned_cell *planned, int32_t i)
 {
-    struct cell c = on_process(&planned->cell, &w->process);
+    struct cell c = cell_on_process(&planned->cell, &w->process);
     struct quality_row q;
     if (planned->skip_reason[0]) {
         w->n_skipped++;

@@ -17,6 +17,8 @@ static const struct verb table[] = {
      "Draw figures of what the database holds, each with its data, script and caption"},
     {"quality", verb_quality, TAKES_AXES | TAKES_SWEEP | TAKES_AXES_ALONE, NULL, "[SWEEP]",
      "Decode on a process whose probabilities are known: what each policy costs in quality"},
+    {"nelbo", verb_nelbo, TAKES_AXES | TAKES_SWEEP | TAKES_AXES_ALONE, NULL, "[SWEEP]",
+     "Bound the likelihood of sequences by each decoder's objective, on a process or a model"},
     {"ceilings", verb_ceilings, 0, NULL, "",
      "Measure this machine's roofs: bandwidth by working set, peaks, cost of the team"},
     {"bench", verb_bench, TAKES_AXES | TAKES_AXES_ALONE | TAKES_ARGS, NULL, "kernels",

@@ -76,6 +76,11 @@ void exact_cache_free(struct exact_cache *c)
     free(c);
 }
 
+void exact_cache_clear(struct exact_cache *c)
+{
+    memset(c->valid, 0, (size_t)c->size.n_slots * sizeof *c->valid);
+}
+
 const double *exact_probability(const struct exact_cache *c, int64_t i)
 {
     return c->probability + (size_t)i * c->process->n_symbols;
@@ -123,7 +128,8 @@ static int32_t *write_tokens(struct exact_cache *c, const struct pass_seq *s)
     CHECK(span_keys(span) <= (own_end > valid ? own_end : valid));
     CHECK(s->n_kept >= 0 && s->n_kept <= span->n_rows);
     CHECK(s->n_kept == span->n_rows || span->pos0 + s->n_kept >= valid);
-    memcpy(tokens + span->pos0, s->tokens, (size_t)span->n_rows * sizeof *tokens);
+    for (int32_t r = 0; r < span->n_rows; r++)
+        tokens[s->positions ? s->positions[r] : span->pos0 + r] = s->tokens[r];
     if (s->n_kept > 0 && valid < span->pos0 + s->n_kept)
         c->valid[span->slot] = span->pos0 + s->n_kept;
     return tokens;

@@ -21,6 +21,7 @@ struct exact_cache; /* the tokens where a model would have keys and values */
 enum err exact_cache_create(struct kernels *k, const struct process *p,
                             const struct kv_cache_size *size, struct exact_cache **out) MUST_CHECK;
 void exact_cache_free(struct exact_cache *c); /* NULL is allowed */
+void exact_cache_clear(struct exact_cache *c); /* forget all positions */
 
 /* logits: [pass_logit_rows, n_symbols + 1], valid until the next forward; n_dim 0 when none
  * were asked for. */
