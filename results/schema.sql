@@ -825,8 +825,8 @@ LEFT JOIN v_round_ratio q ON q.run_id = p.run_id;
 -- Each policy on each process, with the tokens it commits per forward after prefill.
 CREATE VIEW v_quality AS
 SELECT q.quality_id, c.model AS process, c.decoder, c.batch_seqs, c.batch_policy, c.prompt_tokens,
-       c.gen_tokens, c.block_tokens, c.denoise_steps, c.strategy, c.commit_policy,
-       c.draft_tokens, c.acceptance, c.temperature, c.head, c.seed,
+       c.gen_tokens, c.block_tokens, c.denoise_steps, c.strategy, c.schedule, c.threshold,
+       c.factor, c.entropy_bound, c.eta, c.commit_policy, c.draft_tokens, c.acceptance, c.temperature, c.head, c.seed,
        (SELECT SUM(f.tokens) * 1.0 / SUM(f.forwards) FROM quality_forward f
         WHERE f.quality_id = q.quality_id AND f.phase <> 'prefill') AS tokens_per_forward,
        q.law, q.kl, q.kl_lo, q.kl_hi, q.reverse, q.reverse_lo, q.reverse_hi, q.tv, q.tv_lo,
@@ -852,8 +852,8 @@ LEFT JOIN v_step s ON s.run_id = p.run_id AND s.phase = p.phase AND p.evidence =
 -- batch, block and drafts.  One row per policy and such run, of either evidence; never mixed.
 CREATE VIEW v_speed_at_quality AS
 SELECT q.quality_id, r.run_id, q.process, r.device, r.device_kind, r.model, r.layers, r.dtype,
-       r.kv_dtype, r.threads, q.decoder, q.strategy, q.block_tokens, q.denoise_steps,
-       q.draft_tokens, q.acceptance, q.batch_seqs, q.gen_tokens AS process_tokens,
+       r.kv_dtype, r.threads, q.decoder, q.strategy, q.block_tokens, q.denoise_steps, q.schedule,
+       q.threshold, q.factor, q.entropy_bound, q.draft_tokens, q.acceptance, q.batch_seqs, q.gen_tokens AS process_tokens,
        r.prompt_tokens, r.gen_tokens, q.tokens_per_forward, q.law, q.kl, q.kl_lo, q.kl_hi,
        q.reverse, q.tv, q.surprise, q.entropy,
        SUM(f.tokens) * 1e9 / SUM(f.forwards * t.ns) AS tokens_per_s,

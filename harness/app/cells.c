@@ -207,6 +207,7 @@ static enum err add_cell(struct draft *d, const struct product *p)
     make_given(p, s, &given, plan.skip_reason, sizeof plan.skip_reason);
     plan.cell = given;
     axes_resolve(&plan.cell);
+    plan.cell.spec.informed = s->informed;
     if (plan.skip_reason[0]) clear_failed_ties(p, &given, &plan.cell);
 
     int32_t first = cell_index_find(&d->index, d->list->cell, &plan.cell);

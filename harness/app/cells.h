@@ -38,6 +38,7 @@ struct cell_group {
 /* A union of products. */
 struct cell_space {
     const char *device;         /* of cells that name none                      */
+    bool informed;              /* an exact process decides, as decode_spec has it */
     struct cell_group defaults; /* what groups inherit                          */
     struct cell_group *group;
     int32_t n_groups;

@@ -143,11 +143,17 @@ static const char *default_device(const struct options *o)
     return o->verb && o->verb->device ? o->verb->device : "cpu";
 }
 
+static bool is_informed(const struct options *o)
+{
+    return o->verb && o->verb->takes & TAKES_PROCESS;
+}
+
 static enum err cells_from_sweep(struct words *w, const char *name)
 {
     struct options *o = w->o;
     struct sweep s;
     TRY(sweep_load(name, default_device(o), &s));
+    s.space.informed = is_informed(o);
     move_axes(w, &s.space.override);
     enum err e = cells_expand(&s.space, &o->cells);
     if (e == ERR_NONE) {
@@ -191,6 +197,7 @@ static enum err cells_from_flags(struct words *w)
     struct cell_space s;
     struct cell_group *g;
     cell_space_init(&s, default_device(o));
+    s.informed = is_informed(o);
     o->has_cells = w->axes.n > 0;
     s.pair_axis = axis_find("decoder");
     snprintf(s.pair_baseline.text, sizeof s.pair_baseline.text, "ar");

@@ -5,11 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "diffusion/law.h"
 #include "harness/app/decoders.h"
 #include "harness/base/hash.h"
 #include "harness/base/rng.h"
 
 enum { PROMPT_MAX = 1024, GEN_MAX = 4096 };
+
+/* How the probability with which a generation is produced is known. */
+enum knowledge {
+    KNOWN_BY_PATH,  /* tokens alone decide which sets are revealed: the product along the way     */
+    KNOWN_BY_LAW,   /* the sum over all ways (diffusion/law.h)                                    */
+    KNOWN_FOR_SETS, /* given the sets, which nothing but chance decides: a bound on divergences   */
+    UNKNOWN
+};
 
 struct measuring {
     struct kernels *k;
@@ -18,6 +27,8 @@ struct measuring {
     struct decode_spec spec; /* of one batch: its seed and prompts change    */
     int32_t length;
     struct process_view view;
+    enum knowledge knowledge;
+    struct law *law;  /* owned; NULL: KNOWN_BY_LAW is not the case           */
     int32_t *truth;   /* owned [batch, length]: sequences of the process     */
     int32_t *prompts; /* owned [batch, n_prompt]: how they begin             */
     struct mean kl, reverse, tv, surprise, entropy; /* of whole generations  */
@@ -45,17 +56,35 @@ struct cell cell_on_process(const struct cell *cell, const struct process *p)
     c.layers = 0;
     if (c.spec.head == HEAD_DEFAULT) c.spec.head = HEAD_SAME;
     if (!(c.spec.temperature > 0)) c.spec.temperature = 1;
+    c.spec.informed = true;
     return c;
 }
 
-/* What is known of the probability of a generation.  Where positions are revealed in sets drawn
- * at random, the probability given the sets: a bound, unless each set is one position or all. */
-static const char *law_of(const struct cell *c)
+static struct law_spec law_spec_of(const struct cell *c)
+{
+    struct model_config config = {.head_shifted = false};
+    return (struct law_spec){.decode = &c->spec,
+                             .aligned = strcmp(c->decoder, "block") == 0,
+                             .shifted = head_is_shifted(&c->spec, &config)};
+}
+
+static enum knowledge knowledge_of(const struct cell *c)
 {
     const struct decode_spec *s = &c->spec;
+    const struct strategy_ops *ops = strategy_of(s->strategy);
+    struct law_spec law = law_spec_of(c);
     int32_t block = s->block_length ? s->block_length : s->n_gen;
-    if (!cell_denoises(c) || s->steps == 1 || s->steps >= block) return "exact";
-    return s->strategy == STRATEGY_RANDOM ? "bound" : "exact";
+    bool confident = strstr(ops->reads, "confidence") != NULL;
+    bool random = ops->reads[0] == '\0' && s->strategy != STRATEGY_SEQUENTIAL;
+    bool counted = !ops->revises && !ops->differs && s->batch_policy == BATCH_LOCKSTEP;
+    if (!cell_denoises(c)) return KNOWN_BY_PATH;
+    if (ops->revises) return UNKNOWN;
+    if (counted && s->steps == 1) return KNOWN_BY_PATH; /* all at once, in any order */
+    if (random && counted && (s->steps >= block || s->strategy == STRATEGY_FIRST_HITTING))
+        return KNOWN_BY_PATH; /* the chain rule in any order */
+    if (!random && !confident && counted) return KNOWN_BY_PATH;
+    if (law_covers(&law)) return KNOWN_BY_LAW;
+    return confident ? UNKNOWN : KNOWN_FOR_SETS;
 }
 
 enum err quality_check(const struct process *p, const struct cell *c)
@@ -71,6 +100,9 @@ enum err quality_check(const struct process *p, const struct cell *c)
                        "cache %s: a process has no stale keys and values, so what an "
                        "approximate cache costs cannot be seen on it",
                        cache_policy_name(c->spec.cache));
+    if (c->spec.n_depth > 0)
+        return err_set(ERR_USAGE, "n-depth %d: made-up positions are no sequence of the process",
+                       c->spec.n_depth);
     if (c->spec.n_prompt > PROMPT_MAX || c->spec.n_gen > GEN_MAX)
         return err_set(ERR_USAGE, "n-prompt %d, n-gen %d: want at most %d and %d on a process",
                        c->spec.n_prompt, c->spec.n_gen, PROMPT_MAX, GEN_MAX);
@@ -104,6 +136,15 @@ static enum err open_session(struct measuring *m, struct exact_session **out)
     return exact_session_create(m->k, m->process, m->ops, &m->spec, out);
 }
 
+/* log of the probability with which the policy produces sequence b of tokens[batch, length], which
+ * is what the session has. */
+static double log_produced(struct measuring *m, const struct exact_session *n, int32_t b,
+                           const int32_t *tokens)
+{
+    if (m->law) return law_log(m->law, tokens + (size_t)b * m->length);
+    return exact_log_drawn(n, b);
+}
+
 /* What the policy makes of the prompts. */
 static enum err produce(struct measuring *m)
 {
@@ -118,7 +159,7 @@ static enum err produce(struct measuring *m)
     }
     for (int32_t b = 0; e == ERR_NONE && b < m->spec.batch; b++) {
         double p = log_generation(m, exact_session_tokens(n) + (size_t)b * m->length);
-        double ratio = log_ratio(exact_log_drawn(n, b), p);
+        double ratio = log_ratio(log_produced(m, n, b, exact_session_tokens(n)), p);
         mean_add(&m->surprise, -p);
         mean_add(&m->kl, ratio);
         /* |q - p| / 2 summed is the sum over q > p of q (1 - p / q). */
@@ -140,23 +181,24 @@ static enum err replay_truth(struct measuring *m)
         m->reverse.n += m->spec.batch;
         return ERR_NONE;
     }
+    if (m->knowledge == UNKNOWN) return ERR_NONE;
     TRY(open_session(m, &n));
     exact_session_force(n, m->truth);
     while (e == ERR_NONE && !exact_session_done(n)) e = exact_session_step(n, &w);
     for (int32_t b = 0; e == ERR_NONE && b < m->spec.batch; b++)
         mean_add(&m->reverse, log_ratio(log_generation(m, m->truth + (size_t)b * m->length),
-                                        exact_log_drawn(n, b)));
+                                        log_produced(m, n, b, m->truth)));
     exact_session_free(n);
     return e;
 }
 
-static void summarize(const struct measuring *m, const struct cell *c)
+static void summarize(const struct measuring *m)
 {
     struct quality_row *q = m->out;
     double scale = m->spec.n_gen;
     struct estimate unknown = {NAN, NAN, NAN};
     q->samples = m->surprise.n;
-    q->law = law_of(c);
+    q->law = m->knowledge == UNKNOWN ? NULL : m->knowledge == KNOWN_FOR_SETS ? "bound" : "exact";
     q->kl = q->law ? mean_estimate(&m->kl, scale) : unknown;
     q->reverse = q->law ? mean_estimate(&m->reverse, scale) : unknown;
     q->tv = q->law ? mean_estimate(&m->tv, 1) : unknown;
@@ -167,6 +209,7 @@ static void summarize(const struct measuring *m, const struct cell *c)
 static void free_all(struct measuring *m)
 {
     process_view_free(&m->view);
+    law_free(m->law);
     free(m->truth);
     free(m->prompts);
 }
@@ -182,21 +225,24 @@ enum err quality_measure(struct kernels *k, const struct process *p, const struc
                           .spec = c->spec,
                           .length = c->spec.n_prompt + c->spec.n_gen,
                           .out = out};
+    struct law_spec law = law_spec_of(c);
     *out = (struct quality_row){0};
     TRY(quality_check(p, c));
+    m.knowledge = knowledge_of(c);
     m.truth = calloc(batch * (size_t)m.length, sizeof *m.truth);
     m.prompts = calloc(batch * (size_t)c->spec.n_prompt + 1, sizeof *m.prompts);
     m.spec.prompts = m.prompts;
     if (!m.truth || !m.prompts)
         TRY_OUT(err_set(ERR_NOMEM, "quality of %d sequences: out of memory", c->spec.batch));
     TRY_OUT(process_view_create(&m.view, p, m.length));
+    if (m.knowledge == KNOWN_BY_LAW) TRY_OUT(law_create(&law, p, &m.law));
     for (uint64_t round = 0; m.surprise.n < n_samples; round++) {
         m.spec.seed = mix64(c->spec.seed + round * 0x9e3779b97f4a7c15u);
         draw_truth(&m);
         TRY_OUT(produce(&m));
         TRY_OUT(replay_truth(&m));
     }
-    summarize(&m, c);
+    summarize(&m);
 out:
     free_all(&m);
     return e;

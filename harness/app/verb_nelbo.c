@@ -141,6 +141,7 @@ static struct cell objective_of(const struct work *w, const struct cell *cell)
     c.spec.steps = 0;
     c.spec.strategy = STRATEGY_RANDOM;
     c.spec.batch = 1;
+    c.spec.n_depth = 0;
     c.spec.temperature = 0;
     if (strcmp(c.decoder, "diffusion") == 0) c.spec.block_length = 0;
     return c;

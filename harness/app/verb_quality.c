@@ -8,7 +8,8 @@
 
 static const char *const what_is_printed =
     "SELECT process, decoder, batch_seqs AS batch, block_tokens AS block, denoise_steps AS steps, "
-    "strategy, draft_tokens AS drafts, tokens_per_forward, law, kl, kl_lo, kl_hi, reverse, "
+    "strategy, COALESCE(threshold, factor, entropy_bound) AS at, draft_tokens AS drafts, "
+    "tokens_per_forward, law, kl, kl_lo, kl_hi, reverse, "
     "reverse_lo, reverse_hi, tv, surprise, entropy, samples "
     "FROM v_quality WHERE invocation_id = ?1 ORDER BY recorded_utc, quality_id";
 

@@ -13,7 +13,8 @@ enum verb_takes {
     TAKES_AXES_ALONE = 4,   /* the sweep may be left out                                     */
     TAKES_ARGS = 8,         /* other words, left in options.arg for the verb to check        */
     TAKES_CLAIM_CELLS = 16, /* without a sweep: the built-in CLAIMS_SWEEP                  */
-    WRITES_CSV = 32         /* unless another format is asked for                          */
+    WRITES_CSV = 32,        /* unless another format is asked for                          */
+    TAKES_PROCESS = 64      /* an exact process decides in its cells                       */
 };
 
 #define CLAIMS_SWEEP "a100-claims"

@@ -106,7 +106,7 @@ static void read_backward(struct process_view *v)
 void process_read(struct process_view *v, const int32_t *tokens, int32_t n)
 {
     CHECK(n >= 0 && n <= v->capacity);
-    memcpy(v->tokens, tokens, (size_t)n * sizeof *tokens);
+    if (n) memcpy(v->tokens, tokens, (size_t)n * sizeof *tokens);
     v->n = n;
     read_forward(v);
     read_backward(v);
@@ -115,7 +115,7 @@ void process_read(struct process_view *v, const int32_t *tokens, int32_t n)
 double process_log_seen(struct process_view *v, const int32_t *tokens, int32_t n)
 {
     CHECK(n >= 0 && n <= v->capacity);
-    memcpy(v->tokens, tokens, (size_t)n * sizeof *tokens);
+    if (n) memcpy(v->tokens, tokens, (size_t)n * sizeof *tokens);
     v->n = n;
     read_forward(v);
     return v->log_seen;
@@ -143,6 +143,12 @@ static void states_at(const struct process_view *v, int32_t position, double *st
         advance(p, state, next);
         memcpy(state, next, size);
     }
+}
+
+void process_state(struct process_view *v, const int32_t *tokens, int32_t n, double *state)
+{
+    process_log_seen(v, tokens, n);
+    states_at(v, n, state);
 }
 
 void process_posterior(const struct process_view *v, int32_t position, double *out)

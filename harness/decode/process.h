@@ -62,6 +62,9 @@ void process_read(struct process_view *v, const int32_t *tokens, int32_t n);
  * is certain. */
 void process_posterior(const struct process_view *v, int32_t position, double *p);
 
+/* state[n_states]: distribution of the state at position n given tokens[n] before it. */
+void process_state(struct process_view *v, const int32_t *tokens, int32_t n, double *state);
+
 /* log of the probability of the symbols seen among tokens[n]. */
 double process_log_seen(struct process_view *v, const int32_t *tokens, int32_t n);
 
