@@ -25,7 +25,7 @@ struct work {
 };
 
 /* One objective on one cell's sequences. */
-struct bound {
+struct objective {
     struct work *w;
     const struct cell *cell;
     struct scorer *scorer;
@@ -34,7 +34,7 @@ struct bound {
 };
 
 /* Sequence number `request`, and its true -log p where there is one. */
-static enum err draw_sequence(struct bound *b, uint32_t request, double *truth)
+static enum err draw_sequence(struct objective *b, uint32_t request, double *truth)
 {
     const struct decode_spec *s = &b->cell->spec;
     int32_t length = s->n_prompt + s->n_gen;
@@ -53,7 +53,7 @@ static enum err draw_sequence(struct bound *b, uint32_t request, double *truth)
     return ERR_NONE;
 }
 
-static enum err estimate(struct bound *b, const struct nelbo_spec *spec)
+static enum err estimate(struct objective *b, const struct nelbo_spec *spec)
 {
     struct work *w = b->w;
     struct mean nelbo = {0}, excess = {0};
@@ -84,7 +84,7 @@ static enum err estimate(struct bound *b, const struct nelbo_spec *spec)
 }
 
 /* The chain rule for AR; for the others every schedule, and counts. */
-static enum err estimate_all(struct bound *b)
+static enum err estimate_all(struct objective *b)
 {
     const struct decode_spec *s = &b->cell->spec;
     struct nelbo_spec spec = {
@@ -104,7 +104,7 @@ static enum err estimate_all(struct bound *b)
     return estimate(b, &spec);
 }
 
-static enum err bound_on_process(struct bound *b)
+static enum err bound_on_process(struct objective *b)
 {
     struct scorer scorer;
     int32_t length = b->cell->spec.n_prompt + b->cell->spec.n_gen;
@@ -117,7 +117,7 @@ static enum err bound_on_process(struct bound *b)
     return e;
 }
 
-static enum err bound_on_model(struct bound *b)
+static enum err bound_on_model(struct objective *b)
 {
     struct scorer scorer;
     struct model *model;
@@ -163,7 +163,7 @@ static bool is_done(const struct work *w, int32_t i, const struct cell *c)
 static enum err bound_cell(struct work *w, int32_t i)
 {
     struct cell c = objective_of(w, &w->o->cells.cell[i].cell);
-    struct bound b = {.w = w, .cell = &c};
+    struct objective b = {.w = w, .cell = &c};
     if (w->o->cells.cell[i].skip_reason[0] || is_done(w, i, &c)) {
         w->n_skipped++;
         return ERR_NONE;
