@@ -198,8 +198,6 @@ static void mistakes_are_refused_with_their_line(void **state)
          "1048576"},
         {GROUP("    dtype: fp8\n"),
          "f.yaml:4: dtype: \"fp8\" is not one; expected f32, bf16 or int8"},
-        {GROUP("    n-depth: 9\n"),
-         "f.yaml:4: n-depth: this build cannot start from a filled cache"},
         {GROUP("    steps: block-length/4\n"),
          "f.yaml:4: steps: \"/\" needs a space on both sides, at column 13 of \"block-length/4\""},
         {GROUP("    steps: block-length / x\n"),
