@@ -29,6 +29,12 @@ struct block {
     int32_t last_row; /* of a prefill or commit: the row that decides the next token */
 };
 
+/* Where the prompt's complete blocks end. */
+static int32_t prefill_end(const struct decode_spec *s)
+{
+    return spec_prefix(s) / s->block_length * s->block_length;
+}
+
 static enum err block_check(const struct decode_spec *s, const struct model_config *c)
 {
     TRY(spec_check(s, c));
@@ -48,13 +54,10 @@ static enum err block_check(const struct decode_spec *s, const struct model_conf
         return err_set(ERR_USAGE, "block: a shifted head takes a block's first token from the "
                                   "commit before it, so that commit cannot wait for the block's "
                                   "first forward; want commit separate");
-    return strategy_check(s);
-}
-
-/* Where the prompt's complete blocks end. */
-static int32_t prefill_end(const struct decode_spec *s)
-{
-    return spec_prefix(s) / s->block_length * s->block_length;
+    TRY(strategy_check(s));
+    const struct replay_blocks blocks = {
+        .begin = prefill_end(s), .length = s->block_length, .given_first = head_is_shifted(s, c)};
+    return s->trace ? replay_check(s, &blocks) : ERR_NONE;
 }
 
 static struct kv_cache_size block_size(const struct decode_spec *s, const struct model_config *c)

@@ -150,6 +150,13 @@ void denoise_keys(const struct denoise *d, const struct pass *p, struct row_key 
     }
 }
 
+/* Whether a trace says that the request had ended before this position. */
+static bool is_past_eos(const struct denoise *d, uint32_t request, int32_t position)
+{
+    const struct commit_trace *t = d->spec.trace;
+    return t && t->states_eos && position > spec_prefix(&d->spec) + t->request[request].eos;
+}
+
 /* Tokens that this forward made final.  Where positions may be masked again, none is before the
  * block is done. */
 static void count_final(const struct denoise *d, const struct unmask *u, struct step_work *work)
@@ -160,14 +167,20 @@ static void count_final(const struct denoise *d, const struct unmask *u, struct 
         pos = u->mask;
         n = unmask_done(u) ? u->n_masks : 0;
     }
-    for (int32_t i = 0; i < n; i++)
+    for (int32_t i = 0; i < n; i++) {
+        if (is_past_eos(d, u->request, pos[i])) {
+            work->tokens_past_eos++;
+            continue;
+        }
         work->flop_useful += token_useful_flop(d->config, pos[i]);
-    work->tokens_committed += n;
+        work->tokens_committed++;
+    }
 }
 
 void denoise_accept(struct denoise *d, const struct pass *p, const struct row_stat *stats,
                     struct step_work *work)
 {
+    if (d->spec.trace && d->spec.trace->states_eos) work->tokens_past_eos = 0;
     for (int32_t i = 0; i < p->n_seqs; i++) {
         int32_t b = p->seq[i].span.slot, n = p->seq[i].n_logits;
         const int32_t *pos = d->logit_pos + (size_t)b * d->length;
@@ -186,5 +199,5 @@ void denoise_accept(struct denoise *d, const struct pass *p, const struct row_st
 
 bool denoise_sequences_differ(const struct decode_spec *s)
 {
-    return s->batch_policy != BATCH_LOCKSTEP || strategy_of(s->strategy)->differs;
+    return s->trace || s->batch_policy != BATCH_LOCKSTEP || strategy_of(s->strategy)->differs;
 }

@@ -34,6 +34,11 @@ struct diffusion {
 
 static enum err diffusion_check(const struct decode_spec *s, const struct model_config *c)
 {
+    const struct replay_blocks blocks = {
+        .begin = spec_prefix(s),
+        .length = s->block_length ? s->block_length : s->n_gen,
+        .reveals_first = s->cache != CACHE_NONE && head_is_shifted(s, c),
+    };
     TRY(spec_check(s, c));
     if (s->n_depth)
         return err_set(ERR_USAGE, "diffusion: every forward computes every position, so none can "
@@ -60,7 +65,8 @@ static enum err diffusion_check(const struct decode_spec *s, const struct model_
                        "diffusion: strategy %s may mask a block's first position again, and a "
                        "shifted head with a cache decides that only once",
                        strategy_of(s->strategy)->name);
-    return strategy_check(s);
+    TRY(strategy_check(s));
+    return s->trace ? replay_check(s, &blocks) : ERR_NONE;
 }
 
 static struct kv_cache_size diffusion_size(const struct decode_spec *s,

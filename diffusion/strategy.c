@@ -293,9 +293,13 @@ bool strategy_takes(enum strategy s, const char *option)
 enum err strategy_check(const struct decode_spec *s)
 {
     const struct strategy_ops *row = strategy_of(s->strategy);
-    if (s->steps < 1 && strategy_takes(s->strategy, "steps"))
+    if (s->trace && row->revises)
+        return err_set(ERR_USAGE,
+                       "strategy %s masks positions again, and a commit trace has each once",
+                       row->name);
+    if (s->steps < 1 && strategy_takes(s->strategy, "steps") && !s->trace)
         return err_set(ERR_USAGE, "steps %d: want 1 or more", s->steps);
-    if (row->adaptive && !s->informed)
+    if (row->adaptive && !s->informed && !s->trace)
         return err_set(ERR_USAGE,
                        "strategy %s decides from probabilities that mean nothing on seeded random "
                        "weights; want a commit trace (--trace) or an exact process to decide",

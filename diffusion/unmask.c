@@ -1,5 +1,5 @@
-/* unmask.c - the state of a block, and the two ways it moves on: a count of the best positions,
- * or a coin for each. */
+/* unmask.c - the state of a block, and the three ways it moves on: a count of the best positions,
+ * a coin for each, or what a trace says. */
 #include "diffusion/unmask.h"
 
 #include <math.h>
@@ -116,10 +116,29 @@ static void put_first(const struct unmask *u, struct ranked *r, int32_t n)
         if (u->open[at] == u->first) r[n - 1].at = at;
 }
 
-static void reveal_best(struct unmask *u, const struct row_stat *stat, int32_t *tokens)
+/* Reveal chosen[] of open[]. */
+static void reveal_chosen(struct unmask *u, const struct row_stat *stat, int32_t *tokens)
+{
+    int32_t n_open = 0;
+    u->n_revealed = 0;
+    for (int32_t at = 0; at < u->n_open; at++) {
+        int32_t pos = u->open[at];
+        if (!u->chosen[at]) {
+            u->open[n_open++] = pos;
+            continue;
+        }
+        u->chosen[at] = false;
+        tokens[pos] = stat[at].id;
+        u->revealed[u->n_revealed++] = pos;
+    }
+    u->n_open = n_open;
+    u->step++;
+}
+
+static void choose_best(struct unmask *u, const struct row_stat *stat)
 {
     int32_t left = schedule_left(u->spec->schedule, u->n_masks, u->n_steps, u->step, u->scheduled);
-    int32_t quota = u->scheduled - left, n_open = 0;
+    int32_t quota = u->scheduled - left;
     if (quota < 1) quota = 1;
     struct strategy_view v = {
         .spec = u->spec,
@@ -133,20 +152,27 @@ static void reveal_best(struct unmask *u, const struct row_stat *stat, int32_t *
     int32_t n = strategy_choose(u->strategy, &v, u->ranked);
     if (u->step == 0 && u->first >= 0) put_first(u, u->ranked, n);
     for (int32_t i = 0; i < n; i++) u->chosen[u->ranked[i].at] = true;
-    u->n_revealed = 0;
-    for (int32_t at = 0; at < u->n_open; at++) {
-        int32_t pos = u->open[at];
-        if (!u->chosen[at]) {
-            u->open[n_open++] = pos;
-            continue;
-        }
-        u->chosen[at] = false;
-        tokens[pos] = stat[at].id;
-        u->revealed[u->n_revealed++] = pos;
-    }
-    u->n_open = n_open;
     u->scheduled = left;
-    u->step++;
+}
+
+/* ---- what another decode chose ---- */
+
+static int by_value(const void *a, const void *b)
+{
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void choose_traced(struct unmask *u)
+{
+    const struct commit_trace *t = u->spec->trace;
+    const struct trace_forward *f = replay_next(t, u->request, &u->at);
+    for (int32_t i = 0; i < f->n; i++) {
+        int32_t pos = spec_prefix(u->spec) + t->position[f->first + i];
+        int32_t *open = bsearch(&pos, u->open, (size_t)u->n_open, sizeof pos, by_value);
+        CHECK(open != NULL);
+        u->chosen[open - u->open] = true;
+    }
 }
 
 /* ---- */
@@ -168,7 +194,7 @@ void unmask_start(struct unmask *u, const struct decode_spec *s, uint32_t reques
         u->masked[u->n_masks++] = true;
     }
     u->n_open = u->scheduled = u->n_masks;
-    u->n_steps = schedule_steps(s, request, block);
+    u->n_steps = s->trace ? 0 : schedule_steps(s, request, block);
     if (u->strategy->revises && u->n_masks == 0) u->step = u->n_steps;
     if (u->strategy->revises) skip_steps(u, tokens, mask_id);
 }
@@ -189,6 +215,10 @@ void unmask_accept(struct unmask *u, const struct row_stat *stat, int32_t *token
         take_step(u, stat, tokens, mask_id);
         skip_steps(u, tokens, mask_id);
     } else {
-        reveal_best(u, stat, tokens);
+        if (u->spec->trace)
+            choose_traced(u);
+        else
+            choose_best(u, stat);
+        reveal_chosen(u, stat, tokens);
     }
 }

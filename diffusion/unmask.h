@@ -6,6 +6,7 @@
 #ifndef DIFFUSION_UNMASK_H
 #define DIFFUSION_UNMASK_H
 
+#include "diffusion/replay.h"
 #include "diffusion/strategy.h"
 
 struct unmask {
@@ -19,6 +20,7 @@ struct unmask {
     int32_t n_steps;               /* of the block                                              */
     int32_t step;          /* forwards done; steps of time where positions are masked again */
     int32_t scheduled;     /* masks the schedule leaves after `step` forwards           */
+    int32_t at;            /* in the request's commit trace, over all blocks            */
     int32_t first;         /* revealed by the first forward, come what may; -1: none    */
     struct ranked *ranked; /* owned [capacity]: scratch                                 */
     bool *chosen;          /* owned [capacity]: scratch                                 */

@@ -87,8 +87,16 @@ struct cell cell_normal(const struct cell *c)
         n.spec.head = HEAD_DEFAULT;
         n.spec.strategy = STRATEGY_RANDOM;
         n.spec.batch_policy = BATCH_LOCKSTEP;
+        n.trace_sha256[0] = '\0';
     }
     keep_what_matters(&n.spec, cell_denoises(&n));
+    if (n.trace_sha256[0]) { /* decides instead of these */
+        struct decode_spec *s = &n.spec;
+        s->steps = 0;
+        s->schedule = SCHEDULE_LINEAR;
+        s->threshold = s->factor = s->entropy_bound = s->eta = 0;
+        s->batch_policy = BATCH_LOCKSTEP;
+    }
     struct model_config model;
     /* A model without a preset keeps what was asked for. */
     if (model_preset(n.model, 0, &model) == ERR_NONE) {
@@ -121,6 +129,11 @@ static void put_text(struct json *j, const char *key, const char *v)
     json_string(j, v);
 }
 
+bool cell_takes(const struct cell *c, const char *option)
+{
+    return cell_denoises(c) && !c->trace_sha256[0] && strategy_takes(c->spec.strategy, option);
+}
+
 static void put_number(struct json *j, const char *key, float v)
 {
     json_key(j, key);
@@ -145,10 +158,10 @@ void cell_canonical(const struct cell *cell, struct strbuf *out)
     put_text(&j, "decoder", c.decoder);
     if (verifies) put_int(&j, "draft-tokens", s->draft_tokens);
     put_text(&j, "dtype", dtype_name(c.dtype));
-    if (denoises && strategy_takes(s->strategy, "entropy-bound"))
+    if (cell_takes(&c, "entropy-bound"))
         put_number(&j, "entropy-bound", s->entropy_bound);
-    if (denoises && strategy_takes(s->strategy, "eta")) put_number(&j, "eta", s->eta);
-    if (denoises && strategy_takes(s->strategy, "factor")) put_number(&j, "factor", s->factor);
+    if (cell_takes(&c, "eta")) put_number(&j, "eta", s->eta);
+    if (cell_takes(&c, "factor")) put_number(&j, "factor", s->factor);
     if (denoises) put_text(&j, "head", head_policy_name(s->head));
     if (c.isa != ISA_AUTO) put_text(&j, "isa", isa_name(c.isa));
     put_text(&j, "kv-dtype", dtype_name(c.kv_dtype));
@@ -166,8 +179,9 @@ void cell_canonical(const struct cell *cell, struct strbuf *out)
     if (denoises) put_text(&j, "strategy", strategy_name(s->strategy));
     if (s->temperature > 0) put_number(&j, "temperature", s->temperature);
     if (c.threads) put_int(&j, "threads", c.threads);
-    if (denoises && strategy_takes(s->strategy, "threshold"))
+    if (cell_takes(&c, "threshold"))
         put_number(&j, "threshold", s->threshold);
+    if (c.trace_sha256[0]) put_text(&j, "trace", c.trace_sha256);
     put_int(&j, "workload", WORKLOAD_VERSION);
     json_object_end(&j);
 }

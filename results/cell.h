@@ -19,6 +19,8 @@ struct cell {
     enum isa isa;          /* cpu; whose kernels                                       */
     char device[40];       /* "cpu", "cuda:0", "sim:a100-80gb"                         */
     int64_t launch_ns;     /* sim: cost added to every call                            */
+    char trace[200];       /* file whose decisions are replayed; "": none                  */
+    char trace_sha256[65]; /* of its contents; "": none                                    */
     char draft[16];        /* ar-verify: who drafts; "none": drafts cost nothing           */
     char match[16];        /* what a pair holds equal: "policy", "latency", "memory"   */
 };
@@ -41,6 +43,8 @@ double cell_number(float v);
 
 /* Whether its decoder reveals masks: only then it has a schedule, a strategy and a head. */
 bool cell_denoises(const struct cell *c);
+/* Whether an option of strategies ("threshold") matters to it. */
+bool cell_takes(const struct cell *c, const char *option);
 /* Whether its decoder verifies drafts. */
 bool cell_verifies(const struct cell *c);
 

@@ -1,7 +1,6 @@
 /* record.c - write one run: its cell, the roofs it is held against, and every forward. */
 #include <string.h>
 
-#include "diffusion/strategy.h"
 #include "harness/base/clock.h"
 #include "results/db.h"
 
@@ -11,12 +10,6 @@ static const char *const forward_kind_name[] = {
     [FORWARD_TRACE] = "trace",
     [FORWARD_PLAN] = "plan",
 };
-
-/* Whether the option matters to the cell's strategy. */
-static bool takes(const struct cell *c, const char *option)
-{
-    return cell_denoises(c) && strategy_takes(c->spec.strategy, option);
-}
 
 enum err store_add_cell(struct store *s, const struct cell *cell, char id[CELL_KEY_SIZE])
 {
@@ -54,12 +47,13 @@ enum err store_add_cell(struct store *s, const struct cell *cell, char id[CELL_K
         arg_real_above(&a, verifies ? cell_number(d->acceptance) : -1, -1);
         arg_int_above(&a, d->refresh, 0);
         arg_text(&a, d->commit == COMMIT_SEPARATE ? NULL : commit_policy_name(d->commit));
-        arg_text(&a, takes(&c, "schedule") ? schedule_name(d->schedule) : NULL);
-        arg_real_above(&a, takes(&c, "threshold") ? cell_number(d->threshold) : -1, -1);
-        arg_real_above(&a, takes(&c, "factor") ? cell_number(d->factor) : -1, -1);
-        arg_real_above(&a, takes(&c, "entropy-bound") ? cell_number(d->entropy_bound) : -1, -1);
-        arg_real_above(&a, takes(&c, "eta") ? cell_number(d->eta) : -1, -1);
+        arg_text(&a, cell_takes(&c, "schedule") ? schedule_name(d->schedule) : NULL);
+        arg_real_above(&a, cell_takes(&c, "threshold") ? cell_number(d->threshold) : -1, -1);
+        arg_real_above(&a, cell_takes(&c, "factor") ? cell_number(d->factor) : -1, -1);
+        arg_real_above(&a, cell_takes(&c, "entropy-bound") ? cell_number(d->entropy_bound) : -1, -1);
+        arg_real_above(&a, cell_takes(&c, "eta") ? cell_number(d->eta) : -1, -1);
         arg_int_above(&a, d->n_depth, 0);
+        arg_text(&a, c.trace_sha256);
         arg_text(&a, c.isa == ISA_AUTO ? NULL : isa_name(c.isa));
         e = db_run(s, &a);
     }
@@ -178,6 +172,7 @@ static enum err add_forward(struct store *s, int64_t run_no, const struct forwar
     arg_int(&a, f->work.tokens_committed);
     arg_int(&a, f->work.flop_useful);
     arg_int_above(&a, f->work.seqs, 0);
+    arg_int_above(&a, f->work.tokens_past_eos, -1);
     bind_costs(&a, &total, tier_known);
     TRY(db_run(s, &a));
     if (f->kind == FORWARD_PINNED) return ERR_NONE;

@@ -97,6 +97,7 @@ CREATE TABLE cell (
     entropy_bound REAL CHECK (entropy_bound >= 0),
     eta           REAL CHECK (eta >= 0),
     depth_tokens  INTEGER CHECK (depth_tokens > 0),
+    trace_sha256  TEXT,
     isa           TEXT CHECK (isa IN ('scalar', 'avx2', 'avx512')) -- NULL: the best
 ) STRICT;
 
@@ -177,7 +178,8 @@ CREATE TABLE forward (
     predicted_datasheet_ns REAL, predicted_ceilings_ns REAL, predicted_table_ns REAL,
     -- the part of it in calls on their bandwidth side
     memory_datasheet_ns    REAL, memory_ceilings_ns    REAL, memory_table_ns    REAL,
-    seqs             INTEGER CHECK (seqs > 0), -- sequences in it; since version 3
+    seqs             INTEGER CHECK (seqs > 0), -- sequences in it; since version 3, like the next
+    tokens_past_eos  INTEGER CHECK (tokens_past_eos >= 0),
     CHECK (kind = 'plan' OR forwards = 1),
     CHECK (kind <> 'plan' OR time_ns IS NULL)
 ) STRICT;
@@ -367,7 +369,7 @@ SELECT r.run_id, r.cell_id, r.status, r.message, d.device, d.kind AS device_kind
        c.prompt_tokens,
        c.gen_tokens, c.block_tokens, c.denoise_steps, c.strategy, c.cache, c.refresh_forwards,
        c.commit_policy, c.logits, c.head, c.draft_tokens, c.acceptance, c.schedule, c.threshold,
-       c.factor, c.entropy_bound, c.eta, c.temperature, c.seed,
+       c.factor, c.entropy_bound, c.eta, c.trace_sha256, c.temperature, c.seed,
        COALESCE(r.threads, c.threads) AS threads, c.isa, r.variant, c.launch_ns,
        r.match, r.pair_id, r.pair_baseline, r.cache_resident, r.weight_bytes, r.tokens_sha256,
        r.recorded_utc, r.invocation_id, i.sweep_name, b.git_sha, b.git_dirty, r.device_id,
@@ -382,7 +384,7 @@ JOIN build b ON b.build_id = i.build_id;
 CREATE VIEW v_phase AS
 SELECT r.run_id, f.phase,
        COUNT(DISTINCT f.sample) AS samples,
-       SUM(f.forwards) AS forwards, SUM(f.seqs) AS seqs, SUM(f.rows) AS rows,
+       SUM(f.forwards) AS forwards, SUM(f.seqs) AS seqs, SUM(f.tokens_past_eos) AS tokens_past_eos, SUM(f.rows) AS rows,
        SUM(f.logit_rows) AS logit_rows,
        SUM(f.tokens_committed) AS tokens_committed,
        iif(COUNT(f.time_ns) = COUNT(*), SUM(f.time_ns), NULL) AS time_ns,
@@ -661,6 +663,32 @@ FROM (SELECT r.run_id, COUNT(DISTINCT f.sample) AS samples,
             FROM forward WHERE kind IN ('decode', 'plan') AND warmup = 0) f
            ON f.run_no = r.run_no
       GROUP BY r.run_id);
+
+-- What a decode loses, each as a factor or a share of its own; 1 or 0 is no loss.
+--   straggler_factor   forwards that denoise or verify, over those that each sequence was in on
+--                      average: the batch waits for the last
+--   eos_waste          share of the tokens made final that lie past a sequence's first eos; NULL
+--                      where nothing says where that is
+--   tile_factor        rows padded to the matmul's tile over rows asked for, in FLOPs
+--   recompute_factor   FLOPs after prefill over what plain AR would have spent on the tokens kept
+CREATE VIEW v_loss AS
+SELECT p.run_id, d.device, c.model, c.decoder, c.batch_seqs, c.batch_policy, c.block_tokens,
+       c.denoise_steps, c.strategy,
+       c.batch_seqs * 1.0 * SUM(iif(p.phase IN ('denoise', 'refresh', 'reuse', 'fused', 'verify'),
+                                    p.forwards, NULL))
+           / SUM(iif(p.phase IN ('denoise', 'refresh', 'reuse', 'fused', 'verify'), p.seqs, NULL))
+           AS straggler_factor,
+       SUM(p.tokens_past_eos) * 1.0 / (SUM(p.tokens_past_eos) + SUM(p.tokens_committed))
+           AS eos_waste,
+       SUM(p.flop_executed) * 1.0 / SUM(p.flop) AS tile_factor,
+       SUM(iif(p.phase = 'prefill', NULL, p.flop)) * 1.0
+           / SUM(iif(p.phase = 'prefill', NULL, p.flop_useful)) AS recompute_factor,
+       'analytic' AS evidence
+FROM v_phase p
+JOIN run r ON r.run_id = p.run_id
+JOIN cell c ON c.cell_id = r.cell_id
+JOIN device d ON d.device_id = r.device_id
+GROUP BY p.run_id;
 
 -- A partner run and the baseline it is compared with: of the same pair on the same device, from
 -- the same invocation where there is one, else the newest.

@@ -116,6 +116,7 @@ static void every_axis_survives_being_written_and_read(void **state)
         {"factor", "1.5"},
         {"entropy-bound", "0.25"},
         {"eta", "0.008"},
+        {"trace", "somewhere/trace.jsonl"},
         {"logits", "all"},
         {"head", "shifted"},
         {"cache", "dkv"},

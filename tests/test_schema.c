@@ -15,12 +15,12 @@
 
 static void network_file_systems(void **state)
 {
-    assert_true(schema_is_network(0x6969));             /* NFS */
-    assert_true(schema_is_network(0x0BD00BD0));         /* Lustre */
+    assert_true(schema_is_network(0x6969));              /* NFS */
+    assert_true(schema_is_network(0x0BD00BD0));          /* Lustre */
     assert_true(schema_is_network((int32_t)0xFF534D42)); /* CIFS, sign-extended */
-    assert_false(schema_is_network(0xEF53));            /* ext4 */
-    assert_false(schema_is_network(0x01021994));        /* tmpfs */
-    assert_false(schema_is_network(0x58465342));        /* XFS */
+    assert_false(schema_is_network(0xEF53));             /* ext4 */
+    assert_false(schema_is_network(0x01021994));         /* tmpfs */
+    assert_false(schema_is_network(0x58465342));         /* XFS */
 }
 
 static void steps_lead_to_the_newest_version(void **state)
@@ -57,9 +57,9 @@ static void version_1_gains_drafts(void **state)
     sqlite3 *db;
     store_close(s);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, "SELECT name FROM sqlite_schema WHERE type = 'view'",
-                                        -1, &st, NULL),
-                     SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(db, "SELECT name FROM sqlite_schema WHERE type = 'view'", -1, &st, NULL),
+        SQLITE_OK);
     while (sqlite3_step(st) == SQLITE_ROW) {
         snprintf(drop, sizeof drop, "DROP VIEW %s;", (const char *)sqlite3_column_text(st, 0));
         assert_true(strlen(views) + strlen(drop) < sizeof views);
@@ -80,6 +80,8 @@ static void version_1_gains_drafts(void **state)
                   "ALTER TABLE cell DROP COLUMN factor;"
                   "ALTER TABLE cell DROP COLUMN entropy_bound;"
                   "ALTER TABLE cell DROP COLUMN eta;"
+                  "ALTER TABLE cell DROP COLUMN trace_sha256;"
+                  "ALTER TABLE forward DROP COLUMN tokens_past_eos;"
                   "ALTER TABLE cell DROP COLUMN isa; ALTER TABLE ceiling DROP COLUMN isa;"
                   "DROP TABLE bound; DROP TABLE intervention;"
                   "ALTER TABLE forward DROP COLUMN seqs; PRAGMA user_version = 1");
@@ -87,9 +89,10 @@ static void version_1_gains_drafts(void **state)
     store_close(open_ok(path, STORE_WRITE));
     run_sql(path, "SELECT draft_tokens, acceptance, refresh_forwards, commit_policy FROM v_run; "
                   "SELECT acceptance FROM v_pair;"
-                  "SELECT schedule, threshold, factor, entropy_bound, eta FROM v_run;"
+                  "SELECT schedule, threshold, factor, entropy_bound, eta, trace_sha256 FROM v_run;"
                   "SELECT isa FROM v_run; SELECT isa FROM v_ceiling; SELECT * FROM v_bound;"
-                  "SELECT seqs FROM v_phase; SELECT residual FROM v_kernel");
+                  "SELECT seqs, tokens_past_eos FROM v_phase; SELECT * FROM v_loss; SELECT "
+                  "residual FROM v_kernel");
     store_close(open_ok(path, STORE_READ));
 }
 
@@ -140,7 +143,8 @@ static void every_column_is_described(void **state)
     struct store *s = memory_store();
     ok(store_query(s,
                    "SELECT m.name, c.name FROM sqlite_schema m JOIN pragma_table_xinfo(m.name) c "
-                   "WHERE m.type IN ('table', 'view')", NULL, 0, look_up, &d));
+                   "WHERE m.type IN ('table', 'view')",
+                   NULL, 0, look_up, &d));
     assert_int_equal(d.missing, 0);
     store_close(s);
 }

@@ -89,6 +89,12 @@ static enum err check_match(const char *text)
     return err_set(ERR_USAGE, "\"%s\": this build pairs by policy only", text);
 }
 
+/* Read when cells are made of it. */
+static enum err check_trace(const char *text)
+{
+    return ERR_NONE;
+}
+
 #define CELL(field)                                                                                \
     .offset = offsetof(struct cell, field), .size = sizeof(((struct cell *)0)->field)
 
@@ -121,6 +127,7 @@ static const struct axis table[] = {
      .fallback = "64", .help = "tokens to generate for each sequence"},
     {"batch-policy", 0, AXIS_ENUM, in_work, CELL(spec.batch_policy), .max = BATCH_GEOMETRIC,
      .fallback = "lockstep", .word = batch_word, .only_for = denoisers,
+     .untraced = true,
      .help = "whether all sequences of a batch take the same number of steps"},
     {"seed", 0, AXIS_INT, in_work, CELL(spec.seed), .max = INT64_MAX, .fallback = "1",
      .help = "of weights, prompts, orders and sampling"},
@@ -151,6 +158,9 @@ static const struct axis table[] = {
     {"eta", 0, AXIS_FLOAT, in_decoding, CELL(spec.eta), .max = 1, .fallback = "0.02",
      .only_for = denoisers, .of_strategy = true,
      .help = "strategies remdm-*: how much is masked again"},
+    {"trace", 0, AXIS_TEXT, in_decoding, CELL(trace), .derived = "the strategy decides",
+     .check = check_trace, .only_for = denoisers,
+     .help = "file of commits to replay instead (docs/TRACES.md)"},
     {"logits", 0, AXIS_ENUM, in_decoding, CELL(spec.logits), .max = LOGITS_ALL,
      .fallback = "masked", .word = logits_word, .only_for = denoisers,
      .help = "generation rows whose logits are computed: still masked ones, or all"},
@@ -223,6 +233,7 @@ static bool in_list(const char *list, const char *name)
 bool axis_applies(const struct axis *a, const struct cell *c)
 {
     if (a->only_for && !in_list(a->only_for, c->decoder)) return false;
+    if ((a->of_strategy || a->untraced) && c->trace[0]) return false;
     if (a->of_strategy && !strategy_takes(c->spec.strategy, a->name)) return false;
     if (!a->device_kind) return true;
     size_t n = strlen(a->device_kind);

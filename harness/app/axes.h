@@ -32,7 +32,8 @@ struct axis {
     const char *(*word)(int32_t i);      /* ENUM                                      */
     enum err (*check)(const char *text); /* TEXT: ERR_USAGE with the reason           */
     const char *only_for;    /* decoders that have it, a blank after each; NULL: all      */
-    bool of_strategy;        /* only strategies that take it have it                      */
+    bool of_strategy;        /* only strategies that take it have it, and no commit trace */
+    bool untraced;           /* a commit trace takes its place                            */
     const char *device_kind; /* only devices of this kind have it; NULL: all              */
     const char *help;
     const char *not_yet; /* why this build does not have it; NULL: it does            */
@@ -42,7 +43,7 @@ struct axis {
 struct axis_value {
     int64_t i; /* INT, ENUM */
     double f;  /* FLOAT     */
-    char text[40];
+    char text[200];
 };
 
 /* Axes in order; NULL past the last.  Those not in this build come last. */

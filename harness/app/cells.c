@@ -11,6 +11,8 @@
 
 void cell_list_free(struct cell_list *l)
 {
+    for (int32_t i = 0; i < l->n_traces; i++) commit_trace_free(l->trace[i]);
+    free(l->trace);
     free(l->cell);
     *l = (struct cell_list){0};
 }
@@ -182,6 +184,26 @@ static enum err grow(struct draft *d)
     return ERR_NONE;
 }
 
+/* Give the cell the trace it names. */
+static enum err attach_trace(struct cell_list *l, struct cell *c)
+{
+    struct commit_trace *t = NULL;
+    if (!c->trace[0]) return ERR_NONE;
+    for (int32_t i = 0; i < l->n_traces; i++)
+        if (strcmp(l->trace[i]->name, c->trace) == 0) t = l->trace[i];
+    if (!t) {
+        struct commit_trace **grown =
+            realloc(l->trace, (size_t)(l->n_traces + 1) * sizeof(struct commit_trace *));
+        if (!grown) return err_set(ERR_NOMEM, "no memory for a trace");
+        l->trace = grown;
+        TRY(commit_trace_load(c->trace, &t));
+        l->trace[l->n_traces++] = t;
+    }
+    c->spec.trace = t;
+    snprintf(c->trace_sha256, sizeof c->trace_sha256, "%s", t->sha256);
+    return ERR_NONE;
+}
+
 static bool is_baseline(const struct cell_space *s, const struct cell *c)
 {
     if (!s->pair_axis) return false;
@@ -208,6 +230,7 @@ static enum err add_cell(struct draft *d, const struct product *p)
     plan.cell = given;
     axes_resolve(&plan.cell);
     plan.cell.spec.informed = s->informed;
+    TRY(attach_trace(d->list, &plan.cell));
     if (plan.skip_reason[0]) clear_failed_ties(p, &given, &plan.cell);
 
     int32_t first = cell_index_find(&d->index, d->list->cell, &plan.cell);
@@ -281,7 +304,7 @@ void cell_flags(const struct cell *c, struct strbuf *out)
     axes_resolve(&plain);
     const struct axis *a;
     for (int32_t i = 0; (a = axis_at(i)) && !a->not_yet; i++) {
-        char text[64];
+        char text[256];
         struct axis_value v = axis_get(a, c), w = axis_get(a, &plain);
         bool always = strcmp(a->name, "model") == 0 || strcmp(a->name, "decoder") == 0;
         if (!axis_applies(a, c) || !axis_is_set(a, c)) continue;

@@ -4,10 +4,11 @@
 
 #include "harness/app/axes.h"
 #include "harness/app/expr.h"
+#include "harness/decode/commit_trace.h"
 
 struct planned_cell {
     struct cell cell;
-    char skip_reason[160]; /* "": it runs                                        */
+    char skip_reason[300]; /* "": it runs                                        */
     int32_t pair;          /* cells of a matched group share it; -1: not paired  */
     bool baseline;         /* the pair's reference arm                           */
 };
@@ -15,6 +16,8 @@ struct planned_cell {
 struct cell_list {
     struct planned_cell *cell; /* in the order given */
     int32_t n, n_pairs;
+    struct commit_trace **trace; /* owned: what the cells replay, each file once   */
+    int32_t n_traces;
 };
 void cell_list_free(struct cell_list *l);
 

@@ -28,6 +28,7 @@ struct options {
     const char *rows; /* bench: rows and keys to time, in range notation; NULL: default */
     const char *keys;
     double tolerance; /* a time ratio this near to 1 is no change                   */
+    const char *write_trace; /* --write-trace: file for the cell's commits; NULL: none    */
     const char *process; /* --process: a preset's name or a file                    */
     int64_t samples, draws; /* --samples: sequences; --draws: masked ones of each       */
     const char *out; /* folder for what a verb writes; NULL: its own default     */

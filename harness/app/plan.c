@@ -22,10 +22,20 @@ enum err plan_target_sim(const char *device, enum dtype weights, int64_t launch_
     return ERR_NONE;
 }
 
+/* -1 is not known. */
+static void add_known(int64_t *sum, int64_t n)
+{
+    if (n >= 0) *sum = (*sum > 0 ? *sum : 0) + n;
+}
+
 static void phase_add(struct phase_total *t, const struct step_work *w, const struct ledger *l,
                       int32_t step)
 {
-    if (t->forwards++ == 0) t->first_step = step;
+    if (t->forwards++ == 0) {
+        t->first_step = step;
+        t->work.tokens_past_eos = -1;
+    }
+    add_known(&t->work.tokens_past_eos, w->tokens_past_eos);
     t->work.phase = w->phase;
     t->work.seqs += w->seqs;
     t->work.rows += w->rows;

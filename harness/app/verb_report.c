@@ -48,6 +48,16 @@ static const struct sql_table tables[] = {
      "d.cache_resident, d.evidence FROM v_roofline d JOIN v_run r ON r.run_id = d.run_id "
      "WHERE d.work = 'algorithmic' "
      "ORDER BY " DEVICE_ORDER ", d.prompt_tokens, d.gen_tokens, " CELL_ORDER ", d.phase"},
+    {"losses",
+     "Losses, each by itself, counted: stragglers (forwards over those a sequence was in), tokens "
+     "past the first eos, rows padded to tiles, FLOPs over what plain AR spends on the same tokens",
+     "SELECT d.device, d.model, d.decoder, d.batch_seqs AS batch, d.batch_policy, "
+     "d.prompt_tokens AS prompt, d.gen_tokens AS gen, d.block_tokens AS block, "
+     "d.denoise_steps AS steps, d.strategy, d.cache, l.straggler_factor AS straggler, "
+     "l.eos_waste, l.tile_factor AS tile, l.recompute_factor AS recompute, t.tokens_per_forward, "
+     "l.evidence FROM v_loss l JOIN v_run d ON d.run_id = l.run_id "
+     "LEFT JOIN v_throughput t ON t.run_id = l.run_id "
+     "ORDER BY " DEVICE_ORDER ", d.prompt_tokens, d.gen_tokens, " CELL_ORDER},
     {"ceilings",
      "Ceilings: the newest measured roof of each kind (the view v_ceiling has the curves)",
      "SELECT device, name, level, dtype, threads, working_set_bytes, value, ci_lo, ci_hi, unit, n, "

@@ -1,6 +1,7 @@
 /* verb_run.c - run, sweep and plan: execute cells, then print them. */
 #include "harness/app/execute.h"
 #include "harness/app/verbs.h"
+#include "harness/app/write_trace.h"
 
 static void summarize(const struct options *o, const struct execution *x, const char *where)
 {
@@ -53,7 +54,9 @@ static enum err run_cells(const struct options *o)
 
 enum err verb_run(const struct options *o)
 {
-    return run_cells(o);
+    TRY(write_trace_check(o));
+    TRY(run_cells(o));
+    return write_trace(o);
 }
 
 enum err verb_sweep(const struct options *o)

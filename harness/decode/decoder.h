@@ -56,6 +56,8 @@ enum commit_policy {
     COMMIT_FUSED     /* by the next block's first forward, whose rows follow its own        */
 };
 
+struct commit_trace;
+
 /* What to decode and how; the part of a cell that a decoder sees. */
 struct decode_spec {
     int32_t batch;        /* sequences                                                     */
@@ -74,6 +76,8 @@ struct decode_spec {
     float eta;           /* remdm-*: how much is masked again                             */
     bool informed;       /* the rows' distributions mean something: a trained model or an
                             exact process; without it adaptive strategies are refused     */
+    const struct commit_trace *trace; /* borrowed: its decisions instead of the strategy's;
+                                         NULL: none                                       */
     enum batch_policy batch_policy;
     enum cache_policy cache;
     int32_t refresh; /* with a cache: computed whole every so many forwards of a block, besides
@@ -103,6 +107,7 @@ struct step_work {
     int64_t rows; /* positions computed                                        */
     int64_t logit_rows;
     int64_t tokens_committed; /* tokens that became final, all sequences                   */
+    int64_t tokens_past_eos;  /* others, after a sequence's first eos; -1: not known       */
     int64_t flop_useful;      /* what plain AR would have spent on exactly those tokens    */
 };
 

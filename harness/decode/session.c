@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/decode/commit_log.h"
+
 struct recording {
     struct recording *next;
     struct pass pass; /* owned copies throughout */
@@ -27,6 +29,7 @@ struct session {
     int32_t *valid;             /* owned [batch]: scratch of a replay */
     int32_t *drafts;            /* owned: tokens of the decoder's drafts_from; NULL: none   */
     struct recording *recorded; /* owned list */
+    struct commit_log *log;     /* borrowed; NULL: none */
 };
 
 static struct kv_cache_size sized(const struct decoder_ops *ops, const struct decode_spec *s,
@@ -170,6 +173,7 @@ static enum err compute(struct session *s, const struct pass *p, const struct ro
     struct tensor logits;
     *work = (struct step_work){.phase = p->phase,
                                .seqs = p->n_seqs,
+                               .tokens_past_eos = -1,
                                .rows = pass_rows(p),
                                .logit_rows = pass_logit_rows(p)};
     TRY(model_forward(s->model, s->cache, p, &logits));
@@ -203,7 +207,9 @@ enum err session_step(struct session *s, struct step_work *work)
     }
     s->ops->keys(s->decoder, &p, s->keys);
     TRY(compute(s, &p, s->keys, work));
+    if (s->log) commit_log_before(s->log, s->ops->tokens(s->decoder));
     s->ops->accept(s->decoder, &p, s->stats, work);
+    if (s->log) commit_log_after(s->log, &p, s->ops->tokens(s->decoder));
     return ERR_NONE;
 }
 
@@ -263,6 +269,12 @@ enum err session_replay(struct session *s, const struct recording *r, struct ste
         kv_cache_set_valid(s->cache, slot, s->valid[slot]);
     }
     return e;
+}
+
+void session_log_commits(struct session *s, struct commit_log *log)
+{
+    CHECK(kernels_computes(session_kernels(s)));
+    s->log = log;
 }
 
 const int32_t *session_tokens(const struct session *s)

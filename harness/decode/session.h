@@ -9,6 +9,7 @@
 
 #include "harness/decode/decoder.h"
 
+struct commit_log;
 struct session;
 struct recording; /* a forward that can be replayed; owned by the session */
 
@@ -28,6 +29,10 @@ enum err session_record_next(struct session *s, struct recording **out) MUST_CHE
  * accepted.  Valid once the session has stepped past it. */
 enum err session_replay(struct session *s, const struct recording *r,
                         struct step_work *work) MUST_CHECK;
+
+/* From now on every step adds to the log, which outlives the session; NULL: no more.  Not where
+ * the backend only counts. */
+void session_log_commits(struct session *s, struct commit_log *log);
 
 /* tokens[batch, spec_length]; meaningless where the backend only counts. */
 const int32_t *session_tokens(const struct session *s);

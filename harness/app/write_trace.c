@@ -1,0 +1,88 @@
+/* write_trace.c - decode the one cell once more, untimed, and write down what it commits. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "diffusion/strategy.h"
+#include "harness/app/decoders.h"
+#include "harness/app/engine.h"
+#include "harness/app/write_trace.h"
+#include "harness/decode/commit_log.h"
+#include "harness/decode/session.h"
+
+static enum err the_cell(const struct options *o, const struct cell **out)
+{
+    const struct planned_cell *p = o->cells.cell;
+    *out = NULL;
+    if (o->cells.n != 1 || p->skip_reason[0])
+        return err_set(ERR_USAGE, "--write-trace: expected flags that make one cell, not %d",
+                       o->cells.n);
+    if (!cell_denoises(&p->cell))
+        return err_set(ERR_USAGE,
+                       "--write-trace: %s reveals no masks, so there is nothing to "
+                       "replay; expected a denoiser",
+                       p->cell.decoder);
+    if (strncmp(p->cell.device, "sim:", 4) == 0)
+        return err_set(ERR_USAGE,
+                       "--write-trace: %s computes nothing that decides; expected a "
+                       "real device",
+                       p->cell.device);
+    if (strategy_of(p->cell.spec.strategy)->revises)
+        return err_set(ERR_USAGE,
+                       "--write-trace: strategy %s masks positions again, and a commit trace has "
+                       "each once",
+                       strategy_of(p->cell.spec.strategy)->name);
+    *out = &p->cell;
+    return ERR_NONE;
+}
+
+enum err write_trace_check(const struct options *o)
+{
+    const struct cell *c;
+    return o->write_trace ? the_cell(o, &c) : ERR_NONE;
+}
+
+static enum err decode(struct model *m, const struct cell *c, struct commit_log *l)
+{
+    struct session *n;
+    struct step_work work;
+    enum err e = ERR_NONE;
+    TRY(session_create(m, decoder_find(c->decoder), &c->spec, c->kv_dtype, &n));
+    session_log_commits(n, l);
+    while (e == ERR_NONE && !session_done(n)) e = session_step(n, &work);
+    session_free(n);
+    return e;
+}
+
+/* A file that is not whole is worse than none. */
+static enum err save(const char *path, const struct strbuf *text)
+{
+    FILE *f = fopen(path, "w");
+    bool ok = f && fwrite(strbuf_text(text), 1, text->len, f) == text->len;
+    if (f && fclose(f) != 0) ok = false;
+    if (ok) return ERR_NONE;
+    enum err e = err_set(ERR_IO, "--write-trace %s: %s", path, strerror(errno));
+    if (f) remove(path);
+    return e;
+}
+
+enum err write_trace(const struct options *o)
+{
+    struct engine *engine = NULL;
+    struct commit_log l = {0};
+    const struct cell *c;
+    struct model *m;
+    enum err e = ERR_NONE;
+    if (!o->write_trace) return ERR_NONE;
+    TRY(the_cell(o, &c));
+    TRY(engine_open(c->device, o->log, &engine));
+    TRY_OUT(engine_load(engine, c, 0, &m));
+    TRY_OUT(commit_log_init(&l, &c->spec, model_config_of(m)));
+    TRY_OUT(decode(m, c, &l));
+    TRY_OUT(strbuf_check(&l.text));
+    TRY_OUT(save(o->write_trace, &l.text));
+out:
+    commit_log_free(&l);
+    engine_close(engine);
+    return e;
+}

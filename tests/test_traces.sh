@@ -1,0 +1,39 @@
+#!/bin/sh
+# Commit traces on the command line: written by a run, replayed by runs and plans, or refused.
+set -u
+work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT && cd "$work" || exit 1
+bad=0
+fail() { echo "FAIL: $*"; bad=1; }
+says() { # words of stderr, exit code, command
+    words=$1 code=$2; shift 2
+    "$REGIME" "$@" > out 2> err; got=$?
+    [ "$got" -eq "$code" ] || fail "$*: exit $got, want $code: $(cat err)"
+    grep -qF -- "$words" out err || fail "$*: no '$words' in: $(cat out err)"
+}
+shape="-m tiny-test --decoder block --block-length 4 -p 4"
+cell="$shape -n 8 -b 2"
+
+# Decisions of random weights mean nothing, unless a trace makes them.
+for s in threshold factor entropy-bound remdm-conf; do
+    says "mean nothing on seeded random weights" 2 plan $cell --strategy $s
+done
+# One run, of which a whole decode is written down; test_traces.c replays.
+says "" 0 run $cell --strategy ancestral --steps 6 --db a.db --write-trace a.jsonl
+[ "$(grep -c '"phase":"commit"' a.jsonl)" -eq 4 ] || fail "two blocks of two sequences: $(cat a.jsonl)"
+says "straggler" 0 report losses --db a.db
+says '"strategy":"threshold"' 0 plan $cell --strategy threshold --trace a.jsonl --json
+says "--steps" 0 plan $cell --strategy threshold --trace a.jsonl --steps 3
+
+# What cannot be replayed is refused with its line, and nothing is written.
+says "a.jsonl:" 2 plan $shape -n 16 -b 2 --trace a.jsonl
+says "too few for a batch of 4" 2 plan $shape -n 8 -b 4 --trace a.jsonl
+echo '{"request":0}' > bad.jsonl
+says "bad.jsonl:1: key \"forward\" is missing" 2 run $cell --trace bad.jsonl --db none.db
+says "nowhere.jsonl" 2 run $cell --trace nowhere.jsonl --db none.db
+says "masks positions again" 2 run $cell --strategy remdm-cap --write-trace c.jsonl --db none.db
+says "expected a denoiser" 2 run -m tiny-test --decoder ar --write-trace c.jsonl --db none.db
+says "one cell" 2 run $cell -b 1,2 --write-trace c.jsonl --db none.db
+[ ! -e none.db ] && [ ! -e c.jsonl ] || fail "something was written"
+
+says "ancestral" 0 list strategies
+exit $bad
