@@ -15,7 +15,8 @@ static const char runs_sql[] =
     /* the run's */
     " block_tokens, denoise_steps, strategy,"
     " cache || COALESCE(' every ' || refresh_forwards, ''), logits, head, batch_policy, temperature,"
-    " draft_tokens, acceptance, commit_policy"
+    " draft_tokens, acceptance, commit_policy,"
+    " draft || COALESCE(' of ' || draft_layers || ' layers', '')"
     " FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY cell_id, device_id, plan"
     "                                    ORDER BY recorded_utc DESC, run_id) AS age"
     "       FROM (SELECT v.*, EXISTS (SELECT 1 FROM run r JOIN forward f ON f.run_no = r.run_no"

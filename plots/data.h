@@ -21,6 +21,7 @@ enum field {
     FIELD_DRAFTS,
     FIELD_ACCEPTANCE,
     FIELD_COMMIT,
+    FIELD_DRAFTER,
     FIELD_COUNT
 };
 enum { WORD_SIZE = 32 };

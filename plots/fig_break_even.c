@@ -14,7 +14,7 @@ static const char sql[] =
     "SELECT b.run_id, b.basis, b.baseline_run_id, b.match, b.tokens_per_forward_needed_per_seq,"
     " b.tokens_per_forward_needed_per_seq_lo, b.tokens_per_forward_needed_per_seq_hi,"
     " b.tokens_per_forward_per_seq, b.forward_time_ratio,"
-    " (SELECT MIN(n) FROM v_step s WHERE s.run_id = b.run_id AND s.phase <> 'prefill')"
+    " (SELECT MIN(n) FROM v_step s WHERE s.run_id = b.run_id AND s.phase NOT LIKE 'prefill%')"
     " FROM v_break_even b";
 
 /* Both are of the same rows and on the same panel. */

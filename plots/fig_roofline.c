@@ -38,7 +38,7 @@ static const char goodput_sql[] =
     "              SUM(bytes_dram_lo) AS dram_lo, SUM(bytes_dram_hi) AS dram_hi,"
     "              SUM(iif(evidence = 'analytic', predicted_ns, time_ns)) AS ns,"
     "              MAX(samples) AS samples"
-    "       FROM v_phase WHERE phase <> 'prefill' GROUP BY run_id)";
+    "       FROM v_phase WHERE phase NOT LIKE 'prefill%' GROUP BY run_id)";
 
 /* One of the two panels. */
 struct half {

@@ -27,6 +27,7 @@ static const struct {
     [FIELD_DRAFTS] = {"k=", "k: drafted tokens"},
     [FIELD_ACCEPTANCE] = {"a=", "a: acceptance of a drafted token"},
     [FIELD_COMMIT] = {"commit ", "commit"},
+    [FIELD_DRAFTER] = {"drafts by ", "who drafts"},
 };
 
 const struct style *style_of_decoder(const char *decoder)
@@ -43,7 +44,8 @@ const struct style *style_of(const char *decoder, const char *phase)
 
 bool phase_is_main(const char *phase)
 {
-    static const char *const beside[] = {"prefill", "commit", "refresh", "reuse", "fused"};
+    static const char *const beside[] = {"prefill", "commit", "refresh", "reuse", "fused",
+                                         "draft",   "prefill-draft"};
     for (size_t i = 0; i < sizeof beside / sizeof beside[0]; i++)
         if (strcmp(beside[i], phase) == 0) return false;
     return true;
@@ -250,7 +252,7 @@ void series_describe(const struct plot_data *d, const struct subject *u, struct 
         {FIELD_STRATEGY, "unmasking"},     {FIELD_CACHE, "cache"},
         {FIELD_LOGITS, "logits"},          {FIELD_POLICY, "batches"},
         {FIELD_DRAFTS, "drafted tokens"},  {FIELD_ACCEPTANCE, "acceptance"},
-        {FIELD_COMMIT, "commit"},
+        {FIELD_COMMIT, "commit"},          {FIELD_DRAFTER, "drafts"},
     };
     if (strcmp(u->field[SUBJECT_DEPTH], "0") != 0)
         strbuf_addf(out, "%s made-up cached tokens, ", u->field[SUBJECT_DEPTH]);

@@ -71,6 +71,14 @@ static void keep_what_matters(struct decode_spec *s, bool denoises)
     if (none || !strategy_takes(s->strategy, "eta")) s->eta = 0;
 }
 
+bool cell_has_draft_model(const struct cell *c)
+{
+    static const char *const others[] = {"", "none", "self", "ngram"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (strcmp(c->spec.draft, others[i]) == 0) return false;
+    return cell_verifies(c);
+}
+
 struct cell cell_normal(const struct cell *c)
 {
     struct cell n = *c;
@@ -78,6 +86,9 @@ struct cell cell_normal(const struct cell *c)
         n.spec.draft_tokens = 0;
         n.spec.acceptance = 0;
     }
+    if (!cell_verifies(&n) || n.spec.draft_tokens == 0 || !n.spec.draft[0])
+        snprintf(n.spec.draft, sizeof n.spec.draft, "none");
+    if (!cell_has_draft_model(&n)) n.spec.draft_layers = 0;
     if (strcmp(n.decoder, "diffusion") != 0) n.spec.cache = CACHE_NONE;
     if (n.spec.cache == CACHE_NONE) n.spec.refresh = 0;
     if (strcmp(n.decoder, "block") != 0) n.spec.commit = COMMIT_SEPARATE;
@@ -104,6 +115,9 @@ struct cell cell_normal(const struct cell *c)
         if (n.spec.head == HEAD_DEFAULT && cell_denoises(&n))
             n.spec.head = model.head_shifted ? HEAD_SHIFTED : HEAD_SAME;
     }
+    if (cell_has_draft_model(&n) && n.spec.draft_layers == 0 &&
+        model_preset(n.spec.draft, 0, &model) == ERR_NONE)
+        n.spec.draft_layers = model.n_layer;
     return n;
 }
 
@@ -156,6 +170,8 @@ void cell_canonical(const struct cell *cell, struct strbuf *out)
     if (s->cache != CACHE_NONE) put_text(&j, "cache", cache_policy_name(s->cache));
     if (s->commit != COMMIT_SEPARATE) put_text(&j, "commit", commit_policy_name(s->commit));
     put_text(&j, "decoder", c.decoder);
+    if (strcmp(s->draft, "none") != 0) put_text(&j, "draft", s->draft);
+    if (s->draft_layers) put_int(&j, "draft-layers", s->draft_layers);
     if (verifies) put_int(&j, "draft-tokens", s->draft_tokens);
     put_text(&j, "dtype", dtype_name(c.dtype));
     if (cell_takes(&c, "entropy-bound"))

@@ -21,7 +21,6 @@ struct cell {
     int64_t launch_ns;     /* sim: cost added to every call                            */
     char trace[200];       /* file whose decisions are replayed; "": none                  */
     char trace_sha256[65]; /* of its contents; "": none                                    */
-    char draft[16];        /* ar-verify: who drafts; "none": drafts cost nothing           */
     char match[16];        /* what a pair holds equal: "policy", "latency", "memory"   */
 };
 
@@ -45,8 +44,9 @@ double cell_number(float v);
 bool cell_denoises(const struct cell *c);
 /* Whether an option of strategies ("threshold") matters to it. */
 bool cell_takes(const struct cell *c, const char *option);
-/* Whether its decoder verifies drafts. */
+/* Whether its decoder verifies drafts, and a model of its own drafts them. */
 bool cell_verifies(const struct cell *c);
+bool cell_has_draft_model(const struct cell *c);
 
 const char *logits_policy_name(enum logits_policy p);
 const char *head_policy_name(enum head_policy p);

@@ -93,6 +93,8 @@ static const struct schema_step steps[] = {
         "ALTER TABLE cell ADD COLUMN entropy_bound REAL CHECK (entropy_bound >= 0);"
         "ALTER TABLE cell ADD COLUMN eta REAL CHECK (eta >= 0);"
         "ALTER TABLE cell ADD COLUMN depth_tokens INTEGER CHECK (depth_tokens > 0);"
+        "ALTER TABLE cell ADD COLUMN draft TEXT;"
+        "ALTER TABLE cell ADD COLUMN draft_layers INTEGER CHECK (draft_layers > 0);"
         "ALTER TABLE cell ADD COLUMN trace_sha256 TEXT;"
         "ALTER TABLE forward ADD COLUMN tokens_past_eos INTEGER CHECK (tokens_past_eos >= 0);"
         "ALTER TABLE forward ADD COLUMN seqs INTEGER CHECK (seqs > 0);"

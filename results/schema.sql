@@ -98,7 +98,9 @@ CREATE TABLE cell (
     eta           REAL CHECK (eta >= 0),
     depth_tokens  INTEGER CHECK (depth_tokens > 0),
     trace_sha256  TEXT,
-    isa           TEXT CHECK (isa IN ('scalar', 'avx2', 'avx512')) -- NULL: the best
+    isa           TEXT CHECK (isa IN ('scalar', 'avx2', 'avx512')), -- NULL: the best
+    draft         TEXT,
+    draft_layers  INTEGER CHECK (draft_layers > 0)
 ) STRICT;
 
 -- ---- what happened ----------------------------------------------------------------------
@@ -368,8 +370,8 @@ SELECT r.run_id, r.cell_id, r.status, r.message, d.device, d.kind AS device_kind
        c.layers, c.decoder, c.dtype, c.kv_dtype, c.batch_seqs, c.batch_policy, c.depth_tokens,
        c.prompt_tokens,
        c.gen_tokens, c.block_tokens, c.denoise_steps, c.strategy, c.cache, c.refresh_forwards,
-       c.commit_policy, c.logits, c.head, c.draft_tokens, c.acceptance, c.schedule, c.threshold,
-       c.factor, c.entropy_bound, c.eta, c.trace_sha256, c.temperature, c.seed,
+       c.commit_policy, c.logits, c.head, c.draft, c.draft_layers, c.draft_tokens, c.acceptance,
+       c.schedule, c.threshold, c.factor, c.entropy_bound, c.eta, c.trace_sha256, c.temperature, c.seed,
        COALESCE(r.threads, c.threads) AS threads, c.isa, r.variant, c.launch_ns,
        r.match, r.pair_id, r.pair_baseline, r.cache_resident, r.weight_bytes, r.tokens_sha256,
        r.recorded_utc, r.invocation_id, i.sweep_name, b.git_sha, b.git_dirty, r.device_id,
@@ -650,12 +652,12 @@ FROM (SELECT r.run_id, COUNT(DISTINCT f.sample) AS samples,
              SUM(f.tokens_committed) AS tokens,
              SUM(f.forwards) AS forwards,
              iif(COUNT(f.ns) = COUNT(*), SUM(f.ns), NULL) AS time_ns,
-             iif(COUNT(f.ns) = COUNT(*), SUM(iif(f.phase = 'prefill', f.ns, NULL)), NULL)
+             iif(COUNT(f.ns) = COUNT(*), SUM(iif(f.phase LIKE 'prefill%', f.ns, NULL)), NULL)
                  AS time_prefill_ns,
-             iif(COUNT(f.ns) = COUNT(*), SUM(iif(f.phase = 'prefill', NULL, f.ns)), NULL)
+             iif(COUNT(f.ns) = COUNT(*), SUM(iif(f.phase LIKE 'prefill%', NULL, f.ns)), NULL)
                  AS time_decode_ns,
-             SUM(iif(f.phase = 'prefill', NULL, f.tokens_committed)) AS tokens_decode,
-             SUM(iif(f.phase = 'prefill', NULL, f.forwards)) AS forwards_decode,
+             SUM(iif(f.phase LIKE 'prefill%', NULL, f.tokens_committed)) AS tokens_decode,
+             SUM(iif(f.phase LIKE 'prefill%' OR f.phase = 'draft', NULL, f.forwards)) AS forwards_decode,
              iif(MAX(f.kind) = 'plan', 'analytic', 'timing') AS evidence
       FROM run r
       JOIN (SELECT *, iif(kind = 'plan', COALESCE(predicted_ceilings_ns, predicted_datasheet_ns),
@@ -704,20 +706,21 @@ SELECT p.run_id, p.pair_id, p.invocation_id, p.cell_id, p.device_id, p.match,
 FROM run p
 WHERE p.pair_baseline = 0 AND p.status = 'ok';
 
--- Mean time of a forward after prefill: pinned medians weighted by how often each phase occurs
--- in a whole decode; a phase that was not pinned enters with its mean.
+-- Mean time of a forward after prefill, with that of the draft forwards before it: pinned medians
+-- weighted by how often each phase occurs in a whole decode; a phase that was not pinned enters
+-- with its mean.
 CREATE VIEW v_mix AS
-SELECT p.run_id, SUM(p.forwards) AS forwards,
-       SUM(p.forwards * COALESCE(s.median_ns, p.ns / p.forwards)) / SUM(p.forwards) AS mean_ns,
-       iif(COUNT(s.ci_lo_ns) = COUNT(*), SUM(p.forwards * s.ci_lo_ns) * 1.0 / SUM(p.forwards),
+SELECT p.run_id, SUM(p.counted) AS forwards,
+       SUM(p.forwards * COALESCE(s.median_ns, p.ns / p.forwards)) / SUM(p.counted) AS mean_ns,
+       iif(COUNT(s.ci_lo_ns) = COUNT(*), SUM(p.forwards * s.ci_lo_ns) * 1.0 / SUM(p.counted),
            NULL) AS lo_ns,
-       iif(COUNT(s.ci_hi_ns) = COUNT(*), SUM(p.forwards * s.ci_hi_ns) * 1.0 / SUM(p.forwards),
+       iif(COUNT(s.ci_hi_ns) = COUNT(*), SUM(p.forwards * s.ci_hi_ns) * 1.0 / SUM(p.counted),
            NULL) AS hi_ns,
        iif(COUNT(s.median_ns) = COUNT(*), 'pinned', 'whole') AS basis,
        MIN(p.evidence) AS evidence
-FROM (SELECT run_id, phase, forwards, evidence,
+FROM (SELECT run_id, phase, forwards, iif(phase = 'draft', 0, forwards) AS counted, evidence,
              iif(evidence = 'analytic', predicted_ns, time_ns * 1.0) AS ns
-      FROM v_phase WHERE phase <> 'prefill') p
+      FROM v_phase WHERE phase NOT LIKE 'prefill%') p
 LEFT JOIN v_step s ON s.run_id = p.run_id AND s.phase = p.phase
 GROUP BY p.run_id
 HAVING COUNT(COALESCE(s.median_ns, p.ns)) = COUNT(*);
@@ -756,7 +759,7 @@ CROSS JOIN rate bt ON bt.run_id = p.baseline_run_id;
 -- they occur in the measured decodes, phases that were not pinned at their total.
 CREATE VIEW v_round AS
 SELECT t.run_id, t.round,
-       SUM(iif(t.phase = 'prefill', 0, t.forwards * t.ns)) + k.decode_ns AS decode_ns,
+       SUM(iif(t.phase LIKE 'prefill%', 0, t.forwards * t.ns)) + k.decode_ns AS decode_ns,
        SUM(t.forwards * t.ns) + k.total_ns AS total_ns
 FROM (SELECT r.run_id, f.round, f.phase, AVG(f.step_ns) AS ns, p.forwards
       FROM run r
@@ -765,7 +768,7 @@ FROM (SELECT r.run_id, f.round, f.phase, AVG(f.step_ns) AS ns, p.forwards
       WHERE f.step_ns IS NOT NULL
       GROUP BY r.run_id, f.round, f.phase) t
 JOIN (SELECT p.run_id, COUNT(s.phase) AS phases,
-             TOTAL(iif(s.phase IS NULL AND p.phase <> 'prefill', p.time_ns, NULL)) AS decode_ns,
+             TOTAL(iif(s.phase IS NULL AND p.phase NOT LIKE 'prefill%', p.time_ns, NULL)) AS decode_ns,
              TOTAL(iif(s.phase IS NULL, p.time_ns, NULL)) AS total_ns
       FROM v_phase p
       LEFT JOIN v_step s ON s.run_id = p.run_id AND s.phase = p.phase
@@ -806,7 +809,7 @@ CREATE VIEW v_arm AS
 SELECT f.run_id, SUM(f.roof_fraction * w.ns) / SUM(w.ns) AS roof_fraction
 FROM v_roofline f
 JOIN (SELECT run_id, phase, iif(evidence = 'analytic', predicted_ns, time_ns) AS ns
-      FROM v_phase WHERE phase <> 'prefill') w ON w.run_id = f.run_id AND w.phase = f.phase
+      FROM v_phase WHERE phase NOT LIKE 'prefill%') w ON w.run_id = f.run_id AND w.phase = f.phase
 WHERE f.work = 'algorithmic'
 GROUP BY f.run_id;
 
@@ -820,7 +823,7 @@ SELECT p.pair_id, d.device, d.kind AS device_kind, c.model, c.dtype, p.match,
        p.baseline_run_id, p.run_id, bc.decoder AS baseline_decoder, c.decoder,
        bc.batch_seqs AS baseline_batch_seqs, c.batch_seqs, c.depth_tokens, c.prompt_tokens, c.gen_tokens,
        c.block_tokens, c.denoise_steps, c.strategy, c.cache, c.refresh_forwards, c.commit_policy,
-       c.draft_tokens, c.acceptance,
+       c.draft, c.draft_layers, c.draft_tokens, c.acceptance,
        pt.decode_tokens_per_s / bt.decode_tokens_per_s AS decode_ratio,
        pt.decode_tokens_per_s / bt.decode_tokens_per_s * q.decode_lo AS decode_ratio_lo,
        pt.decode_tokens_per_s / bt.decode_tokens_per_s * q.decode_hi AS decode_ratio_hi,
@@ -856,7 +859,7 @@ SELECT q.quality_id, c.model AS process, c.decoder, c.batch_seqs, c.batch_policy
        c.gen_tokens, c.block_tokens, c.denoise_steps, c.strategy, c.schedule, c.threshold,
        c.factor, c.entropy_bound, c.eta, c.commit_policy, c.draft_tokens, c.acceptance, c.temperature, c.head, c.seed,
        (SELECT SUM(f.tokens) * 1.0 / SUM(f.forwards) FROM quality_forward f
-        WHERE f.quality_id = q.quality_id AND f.phase <> 'prefill') AS tokens_per_forward,
+        WHERE f.quality_id = q.quality_id AND f.phase NOT LIKE 'prefill%') AS tokens_per_forward,
        q.law, q.kl, q.kl_lo, q.kl_hi, q.reverse, q.reverse_lo, q.reverse_hi, q.tv, q.tv_lo,
        q.tv_hi, q.surprise, q.surprise_lo, q.surprise_hi, q.entropy, q.entropy_lo, q.entropy_hi,
        q.samples, q.process_sha256, q.recorded_utc, q.invocation_id, q.cell_id
@@ -894,8 +897,8 @@ FROM v_quality q
 JOIN v_run r ON r.status = 'ok' AND r.decoder = q.decoder AND r.batch_seqs = q.batch_seqs
             AND r.block_tokens IS iif(q.decoder = 'diffusion', r.block_tokens, q.block_tokens)
             AND r.draft_tokens IS q.draft_tokens AND r.commit_policy IS q.commit_policy
-            AND r.cache IS NULL
-JOIN quality_forward f ON f.quality_id = q.quality_id AND f.phase <> 'prefill'
+            AND r.cache IS NULL AND r.draft IS NULL
+JOIN quality_forward f ON f.quality_id = q.quality_id AND f.phase NOT LIKE 'prefill%'
 LEFT JOIN v_forward_time t ON t.run_id = r.run_id AND t.phase = f.phase
 GROUP BY q.quality_id, r.run_id
 HAVING COUNT(t.ns) = COUNT(*);

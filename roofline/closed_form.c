@@ -120,6 +120,12 @@ double closed_ar_time(const struct closed_model *m, struct roof r, double batch,
     return closed_time_additive(m, r, batch, 1.0, len, len);
 }
 
+double closed_ar_request_time(const struct closed_model *m, struct roof r, double batch,
+                              double n_prompt, double n_gen, double n_tokens)
+{
+    return n_tokens * closed_ar_time(m, r, batch, n_prompt + n_gen / 2.0);
+}
+
 /* ---- full-sequence diffusion ---- */
 
 double closed_full_flop(const struct closed_model *m, double batch, double len, double logit_rows)

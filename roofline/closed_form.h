@@ -26,7 +26,7 @@
 
 #include <stdbool.h>
 
-#include "harness/model/config.h"
+#include "harness/decode/decoder.h"
 #include "roofline/roof.h"
 
 struct closed_model {
@@ -87,6 +87,9 @@ struct closed_value closed_ar_ridge_batch(const struct closed_model *m, struct r
 /* Context from which on no batch makes the step compute-bound. */
 struct closed_value closed_ar_max_len(const struct closed_model *m, struct roof r);
 double closed_ar_time(const struct closed_model *m, struct roof r, double batch, double len);
+/* Seconds of so many tokens per sequence of a request, at its mean context. */
+double closed_ar_request_time(const struct closed_model *m, struct roof r, double batch,
+                              double n_prompt, double n_gen, double n_tokens);
 
 /* ---- full-sequence diffusion: L rows per sequence, see each other, no cache ---- */
 double closed_full_flop(const struct closed_model *m, double batch, double len, double logit_rows);
@@ -120,6 +123,11 @@ double closed_block_time(const struct closed_model *m, struct roof r, double bat
                          double block);
 /* Tokens per forward of a schedule with a commit forward per block: b / (S + 1). */
 double closed_block_tpf(double block, double steps);
+/* With commits fused into the next block's first forward, which then has 2 b rows: b / S, and the
+ * time of separate ones over that of fused ones, for C cached positions before the masked block. */
+double closed_block_fused_tpf(double block, double steps);
+double closed_block_fused_gain(const struct closed_model *m, struct roof r, double batch,
+                               double cached, double block, double steps);
 /* Time to read one sequence's cache over time to compute one token: R kappa C / 2P. */
 double closed_block_x(const struct closed_model *m, struct roof r, double cached);
 /* From this TPF on block diffusion never loses to AR, at any batch: (b + x) / (1 + x). */
@@ -148,6 +156,29 @@ double closed_block_flop_per_token(const struct closed_model *m, double cached, 
 /* Expected tokens per forward: 1 + p + ... + p^k = (1 - p^(k+1)) / (1 - p). */
 double closed_verify_tpf(double n_drafted, double acceptance);
 
+/* Seconds per verify forward that a second model d takes to draft k tokens, a row each. */
+double closed_draft_time(const struct closed_model *d, struct roof r, double batch, double cached,
+                         double n_drafted);
+/* The same for the model itself, in one forward over the last token and k masks. */
+double closed_self_draft_time(const struct closed_model *m, struct roof r, double batch,
+                              double cached, double n_drafted);
+/* Tokens a verify forward must commit to be as fast as AR, draft_s seconds of drafting included;
+ * the speed over AR's at a stated acceptance, and the acceptance at which it is 1. */
+double closed_verify_equal_tpf(const struct closed_model *m, struct roof r, double batch,
+                               double cached, double n_drafted, double draft_s);
+double closed_verify_speed(const struct closed_model *m, struct roof r, double batch, double cached,
+                           double n_drafted, double acceptance, double draft_s);
+struct closed_value closed_verify_equal_acceptance(const struct closed_model *m, struct roof r,
+                                                   double batch, double cached, double n_drafted,
+                                                   double draft_s);
+/* The number of drafts, at most max_drafts, from which on one more makes it slower, when each
+ * takes draft_s.  0: the first does.  Streaming weights, where a verify forward takes as long
+ * as AR's and a draft c of that, k drafts are worth it while p^k > c (1 + p + .. + p^(k-1)) /
+ * (1 + (k - 1) c). */
+int32_t closed_verify_best_drafts(const struct closed_model *m, struct roof r, double batch,
+                                  double cached, double acceptance, double draft_s,
+                                  int32_t max_drafts);
+
 /* ---- approximate caches on full-sequence diffusion: per block one refresh of all L
  *      positions, then S - 1 forwards that reuse its keys and values ---- */
 /* A dual-cache reuse step computes b rows against all L positions. */
@@ -175,5 +206,28 @@ struct closed_value closed_dual_equal_steps(const struct closed_model *m, struct
 struct closed_value closed_prefix_equal_steps(const struct closed_model *m, struct roof r,
                                               double batch, double n_prompt, double n_gen,
                                               double block);
+
+/* ---- any of them, with a refresh every so many forwards of a block besides its first (0: none),
+ *      and the delayed cache, whose second forward is a refresh too ---- */
+struct closed_cache {
+    enum cache_policy policy;
+    double refresh;
+};
+/* Whether forward i of a block computes all positions, and the rows of one that does not: with S
+ * forwards per block, block j of Lg / b. */
+bool closed_cache_refreshes(struct closed_cache c, double i);
+double closed_cache_rows(struct closed_cache c, double n_gen, double block, double steps, double j,
+                         double i);
+/* Rows of the uncached decoder over rows of the cached one. */
+double closed_cache_gain(struct closed_cache c, double n_prompt, double n_gen, double block,
+                         double steps);
+/* Decoding speed over AR's, additive. */
+double closed_cache_speed(struct closed_cache c, const struct closed_model *m, struct roof r,
+                          double batch, double n_prompt, double n_gen, double block, double steps);
+/* Forwards per block at which that speed is 1, between whole ones by their times; none when one
+ * forward per block takes longer, or when as many as positions do not. */
+struct closed_value closed_cache_equal_steps(struct closed_cache c, const struct closed_model *m,
+                                             struct roof r, double batch, double n_prompt,
+                                             double n_gen, double block);
 
 #endif

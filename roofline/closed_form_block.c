@@ -1,15 +1,8 @@
-/* closed_form_block.c - block diffusion and approximate caches; see closed_form.h. */
+/* closed_form_block.c - block diffusion; see closed_form.h. */
 #include "roofline/closed_form.h"
 
 #include <math.h>
 #include <stddef.h>
-
-/* Seconds of AR for one block's tokens, at the mean context. */
-static double ar_block_time(const struct closed_model *m, struct roof r, double batch,
-                            double n_prompt, double n_gen, double block)
-{
-    return block * closed_ar_time(m, r, batch, n_prompt + n_gen / 2.0);
-}
 
 /* ---- block diffusion ---- */
 
@@ -50,6 +43,28 @@ double closed_block_time(const struct closed_model *m, struct roof r, double bat
 double closed_block_tpf(double block, double steps)
 {
     return block / (steps + 1.0);
+}
+
+double closed_block_fused_tpf(double block, double steps)
+{
+    return block / steps;
+}
+
+double closed_block_fused_gain(const struct closed_model *m, struct roof r, double batch,
+                               double cached, double block, double steps)
+{
+    double one = closed_block_time(m, r, batch, cached, block);
+    /* Of 2 b rows only the masked ones have logits.  The clean ones see C positions, the masked
+     * ones C + b; all are written. */
+    double linear = roof_time(r, 2.0 * batch * block * (2.0 * m->p_lin + m->p_head), m->s * m->p);
+    double attention = roof_time(r, batch * m->a * block * (2.0 * cached + block),
+                                 batch * m->kappa * (cached + 3.0 * block));
+    double both = linear + attention;
+    /* A commit by itself has no logits and does not stream the head. */
+    struct closed_model body = *m;
+    body.p = m->p_lin;
+    double commit = closed_block_time(&body, r, batch, cached - block, block);
+    return (commit + steps * one) / (both + (steps - 1.0) * one);
 }
 
 double closed_block_x(const struct closed_model *m, struct roof r, double cached)
@@ -108,104 +123,11 @@ double closed_block_speed(const struct closed_model *m, struct roof r, double ba
     double total = 0.0, n_blocks = floor(n_gen / block);
     for (double j = 0.0; j < n_blocks; j += 1.0)
         total += (steps + 1.0) * closed_block_time(m, r, batch, n_prompt + j * block, block);
-    return n_blocks * ar_block_time(m, r, batch, n_prompt, n_gen, block) / total;
+    return closed_ar_request_time(m, r, batch, n_prompt, n_gen, n_blocks * block) / total;
 }
 
 double closed_block_flop_per_token(const struct closed_model *m, double cached, double block,
                                    double tpf)
 {
     return closed_block_flop(m, 1.0, cached, block) / tpf;
-}
-
-/* ---- verified drafts ---- */
-
-double closed_verify_tpf(double n_drafted, double acceptance)
-{
-    if (acceptance >= 1.0) return n_drafted + 1.0;
-    return (1.0 - pow(acceptance, n_drafted + 1.0)) / (1.0 - acceptance);
-}
-
-/* ---- approximate caches ---- */
-
-double closed_dual_reuse_flop(const struct closed_model *m, double batch, double len, double block)
-{
-    return closed_flop(m, batch, block, len, block);
-}
-
-double closed_dual_reuse_bytes(const struct closed_model *m, double batch, double len, double block)
-{
-    return closed_bytes(m, batch, len, block, block);
-}
-
-double closed_dual_refresh_share(double len, double block, double steps)
-{
-    return len / (len + (steps - 1.0) * block);
-}
-
-double closed_dual_gain(double len, double block, double steps)
-{
-    return steps * len / (len + (steps - 1.0) * block);
-}
-
-double closed_dual_gain_bound(double len, double block, double steps)
-{
-    return fmin(steps, len / block);
-}
-
-struct closed_value closed_dual_max_steps(const struct closed_model *m, struct roof r, double len,
-                                          double block)
-{
-    double rows = closed_ridge_rows(m, r);
-    if (len < rows || block >= rows)
-        return closed_missing("the refresh is not compute-bound or the reuse not memory-bound");
-    /* A block takes L / R' + S - 1 weight streams, AR takes b for the same tokens. */
-    double steps = block + 1.0 - len / rows;
-    if (steps < 1.0) return closed_missing("the refresh alone costs more than AR's whole block");
-    return closed_exists(steps);
-}
-
-double closed_dual_speed(const struct closed_model *m, struct roof r, double batch, double n_prompt,
-                         double n_gen, double block, double steps)
-{
-    double len = n_prompt + n_gen;
-    double refresh = closed_time_additive(m, r, batch, len, len, 2.0 * len);
-    double reuse = closed_time_additive(m, r, batch, block, len, len + block);
-    return ar_block_time(m, r, batch, n_prompt, n_gen, block) / (refresh + (steps - 1.0) * reuse);
-}
-
-double closed_prefix_speed(const struct closed_model *m, struct roof r, double batch,
-                           double n_prompt, double n_gen, double block, double steps)
-{
-    /* A reuse step computes the block and everything after it, so blocks differ. */
-    double len = n_prompt + n_gen, total = 0.0;
-    double n_blocks = floor(n_gen / block);
-    for (double j = 0.0; j < n_blocks; j += 1.0) {
-        double q = n_gen - j * block;
-        total += closed_time_additive(m, r, batch, len, len, 2.0 * len);
-        total += (steps - 1.0) * closed_time_additive(m, r, batch, q, len, len + q);
-    }
-    return n_blocks * ar_block_time(m, r, batch, n_prompt, n_gen, block) / total;
-}
-
-/* Time over AR's grows by as much for each step: from its values at one and two steps. */
-static struct closed_value equal_steps(double time_of_one, double time_of_two)
-{
-    if (time_of_one > 1.0) return closed_missing("the refreshes alone cost more than AR");
-    return closed_exists(1.0 + (1.0 - time_of_one) / (time_of_two - time_of_one));
-}
-
-struct closed_value closed_dual_equal_steps(const struct closed_model *m, struct roof r,
-                                            double batch, double n_prompt, double n_gen,
-                                            double block)
-{
-    return equal_steps(1.0 / closed_dual_speed(m, r, batch, n_prompt, n_gen, block, 1.0),
-                       1.0 / closed_dual_speed(m, r, batch, n_prompt, n_gen, block, 2.0));
-}
-
-struct closed_value closed_prefix_equal_steps(const struct closed_model *m, struct roof r,
-                                              double batch, double n_prompt, double n_gen,
-                                              double block)
-{
-    return equal_steps(1.0 / closed_prefix_speed(m, r, batch, n_prompt, n_gen, block, 1.0),
-                       1.0 / closed_prefix_speed(m, r, batch, n_prompt, n_gen, block, 2.0));
 }

@@ -75,6 +75,8 @@ static void version_1_gains_drafts(void **state)
                   "ALTER TABLE cell DROP COLUMN commit_policy;"
                   "ALTER TABLE cell DROP COLUMN acceptance;"
                   "ALTER TABLE cell DROP COLUMN depth_tokens;"
+                  "ALTER TABLE cell DROP COLUMN draft;"
+                  "ALTER TABLE cell DROP COLUMN draft_layers;"
                   "ALTER TABLE cell DROP COLUMN schedule;"
                   "ALTER TABLE cell DROP COLUMN threshold;"
                   "ALTER TABLE cell DROP COLUMN factor;"

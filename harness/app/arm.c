@@ -24,11 +24,11 @@ enum err arm_plan(struct arm *a, struct engine *e, const struct cell *c)
     return ERR_NONE;
 }
 
-enum err arm_open(struct arm *a, struct model *m)
+enum err arm_open(struct arm *a, struct model *m, struct model *draft)
 {
     TRY(probe_clock.open(0, &a->probe));
-    return session_create(m, decoder_find(a->cell->decoder), &a->cell->spec, a->cell->kv_dtype,
-                          &a->session);
+    return session_create_drafted(m, draft, decoder_find(a->cell->decoder), &a->cell->spec,
+                                  a->cell->kv_dtype, &a->session);
 }
 
 void arm_close(struct arm *a)

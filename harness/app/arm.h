@@ -33,7 +33,8 @@ struct arm {
 
 /* Count the cell's forwards and what it needs; decode it on a loaded model; let go of it. */
 enum err arm_plan(struct arm *a, struct engine *e, const struct cell *c) MUST_CHECK;
-enum err arm_open(struct arm *a, struct model *m) MUST_CHECK;
+/* draft: what engine_load_draft gave. */
+enum err arm_open(struct arm *a, struct model *m, struct model *draft) MUST_CHECK;
 void arm_close(struct arm *a);
 
 /* One whole decode; the warm-up one (sample 0) records the middle forward of each phase. */

@@ -78,8 +78,13 @@ static enum err check_device(const char *text)
 
 static enum err check_draft(const char *text)
 {
-    if (strcmp(text, "none") == 0) return ERR_NONE;
-    return err_set(ERR_USAGE, "\"%s\": this build has no draft model, so drafts cost nothing: none",
+    static const char *const others[] = {"none", "ngram", "self"};
+    struct model_config config;
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (strcmp(text, others[i]) == 0) return ERR_NONE;
+    if (model_preset(text, 0, &config) == ERR_NONE) return ERR_NONE;
+    return err_set(ERR_USAGE, "\"%s\" drafts nothing; expected none, ngram, self or a model's name "
+                              "(regime list models)",
                    text);
 }
 
@@ -180,8 +185,12 @@ static const struct axis table[] = {
      .only_for = verifiers, .help = "tokens drafted for each verify forward"},
     {"acceptance", 0, AXIS_FLOAT, in_decoding, CELL(spec.acceptance), .max = 1, .fallback = "0.8",
      .only_for = verifiers, .help = "probability that a drafted token is right"},
-    {"draft", 0, AXIS_TEXT, in_decoding, CELL(draft), .fallback = "none", .check = check_draft,
-     .only_for = verifiers, .help = "who drafts; none: drafts cost nothing"},
+    {"draft", 0, AXIS_TEXT, in_decoding, CELL(spec.draft), .fallback = "none",
+     .check = check_draft, .only_for = verifiers,
+     .help = "who drafts: a model, the same one (self), the text (ngram); none: costs nothing"},
+    {"draft-layers", 0, AXIS_INT, in_decoding, CELL(spec.draft_layers), .max = MAX_LAYERS,
+     .fallback = "0", .only_for = verifiers,
+     .help = "use only the first so many layers of the model that drafts; 0: all"},
     {"temperature", 0, AXIS_FLOAT, in_decoding, CELL(spec.temperature), .max = 100, .fallback = "0",
      .help = "of sampling; 0: the likeliest token"},
     {"match", 0, AXIS_TEXT, in_decoding, CELL(match), .fallback = "policy", .check = check_match,

@@ -36,7 +36,7 @@ enum err evidence_sql(const struct trial *t, char **out)
                     "FROM v_run r JOIN v_phase p ON p.run_id = r.run_id "
                     "LEFT JOIN v_step s ON s.run_id = r.run_id AND s.phase = p.phase "
                     "LEFT JOIN v_roof f ON f.run_id = r.run_id "
-                    "WHERE p.phase <> 'prefill' AND r.run_id IN (%s) "
+                    "WHERE p.phase NOT LIKE 'prefill%%' AND r.run_id IN (%s) "
                     "ORDER BY r.decoder, r.block_tokens, r.denoise_steps, r.batch_seqs, p.phase",
                     strbuf_text(&ids));
         s.failed |= ids.failed;

@@ -365,7 +365,7 @@ double seen_tokens(const struct seen *s)
 {
     double tokens = 0;
     for (int p = 0; p < PHASE_COUNT; p++)
-        if (p != PHASE_PREFILL) tokens += s->phase[p].tokens;
+        if (!phase_is_prefill(p)) tokens += s->phase[p].tokens;
     return tokens;
 }
 
@@ -373,7 +373,7 @@ double seen_flop(const struct seen *s)
 {
     double flop = 0;
     for (int p = 0; p < PHASE_COUNT; p++)
-        if (p != PHASE_PREFILL) flop += s->phase[p].forwards * s->phase[p].flop;
+        if (!phase_is_prefill(p)) flop += s->phase[p].forwards * s->phase[p].flop;
     return flop;
 }
 
@@ -381,7 +381,7 @@ double seen_tokens_per_forward(const struct seen *s)
 {
     double forwards = 0;
     for (int p = 0; p < PHASE_COUNT; p++)
-        if (p != PHASE_PREFILL) forwards += s->phase[p].forwards;
+        if (!phase_is_prefill(p)) forwards += s->phase[p].forwards;
     return seen_tokens(s) / forwards / s->batch;
 }
 
@@ -390,7 +390,7 @@ struct reading seen_tokens_per_s(const struct seen *s)
     struct reading ns = {0, 0, 0};
     for (int i = 0; i < PHASE_COUNT; i++) {
         const struct seen_phase *p = &s->phase[i];
-        if (i == PHASE_PREFILL || p->forwards <= 0) continue;
+        if (phase_is_prefill(i) || p->forwards <= 0) continue;
         ns.value += p->forwards * p->ns.value;
         ns.lo += p->forwards * p->ns.lo;
         ns.hi += p->forwards * p->ns.hi;

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/app/decoders.h"
 #include "harness/base/mem.h"
+#include "harness/decode/session.h"
 
 /* Whose kernels and roofs. */
 struct setup {
@@ -15,11 +17,18 @@ struct setup {
 
 enum { MAX_SETUPS = 16, MAX_LOADED = 16 };
 
+/* A model that drafts for a loaded one: its dtype, seed and vocabulary. */
+struct draft_model {
+    struct draft_model *next;
+    struct model *model; /* owned */
+};
+
 struct loaded {
     struct cell cell; /* whose weights these are   */
     struct kernels *kernels;
     struct model *model;
-    int64_t bytes;
+    struct draft_model *drafts; /* owned */
+    int64_t bytes;              /* of all of them */
 };
 
 struct engine {
@@ -65,6 +74,12 @@ enum err engine_open(const char *device, struct log *log, struct engine **out)
 
 static void unload(struct engine *e, int32_t i)
 {
+    while (e->loaded[i].drafts) {
+        struct draft_model *d = e->loaded[i].drafts;
+        e->loaded[i].drafts = d->next;
+        model_free(d->model);
+        free(d);
+    }
     model_free(e->loaded[i].model);
     e->loaded[i] = e->loaded[--e->n_loaded];
 }
@@ -204,6 +219,42 @@ enum err engine_load(struct engine *e, const struct cell *c, int64_t extra_bytes
         i = e->n_loaded++;
     }
     *out = e->loaded[i].model;
+    return ERR_NONE;
+}
+
+static struct model *find_draft(const struct loaded *l, const struct model_config *shape)
+{
+    for (struct draft_model *d = l->drafts; d; d = d->next) {
+        const struct model_config *c = model_config_of(d->model);
+        if (strcmp(c->name, shape->name) == 0 && c->n_layer == shape->n_layer) return d->model;
+    }
+    return NULL;
+}
+
+enum err engine_load_draft(struct engine *e, const struct cell *c, struct model **out)
+{
+    struct model_config shape;
+    int32_t i = find_loaded(e, c);
+    CHECK(i >= 0);
+    struct loaded *l = &e->loaded[i];
+    *out = NULL;
+    if (!session_draft_model(decoder_find(c->decoder), &c->spec, model_config_of(l->model), &shape))
+        return ERR_NONE;
+    *out = find_draft(l, &shape);
+    if (*out) return ERR_NONE;
+    int64_t bytes = model_bytes(l->kernels, &shape, c->dtype);
+    TRY(check_fits(bytes, shape.name));
+    struct draft_model *d = calloc(1, sizeof *d);
+    if (!d) return err_set(ERR_NOMEM, "a model that drafts: out of memory");
+    enum err err = model_create(l->kernels, &shape, c->dtype, c->spec.seed, &d->model);
+    if (err != ERR_NONE) {
+        free(d);
+        return err_trace(err, __FILE__, __LINE__);
+    }
+    d->next = l->drafts;
+    l->drafts = d;
+    l->bytes += bytes;
+    *out = d->model;
     return ERR_NONE;
 }
 

@@ -22,6 +22,9 @@ void engine_keep(struct engine *e, const struct cell *const *cell, int32_t n);
 enum err engine_load(struct engine *e, const struct cell *c, int64_t extra_bytes,
                      struct model **out) MUST_CHECK;
 
+/* The model that drafts in the cell, whose own model is loaded; NULL: none does. */
+enum err engine_load_draft(struct engine *e, const struct cell *c, struct model **out) MUST_CHECK;
+
 /* Kernels with the cell's threads and instruction set, opened if they are not.  Valid until
  * engine_keep lets go of them. */
 enum err engine_kernels(struct engine *e, const struct cell *c, struct kernels **out) MUST_CHECK;

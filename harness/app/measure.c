@@ -69,9 +69,10 @@ static void open_arms(struct group *g)
     for (int32_t i = 0; i < g->n; i++) {
         struct arm *a = &g->arm[i];
         if (a->status != ERR_NONE) continue;
-        struct model *m;
+        struct model *m, *draft = NULL;
         enum err e = engine_load(g->engine, a->cell, bytes, &m);
-        if (e == ERR_NONE) e = arm_open(a, m);
+        if (e == ERR_NONE) e = engine_load_draft(g->engine, a->cell, &draft);
+        if (e == ERR_NONE) e = arm_open(a, m, draft);
         if (e == ERR_NONE) bytes -= a->plan->session_bytes;
         if (e != ERR_NONE) arm_fail(a, e);
     }

@@ -1,6 +1,7 @@
 /* plan.c - run the decoder on the null backend and add up what it asks for. */
 #include "harness/app/plan.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,7 +115,8 @@ enum err plan_cell(const struct cell *c, const struct plan_target *t, struct pla
 {
     const struct decoder_ops *ops = decoder_find(c->decoder);
     struct kernels *k = NULL;
-    struct model *m = NULL;
+    struct model *m = NULL, *draft = NULL;
+    struct model_config shape;
     struct session *s = NULL;
     enum err e = ERR_NONE;
     memset(out, 0, sizeof *out);
@@ -130,15 +132,20 @@ enum err plan_cell(const struct cell *c, const struct plan_target *t, struct pla
         kernels_set_price(k, tier, &t->price[tier]);
     }
     out->session_bytes = session_bytes(k, &out->config, ops, &c->spec, c->kv_dtype);
-    out->memory_bytes = model_bytes(k, &out->config, c->dtype) + out->session_bytes;
+    bool drafts = session_draft_model(ops, &c->spec, &out->config, &shape);
+    if (drafts) out->draft_bytes = model_bytes(k, &shape, c->dtype);
+    out->memory_bytes =
+        model_bytes(k, &out->config, c->dtype) + out->draft_bytes + out->session_bytes;
     if (!fits(out, t)) goto out; /* what cannot be run need not be counted */
     TRY_OUT(model_create(k, &out->config, c->dtype, c->spec.seed, &m));
-    TRY_OUT(session_create(m, ops, &c->spec, c->kv_dtype, &s));
+    if (drafts) TRY_OUT(model_create(k, &shape, c->dtype, c->spec.seed, &draft));
+    TRY_OUT(session_create_drafted(m, draft, ops, &c->spec, c->kv_dtype, &s));
     TRY_OUT(count_forwards(s, out));
     out->cache_resident = out->weight_bytes < 4 * t->traffic.llc_bytes;
 out:
     session_free(s);
     model_free(m);
+    model_free(draft);
     kernels_close(k);
     return e;
 }
@@ -185,12 +192,12 @@ static void predict_times(const struct plan *p, struct prediction *out, int64_t 
         bool over;
         struct ledger_entry total = ledger_total(&p->phase[ph].ledger, &over);
         out->predicted_ns += total.predicted_ns[out->tier];
-        if (ph == PHASE_PREFILL) {
+        if (phase_is_prefill(ph)) {
             out->prefill_ns += total.predicted_ns[out->tier];
             continue;
         }
         out->decode_ns += total.predicted_ns[out->tier];
-        forwards += p->phase[ph].forwards;
+        if (ph != PHASE_DRAFT) forwards += p->phase[ph].forwards;
         tokens += p->phase[ph].work.tokens_committed;
     }
     out->tokens_per_forward = forwards ? (double)tokens / (double)forwards / (double)batch : 0;
@@ -214,7 +221,7 @@ static void predict_diffusion(struct prediction *out, const struct closed_model 
                               const struct decode_spec *s)
 {
     struct roof r = out->roof;
-    double batch = s->batch, len = s->n_prompt + s->n_gen, b = s->block_length;
+    double batch = s->batch, len = s->n_prompt + s->n_gen, b = s->block_length ? s->block_length : s->n_gen;
     if (s->cache == CACHE_NONE) {
         out->ridge_batch = closed_full_ridge_batch(m, r, len);
         out->equal_steps =
@@ -223,15 +230,37 @@ static void predict_diffusion(struct prediction *out, const struct closed_model 
             closed_exists(closed_full_equal_tpf(m, r, batch, s->n_prompt, s->n_gen));
         return;
     }
-    double rows = s->cache == CACHE_DUAL ? b : (s->n_gen + b) / 2.0;
+    struct closed_cache c = {s->cache, s->refresh};
+    double n_blocks = s->n_gen / b, middle = fmax(2.0, s->steps / 2.0);
+    double rows = closed_cache_rows(c, s->n_gen, b, s->steps, (n_blocks - 1.0) / 2.0, middle);
     struct closed_value per_block =
-        s->cache == CACHE_DUAL ? closed_dual_equal_steps(m, r, batch, s->n_prompt, s->n_gen, b)
-                               : closed_prefix_equal_steps(m, r, batch, s->n_prompt, s->n_gen, b);
+        closed_cache_equal_steps(c, m, r, batch, s->n_prompt, s->n_gen, b);
     out->ridge_batch = closed_block_ridge_batch(m, r, len - rows, rows);
     out->equal_steps = out->tokens_per_forward_needed = per_block;
     if (!per_block.exists) return;
     out->equal_steps.value = per_block.value * s->n_gen / b;
     out->tokens_per_forward_needed.value = b / per_block.value;
+}
+
+/* Draft forwards make a verify forward's time longer. */
+static void predict_drafts(struct prediction *out, const struct closed_model *m,
+                           const struct cell *c, const struct plan *p, double middle)
+{
+    const struct decode_spec *s = &c->spec;
+    struct model_config shape;
+    double k = s->draft_tokens, batch = s->batch, seconds = 0.0;
+    if (session_draft_model(decoder_find(c->decoder), s, &p->config, &shape)) {
+        struct closed_model d = closed_model_of(&shape, c->dtype, c->kv_dtype);
+        seconds = closed_draft_time(&d, out->roof, batch, middle, k);
+    } else if (strcmp(s->draft, "self") == 0) {
+        seconds = closed_self_draft_time(m, out->roof, batch, middle, k);
+    }
+    if (seconds == 0.0) return;
+    out->tokens_per_forward_needed =
+        closed_exists(closed_verify_equal_tpf(m, out->roof, batch, middle, k, seconds));
+    /* What these forms say holds for free drafts. */
+    out->tokens_per_forward_always = out->crossover_batch =
+        closed_missing("depends on the batch through the drafts");
 }
 
 void plan_predict(const struct cell *c, const struct plan *p, struct prediction *out)
@@ -262,5 +291,6 @@ void plan_predict(const struct cell *c, const struct plan *p, struct prediction 
         predict_block(out, &m, s->batch, middle, s->block_length);
     } else if (strcmp(c->decoder, "ar-verify") == 0) {
         predict_block(out, &m, s->batch, middle, s->draft_tokens + 1);
+        if (strcmp(s->draft, "none") != 0 && s->draft_tokens) predict_drafts(out, &m, c, p, middle);
     }
 }

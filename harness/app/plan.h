@@ -22,6 +22,7 @@ struct plan {
     int64_t weight_bytes;  /* of the forward that streams most: what cache residency is about */
     bool cache_resident;   /* the weights are too small to come from DRAM every time */
     int64_t session_bytes; /* keys, values, activations and logits on the device */
+    int64_t draft_bytes;   /* weights of the model that drafts; 0: there is none  */
     int64_t memory_bytes;  /* the same and the weights                          */
     bool overflow;         /* some count passed 2^63 - 1 */
 };
@@ -56,7 +57,8 @@ struct prediction {
     struct roof roof;
     double predicted_ns; /* whole decode of the batch                        */
     double prefill_ns, decode_ns;
-    double tokens_per_forward;       /* per sequence, every forward after prefill        */
+    double tokens_per_forward;       /* per sequence, every forward after prefill that
+                                        does not draft                                  */
     struct closed_value ridge_batch; /* batch at which a step crosses the ridge          */
     struct closed_value max_context; /* ar: from here on no batch crosses it             */
     struct closed_value equal_steps; /* diffusion: T*, forwards at which AR is as fast   */

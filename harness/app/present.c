@@ -22,7 +22,7 @@ static enum err id_list(const struct shown_run *runs, int32_t n, struct strbuf *
 /* Materialised, so that a join looks ids up instead of parsing the list for each row. */
 #define IDS "WITH ids AS MATERIALIZED (SELECT key, value FROM json_each(?1)) "
 
-#define PHASE_ORDER "instr('prefill decode  verify  refresh fused   denoise reuse   commit ', p.phase)"
+#define PHASE_ORDER "instr('prefill prefill-draft decode  draft   verify  refresh fused   denoise reuse   commit ', p.phase)"
 
 /* ---- JSON ---- */
 
@@ -194,8 +194,9 @@ static enum err add_row(void *ctx, const struct store_result_row *row)
 #define CACHE                                                                                      \
     "COALESCE(v.cache || COALESCE(' every ' || v.refresh_forwards, ''), "                          \
     "v.commit_policy || ' commit')"
-/* "4 at 0.8" */
-#define DRAFTS "v.draft_tokens || ' at ' || v.acceptance"
+/* "4 at 0.8 by tiny-25m" */
+#define DRAFTS                                                                                     \
+    "v.draft_tokens || ' at ' || v.acceptance || COALESCE(' by ' || v.draft, '')"
 
 /* Measured runs: few, and every view that says something of them. */
 static const char measured_sql[] =
@@ -226,8 +227,8 @@ static const char planned_sql[] = IDS
     "CASE WHEN flop * 1.0 / bytes_dram_lo < ridge THEN 'memory' "
     "WHEN flop * 1.0 / bytes_dram_hi >= ridge THEN 'compute' ELSE 'undecided' END, "
     "predicted_ns / 1e6 / forwards, NULL, NULL, "
-    "SUM(iif(phase = 'prefill', NULL, tokens_committed)) OVER run * 1e9 "
-    "/ SUM(iif(phase = 'prefill', NULL, predicted_ns)) OVER run "
+    "SUM(iif(phase LIKE 'prefill%', NULL, tokens_committed)) OVER run * 1e9 "
+    "/ SUM(iif(phase LIKE 'prefill%', NULL, predicted_ns)) OVER run "
     "FROM q p WINDOW run AS (PARTITION BY key) ORDER BY key, " PHASE_ORDER;
 
 static enum err print_table(struct store *s, const struct store_value *ids,

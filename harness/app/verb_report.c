@@ -12,6 +12,8 @@
 #define CACHE(t)                                                                                   \
     "COALESCE(" t ".cache || COALESCE(' every ' || " t ".refresh_forwards, ''), " t                \
     ".commit_policy || ' commit')"
+#define DRAFTS(t)                                                                                  \
+    t ".draft_tokens || ' at ' || " t ".acceptance || COALESCE(' by ' || " t ".draft, '')"
 #define CELL_ORDER "d.decoder, d.block_tokens, d.denoise_steps, d.batch_seqs"
 
 static const struct sql_table tables[] = {
@@ -21,7 +23,7 @@ static const struct sql_table tables[] = {
      "SELECT d.device, d.model, d.decoder, d.batch_seqs AS batch, d.prompt_tokens AS prompt, "
      "d.gen_tokens AS gen, d.block_tokens AS block, d.denoise_steps AS steps, "
      CACHE("d") " AS cache, "
-     "d.draft_tokens || ' at ' || d.acceptance AS drafts, d.threads, "
+     DRAFTS("d") " AS drafts, d.threads, "
      "t.tokens_per_s, t.decode_tokens_per_s, t.tokens_per_forward, t.samples, t.evidence "
      "FROM v_throughput t JOIN v_run d ON d.run_id = t.run_id "
      "ORDER BY " DEVICE_ORDER ", d.prompt_tokens, d.gen_tokens, " CELL_ORDER ", d.recorded_utc"},
@@ -31,7 +33,7 @@ static const struct sql_table tables[] = {
      "SELECT d.device, d.model, d.baseline_decoder AS baseline, d.decoder, d.batch_seqs AS batch, "
      "d.prompt_tokens AS prompt, d.gen_tokens AS gen, d.block_tokens AS block, "
      "d.denoise_steps AS steps, " CACHE("d") " AS cache, "
-     "d.draft_tokens || ' at ' || d.acceptance AS drafts, "
+     DRAFTS("d") " AS drafts, "
      "d.match, d.decode_ratio, d.decode_ratio_lo AS decode_lo, "
      "d.decode_ratio_hi AS decode_hi, d.end_to_end_ratio AS total_ratio, "
      "d.end_to_end_ratio_lo AS total_lo, d.end_to_end_ratio_hi AS total_hi, "
@@ -42,7 +44,7 @@ static const struct sql_table tables[] = {
      "the roof at measured (evidence analytic: predicted) time",
      "SELECT d.device, d.model, d.decoder, d.phase, d.batch_seqs AS batch, "
      "d.block_tokens AS block, d.denoise_steps AS steps, " CACHE("r") " AS cache, "
-     "r.draft_tokens || ' at ' || r.acceptance AS drafts, d.prompt_tokens AS prompt, "
+     DRAFTS("r") " AS drafts, d.prompt_tokens AS prompt, "
      "d.gen_tokens AS gen, d.intensity_flop_per_byte AS intensity, d.intensity_lo, "
      "d.intensity_hi, d.ridge_flop_per_byte AS ridge, d.side, d.flop_per_s, d.roof_fraction, "
      "d.cache_resident, d.evidence FROM v_roofline d JOIN v_run r ON r.run_id = d.run_id "

@@ -83,6 +83,8 @@ struct decode_spec {
     int32_t refresh; /* with a cache: computed whole every so many forwards of a block, besides
                         its first; 0: not again                                          */
     enum commit_policy commit;
+    char draft[40];       /* who drafts: a model's name, "self", "ngram"; "none" or "": nobody */
+    int32_t draft_layers; /* of that model; 0: all                                         */
     int32_t draft_tokens; /* tokens drafted for each verify forward                        */
     float acceptance;     /* probability that a drafted token is the model's choice        */
     float temperature;
@@ -127,6 +129,11 @@ struct decoder_ops {
     enum err (*check)(const struct decode_spec *s, const struct model_config *c);
     /* The largest forward it will ask for, to size cache and scratch. */
     struct kv_cache_size (*size)(const struct decode_spec *s, const struct model_config *c);
+    /* The shape of a second model, which runs the passes of phases draft and prefill-draft on a
+     * cache of its own; false: there is none.  Both NULL: never. */
+    bool (*draft_model)(const struct decode_spec *s, const struct model_config *c,
+                        struct model_config *draft);
+    struct kv_cache_size (*draft_size)(const struct decode_spec *s);
     enum err (*create)(const struct decode_spec *s, const struct model_config *c,
                        struct decoder **out);
     bool (*done)(const struct decoder *d);

@@ -16,11 +16,13 @@ struct recording {
 
 struct session {
     struct model *model; /* borrowed */
+    struct model *draft; /* borrowed: drafts; NULL: there is none, or the model itself does */
+    struct kv_cache *draft_cache; /* owned; NULL without draft */
     struct decode_spec spec;
     const struct decoder_ops *ops;
     struct decoder *decoder;
     struct kv_cache *cache;
-    int32_t n_slots;            /* of the cache                                             */
+    int32_t n_slots; /* of the cache                                             */
     struct choice_rule rule;
     int32_t copies;             /* sequences that one of the decoder's stands for           */
     struct pass_seq *copied;    /* owned [batch]; NULL when copies is 1                     */
@@ -40,11 +42,22 @@ static struct kv_cache_size sized(const struct decoder_ops *ops, const struct de
     return size;
 }
 
+bool session_draft_model(const struct decoder_ops *ops, const struct decode_spec *s,
+                         const struct model_config *c, struct model_config *draft)
+{
+    return ops->draft_model && ops->draft_model(s, c, draft);
+}
+
 int64_t session_bytes(const struct kernels *k, const struct model_config *c,
                       const struct decoder_ops *ops, const struct decode_spec *s, enum dtype kv)
 {
     struct kv_cache_size size = sized(ops, s, c, kv);
-    return kv_cache_bytes(k, c, &size);
+    struct model_config draft;
+    int64_t bytes = kv_cache_bytes(k, c, &size);
+    if (!session_draft_model(ops, s, c, &draft)) return bytes;
+    size = ops->draft_size(s);
+    size.dtype = kv;
+    return bytes + kv_cache_bytes(k, &draft, &size);
 }
 
 /* The first `count` tokens of a decode that nobody times. */
@@ -79,16 +92,37 @@ static enum err make_decoder(const struct session *n, struct decoder **out)
     return ERR_NONE;
 }
 
+static enum err make_caches(struct session *n, const struct kv_cache_size *size)
+{
+    const struct decode_spec *s = &n->spec;
+    TRY(kv_cache_create(n->model, size, &n->cache));
+    TRY(kv_cache_make_up(n->cache, s->n_depth, s->seed));
+    if (!n->draft) return ERR_NONE;
+    struct kv_cache_size draft = n->ops->draft_size(s);
+    draft.dtype = size->dtype;
+    TRY(kv_cache_create(n->draft, &draft, &n->draft_cache));
+    return kv_cache_make_up(n->draft_cache, s->n_depth, s->seed);
+}
+
 enum err session_create(struct model *m, const struct decoder_ops *ops, const struct decode_spec *s,
                         enum dtype kv, struct session **out)
 {
+    return session_create_drafted(m, NULL, ops, s, kv, out);
+}
+
+enum err session_create_drafted(struct model *m, struct model *draft, const struct decoder_ops *ops,
+                                const struct decode_spec *s, enum dtype kv, struct session **out)
+{
     const struct model_config *c = model_config_of(m);
     struct kv_cache_size size = sized(ops, s, c, kv);
+    struct model_config shape;
     enum err e = ERR_NONE;
     *out = NULL;
+    CHECK(session_draft_model(ops, s, c, &shape) == (draft != NULL));
     struct session *n = calloc(1, sizeof *n);
     if (!n) return err_set(ERR_NOMEM, "session: out of memory");
     n->model = m;
+    n->draft = draft;
     n->spec = *s;
     n->ops = ops;
     n->copies = 1;
@@ -111,8 +145,7 @@ enum err session_create(struct model *m, const struct decoder_ops *ops, const st
                         (long long)size.max_logits));
     TRY_OUT(make_drafts(n, kv));
     TRY_OUT(make_decoder(n, &n->decoder));
-    TRY_OUT(kv_cache_create(m, &size, &n->cache));
-    TRY_OUT(kv_cache_make_up(n->cache, s->n_depth, s->seed));
+    TRY_OUT(make_caches(n, &size));
     *out = n;
     return ERR_NONE;
 out:
@@ -141,6 +174,7 @@ void session_free(struct session *s)
     }
     if (s->decoder) s->ops->free(s->decoder);
     kv_cache_free(s->cache);
+    kv_cache_free(s->draft_cache);
     free(s->stats);
     free(s->keys);
     free(s->valid);
@@ -155,15 +189,27 @@ enum err session_restart(struct session *s)
     TRY(make_decoder(s, &fresh));
     s->ops->free(s->decoder);
     s->decoder = fresh;
-    kv_cache_clear(s->cache);
-    for (int32_t slot = 0; slot < s->n_slots; slot++)
+    for (int32_t slot = 0; slot < s->n_slots; slot++) {
         kv_cache_set_valid(s->cache, slot, s->spec.n_depth);
+        if (s->draft) kv_cache_set_valid(s->draft_cache, slot, s->spec.n_depth);
+    }
     return ERR_NONE;
 }
 
 bool session_done(const struct session *s)
 {
     return s->ops->done(s->decoder);
+}
+
+/* Whether the second model runs this pass. */
+static bool is_drafted(const struct session *s, const struct pass *p)
+{
+    return s->draft && (p->phase == PHASE_DRAFT || p->phase == PHASE_PREFILL_DRAFT);
+}
+
+static struct kv_cache *cache_of(const struct session *s, const struct pass *p)
+{
+    return is_drafted(s, p) ? s->draft_cache : s->cache;
 }
 
 /* The forward and what is read from its logits: everything a step computes. */
@@ -176,7 +222,7 @@ static enum err compute(struct session *s, const struct pass *p, const struct ro
                                .tokens_past_eos = -1,
                                .rows = pass_rows(p),
                                .logit_rows = pass_logit_rows(p)};
-    TRY(model_forward(s->model, s->cache, p, &logits));
+    TRY(model_forward(is_drafted(s, p) ? s->draft : s->model, cache_of(s, p), p, &logits));
     if (logits.n_dim == 0) return kernels_sync(model_kernels(s->model));
     return kn_rowstat(model_kernels(s->model), s->stats, logits, keys, &s->rule);
 }
@@ -237,7 +283,7 @@ enum err session_record_next(struct session *s, struct recording **out)
     for (int32_t i = 0; i < p.n_seqs; i++) {
         struct pass_seq *q = &r->pass.seq[i];
         *q = p.seq[i];
-        r->valid[i] = kv_cache_valid(s->cache, q->span.slot);
+        r->valid[i] = kv_cache_valid(cache_of(s, &p), q->span.slot);
         memcpy(token, q->tokens, (size_t)q->span.n_rows * sizeof *token);
         memcpy(row, q->logit_row, (size_t)q->n_logits * sizeof *row);
         if (q->positions) {
@@ -258,15 +304,16 @@ enum err session_record_next(struct session *s, struct recording **out)
 
 enum err session_replay(struct session *s, const struct recording *r, struct step_work *work)
 {
+    struct kv_cache *cache = cache_of(s, &r->pass);
     for (int32_t i = 0; i < r->pass.n_seqs; i++) {
         int32_t slot = r->pass.seq[i].span.slot;
-        s->valid[slot] = kv_cache_valid(s->cache, slot);
-        kv_cache_set_valid(s->cache, slot, r->valid[i]);
+        s->valid[slot] = kv_cache_valid(cache, slot);
+        kv_cache_set_valid(cache, slot, r->valid[i]);
     }
     enum err e = compute(s, &r->pass, r->keys, work);
     for (int32_t i = 0; i < r->pass.n_seqs; i++) {
         int32_t slot = r->pass.seq[i].span.slot;
-        kv_cache_set_valid(s->cache, slot, s->valid[slot]);
+        kv_cache_set_valid(cache, slot, s->valid[slot]);
     }
     return e;
 }

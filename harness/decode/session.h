@@ -15,6 +15,14 @@ struct recording; /* a forward that can be replayed; owned by the session */
 
 enum err session_create(struct model *m, const struct decoder_ops *ops, const struct decode_spec *s,
                         enum dtype kv, struct session **out) MUST_CHECK;
+/* With the model that session_draft_model asks for, loaded on the same kernels; it outlives the
+ * session.  session_create is for specs that ask for none. */
+enum err session_create_drafted(struct model *m, struct model *draft,
+                                const struct decoder_ops *ops, const struct decode_spec *s,
+                                enum dtype kv, struct session **out) MUST_CHECK;
+/* Whether decoding takes a second model, and its shape. */
+bool session_draft_model(const struct decoder_ops *ops, const struct decode_spec *s,
+                         const struct model_config *c, struct model_config *draft);
 void session_free(struct session *s); /* NULL is allowed */
 
 /* Back to the empty sequence; recordings stay. */
@@ -38,7 +46,7 @@ void session_log_commits(struct session *s, struct commit_log *log);
 const int32_t *session_tokens(const struct session *s);
 struct kernels *session_kernels(const struct session *s);
 
-/* Bytes a session takes beside the model. */
+/* Bytes a session takes beside its models. */
 int64_t session_bytes(const struct kernels *k, const struct model_config *c,
                       const struct decoder_ops *ops, const struct decode_spec *s, enum dtype kv);
 

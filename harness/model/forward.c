@@ -7,13 +7,15 @@
 struct model {
     struct kernels *k; /* borrowed */
     struct model_config config;
+    enum dtype dtype;
     struct weights weights;
 };
 
 const char *phase_name(enum phase p)
 {
     static const char *const name[PHASE_COUNT] = {"prefill", "decode", "verify", "denoise",
-                                                  "refresh", "reuse",  "commit", "fused"};
+                                                  "refresh", "reuse",  "commit", "fused",
+                                                  "draft",   "prefill-draft"};
     return name[p];
 }
 
@@ -39,6 +41,7 @@ enum err model_create(struct kernels *k, const struct model_config *c, enum dtyp
     if (!m) return err_set(ERR_NOMEM, "%s: out of memory", c->name);
     m->k = k;
     m->config = *c;
+    m->dtype = weights;
     enum err e = weights_create_seeded(k, c, weights, seed, &m->weights);
     if (e != ERR_NONE) {
         free(m);
@@ -58,6 +61,11 @@ void model_free(struct model *m)
 const struct model_config *model_config_of(const struct model *m)
 {
     return &m->config;
+}
+
+enum dtype model_dtype(const struct model *m)
+{
+    return m->dtype;
 }
 
 struct kernels *model_kernels(const struct model *m)

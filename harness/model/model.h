@@ -18,8 +18,16 @@ enum phase {
     PHASE_REUSE,   /* a denoise that uses one                                */
     PHASE_COMMIT,  /* a finished block, to keep its keys and values          */
     PHASE_FUSED,   /* a commit and the next block's first denoise together   */
+    PHASE_DRAFT,   /* drafts positions that a verify forward checks          */
+    PHASE_PREFILL_DRAFT, /* over the prompt, by the model that drafts        */
     PHASE_COUNT
 };
+/* Before a sequence's decoding starts: its time is not decode time. */
+static inline bool phase_is_prefill(enum phase p)
+{
+    return p == PHASE_PREFILL || p == PHASE_PREFILL_DRAFT;
+}
+
 const char *phase_name(enum phase p);
 
 struct model;    /* weights; shared by all cells that use the same ones */
@@ -54,6 +62,8 @@ enum err model_create(struct kernels *k, const struct model_config *c, enum dtyp
 void model_free(struct model *m); /* NULL is allowed */
 const struct model_config *model_config_of(const struct model *m);
 struct kernels *model_kernels(const struct model *m);
+
+enum dtype model_dtype(const struct model *m); /* of the weights */
 
 /* Device bytes model_create takes. */
 int64_t model_bytes(const struct kernels *k, const struct model_config *c, enum dtype weights);
