@@ -16,7 +16,7 @@ BEGIN {
     owner["<cupti"] = owner["<nvperf"] = "^(roofline|tests)/"
     owner["<sqlite3"] = "^(results|tests)/"
     owner["<yaml"] = "^(harness/app|tests)/"
-    owner["<cjson"] = "^(harness/model|tests)/"
+    owner["<cjson"] = "^(harness/(model|decode)|tests)/"
     owner["<cmocka"] = "^tests/"
     owner["\"harness/kernels/backend.h"] = "^(harness/kernels|tests)/"
 }
