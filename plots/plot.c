@@ -17,6 +17,7 @@ enum { GNUPLOT_TIMEOUT_MS = 60000, MAX_FIGURES = 16 };
 static const struct figure *const figures[] = {
     &figure_roofline,   &figure_intensity_batch, &figure_throughput,
     &figure_break_even, &figure_regime,          &figure_breakdown,
+    &figure_speed_at_quality,
 };
 enum { N_FIGURES = sizeof figures / sizeof figures[0] };
 

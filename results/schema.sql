@@ -882,10 +882,11 @@ LEFT JOIN v_step s ON s.run_id = p.run_id AND s.phase = p.phase AND p.evidence =
 -- forwards after prefill, each at the time that such a forward took in a run of the same decoder,
 -- batch, block and drafts.  One row per policy and such run, of either evidence; never mixed.
 CREATE VIEW v_speed_at_quality AS
-SELECT q.quality_id, r.run_id, q.process, r.device, r.device_kind, r.model, r.layers, r.dtype,
-       r.kv_dtype, r.threads, q.decoder, q.strategy, q.block_tokens, q.denoise_steps, q.schedule,
-       q.threshold, q.factor, q.entropy_bound, q.draft_tokens, q.acceptance, q.batch_seqs, q.gen_tokens AS process_tokens,
-       r.prompt_tokens, r.gen_tokens, q.tokens_per_forward, q.law, q.kl, q.kl_lo, q.kl_hi,
+SELECT q.quality_id, q.cell_id AS quality_cell_id, q.recorded_utc AS quality_utc, r.run_id,
+       q.process, r.device, r.device_kind, r.device_id, r.model, r.layers, r.dtype, r.kv_dtype,
+       r.threads, r.isa, q.decoder, q.strategy, q.block_tokens, q.denoise_steps, q.schedule,
+       q.threshold, q.factor, q.entropy_bound, q.draft_tokens, q.acceptance, q.batch_seqs,
+       q.gen_tokens AS process_tokens, r.denoise_steps AS run_steps, r.prompt_tokens, r.gen_tokens, q.tokens_per_forward, q.law, q.kl, q.kl_lo, q.kl_hi,
        q.reverse, q.tv, q.surprise, q.entropy,
        SUM(f.tokens) * 1e9 / SUM(f.forwards * t.ns) AS tokens_per_s,
        iif(COUNT(t.hi_ns) = COUNT(*), SUM(f.tokens) * 1e9 / SUM(f.forwards * t.hi_ns), NULL)
