@@ -100,6 +100,11 @@ enum err quality_check(const struct process *p, const struct cell *c)
                        "cache %s: a process has no stale keys and values, so what an "
                        "approximate cache costs cannot be seen on it",
                        cache_policy_name(c->spec.cache));
+    if (cell_verifies(c) && *c->spec.draft && strcmp(c->spec.draft, "none") != 0)
+        return err_set(ERR_USAGE,
+                       "draft %s: who drafts changes what tokens cost, not which come "
+                       "out; want draft none on a process",
+                       c->spec.draft);
     if (c->spec.n_depth > 0)
         return err_set(ERR_USAGE, "n-depth %d: made-up positions are no sequence of the process",
                        c->spec.n_depth);
