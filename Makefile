@@ -198,17 +198,18 @@ quickstart: ## build, measure this machine, run the sweep and draw the figures
 deps: ## install the Debian packages that are missing
 	@tests/bootstrap.sh build test figures && echo 'Every package is installed.'
 
-for_mutants := $(if $(filter %_mutants.sh,$(tests)),$(if $(cusim_why),,\
-                   $(cusim_tests) $(B)/cusim/compile_c $(B)/cusim/link))
+for_mutants = $(if $(filter %_mutants.sh,$(1)),$(if $(cusim_why),,\
+                  $(cusim_tests) $(B)/cusim/compile_c $(B)/cusim/link))
 for_nvcc    := $(if $(filter %_nvcc.sh,$(tests)),$(B)/cusim/compile_nvcc $(gpu_tests))
 
-check-run: $(regime) $(filter $(B)/%,$(call runnable,$(tests))) $(for_mutants) $(for_nvcc) \
+check-run: $(regime) $(filter $(B)/%,$(call runnable,$(tests))) \
+           $(call for_mutants,$(tests)) $(for_nvcc) \
            $(if $(strip $(T)),,layers headers state)
 	@REGIME=$(abspath $(regime)) SAN=$(san) V=$(V) CUSIM=$(B)/cusim \
 	    tests/run_tests.sh $(call runnable,$(tests))
 
-check-slow-run: $(regime) $(filter $(B)/%,$(call runnable,$(slow)))
-	@REGIME=$(abspath $(regime)) SAN=$(san) V=$(V) tests/run_tests.sh $(call runnable,$(slow))
+check-slow-run: $(regime) $(filter $(B)/%,$(call runnable,$(slow))) $(call for_mutants,$(slow))
+	@REGIME=$(abspath $(regime)) SAN=$(san) V=$(V) CUSIM=$(B)/cusim tests/run_tests.sh $(call runnable,$(slow))
 
 gpu-check: $(regime) $(gpu_tests) ## verify the kernels on an NVIDIA GPU
 	@tests/gpu_check.sh '$(cuda_why)' $(regime) $(gpu_tests)

@@ -138,6 +138,97 @@ static void rendezvous_need_everybody(void **state)
     expect("partner", 16, 0, "warp mask", "takes no part");
 }
 
+static void a_warp_has_barriers_of_its_own(void **state)
+{
+    (void)state;
+    expect("warp", 1, 3, NULL, NULL);
+    expect("warp", 31, 3, NULL, NULL);
+    expect("warp", 1, 2, "", "shared array x"); /* a read of nothing yet, or of a race */
+    expect("warp", 1, 1, "race: ", "no barrier between");
+    expect("warp", 32, 3, "", "shared array x"); /* the other warp was not asked to wait */
+}
+
+static void copies_are_there_when_waited_for(void **state)
+{
+    (void)state;
+    expect("async", 0, 1, NULL, NULL);
+    expect("async", 1, 1, NULL, NULL);
+    expect("async", 2, 1, "async copy", "is not waited for");
+    expect("async", 0, 0, NULL, NULL);                 /* a thread sees its own */
+    expect("async", 0, 2, "", "shared array x"); /* others' it has to meet */
+    expect("async", 0, 3, NULL, NULL);
+    expect("async", 0, 1 | 2 | 4, "async copy", "leaves with 1 copies");
+    expect("async", 0, 1 | 4 | 8, "", "shared array x"); /* thread 0 may still read it */
+}
+
+/* What one kernel writes to out. */
+static void run_planted(const char *kernel, int n, int barriers, float out[N])
+{
+    struct device d;
+    device_open(&d, CUSIM_RANDOM, false);
+    planted_launch(kernel, d.stream, d.out, d.in, n, barriers);
+    must(cudaMemcpyAsync(d.host, d.out, N * sizeof(float), cudaMemcpyDeviceToHost, d.stream));
+    must(cudaStreamSynchronize(d.stream));
+    memcpy(out, d.host, N * sizeof(float));
+    device_close(&d);
+}
+
+/* in[i] is i: a[r,k] = r - k, b[k,c] = c k, and 1, 2, 3, 4 were in the accumulators. */
+static void tensor_cores_multiply_whole_warps(void **state)
+{
+    (void)state;
+    float out[N];
+    run_planted("mma", N, 0, out);
+    for (int r = 0; r < 16; r++)
+        for (int c = 0; c < 4; c++) {
+            int sum = r < 8 ? 1 + c % 2 : 3 + c % 2;
+            for (int k = 0; k < 16; k++) sum += (r - k) * c * k;
+            assert_true(out[r * 4 + c] == (float)sum);
+        }
+    expect("mma", 32, 0, NULL, NULL); /* one whole warp */
+    expect("mma", 40, 0, "deadlock", "mma");
+    /* Lane 4 g + t: element 2 t + 1 of row g of the second matrix, rows 8 .. 15 of the warp. */
+    run_planted("ldmatrix", 0, 1, out);
+    for (int i = 0; i < N; i++)
+        assert_true(out[i] == (float)(100 * (i / 32 * 32 + 8 + i % 32 / 4) + i % 4 * 2 + 1));
+    run_planted("ldmatrix", 1, 1, out);
+    for (int i = 0; i < N; i++)
+        assert_true(out[i] == (float)(100 * (i / 32 * 32 + 8 + i % 4 * 2 + 1) + i % 32 / 4));
+}
+
+static void large_shared_memory_is_prepared_for(void **state)
+{
+    (void)state;
+    struct device d;
+    device_open(&d, CUSIM_IN_TURN, false);
+    planted_launch("large", d.stream, d.out, d.in, 0, 0);
+    assert_int_equal(cudaGetLastError(), cudaErrorLaunchFailure);
+    assert_non_null(strstr(cusim_report(), "was not prepared"));
+    cusim_clear();
+    planted_launch("prepare large", d.stream, d.out, d.in, 0, 0);
+    planted_launch("large", d.stream, d.out, d.in, 0, 0);
+    must(cudaStreamSynchronize(d.stream));
+    device_close(&d);
+}
+
+/* Bytes, whatever the width of the accesses and however they get there. */
+static void reads_are_counted(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *kernel;
+        int n, barriers, bytes;
+    } want[] = {{"copy", 0, 0, N * 4}, {"wide", 0, 0, N * 4}, {"async", 0, 1, N * 4}};
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+        struct device d;
+        device_open(&d, CUSIM_IN_TURN, false);
+        planted_launch(want[i].kernel, d.stream, d.out, d.in, want[i].n, want[i].barriers);
+        must(cudaStreamSynchronize(d.stream));
+        assert_int_equal(cusim_bytes_read(d.in), want[i].bytes);
+        device_close(&d);
+    }
+}
+
 static void local_arrays_have_bounds(void **state)
 {
     (void)state;
@@ -201,6 +292,11 @@ int cusim_test_all(void)
         cmocka_unit_test(misaligned_wide_reads_are_found),
         cmocka_unit_test(blocks_may_not_share),
         cmocka_unit_test(rendezvous_need_everybody),
+        cmocka_unit_test(a_warp_has_barriers_of_its_own),
+        cmocka_unit_test(copies_are_there_when_waited_for),
+        cmocka_unit_test(tensor_cores_multiply_whole_warps),
+        cmocka_unit_test(large_shared_memory_is_prepared_for),
+        cmocka_unit_test(reads_are_counted),
         cmocka_unit_test(the_host_cannot_touch_device_memory),
         cmocka_unit_test(local_arrays_have_bounds),
         cmocka_unit_test(streams_run_late),

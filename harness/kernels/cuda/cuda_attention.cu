@@ -1,5 +1,6 @@
-/* cuda_attention.cu - attention, plainly: one block per row and query head, the keys dealt out to
- * its warps, each with a softmax of its own that follows the running maximum.
+/* cuda_attention.cu - attention, plainly, for any head width and cache: one block per row and query
+ * head, the keys dealt out to its warps, each with a softmax of its own that follows the running
+ * maximum.
  *
  * A group of lanes wide enough for a head reads one key at a time, 8 elements a lane; a warp
  * holds 32 / group such groups.  At the end the groups of a warp and then the warps of the
@@ -64,7 +65,7 @@ static __device__ __forceinline__ void add_key(struct part *p, const float (&q)[
     load_part<IS_WIDE>(k, key, seen ? n_left : 0);
     load_part<IS_WIDE>(v, value, seen ? n_left : 0);
 #pragma unroll
-    for (int i = 0; i < LANE_D; i++) score += q[i] * k[i];
+    for (int i = 0; i < LANE_D; i++) score = fmaf(q[i], k[i], score);
     for (int lane = group / 2; lane > 0; lane /= 2)
         score += __shfl_xor_sync(ALL_LANES, score, lane);
     if (!seen) return;
@@ -72,7 +73,7 @@ static __device__ __forceinline__ void add_key(struct part *p, const float (&q)[
     float weight = expf(score - p->max);
     p->sum += weight;
 #pragma unroll
-    for (int i = 0; i < LANE_D; i++) p->v[i] += weight * v[i];
+    for (int i = 0; i < LANE_D; i++) p->v[i] = fmaf(weight, v[i], p->v[i]);
 }
 
 /* The groups of a warp, each lane with its own elements. */

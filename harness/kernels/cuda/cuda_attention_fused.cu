@@ -202,16 +202,17 @@ static __global__ void __launch_bounds__(N_THREADS) fused_kernel(struct fused a)
             if (SPLIT && row < tile.n_rows && piece0 == 0 && lane % 4 == 0)
                 part_states(&a, D)[part] = p[half];
 #pragma unroll
-            for (int j = 0; j < N_PIECES; j++)
+            for (int j = 0; j < N_PIECES; j++) {
+                if (SPLIT && row < tile.n_rows)
+                    *(float2 *)(a.parts + part * D + (piece0 + j) * WIDE + lane % 4 * 2) =
+                        make_float2(v[j][2 * half], v[j][2 * half + 1]);
 #pragma unroll
                 for (int e = 2 * half; e < 2 * half + 2; e++) {
-                    if (!SPLIT)
-                        all_v[SPLIT ? 0 : j][e] =
-                            fmaf(v[j][e], add, all_v[SPLIT ? 0 : j][e] * keep);
-                    if (SPLIT && row < tile.n_rows)
-                        a.parts[part * D + (piece0 + j) * WIDE + lane % 4 * 2 + e % 2] = v[j][e];
+                    float *to = &all_v[SPLIT ? 0 : j][e];
+                    if (!SPLIT) *to = fmaf(v[j][e], add, *to * keep);
                     v[j][e] = 0;
                 }
+            }
             p[half].max = -INFINITY;
             p[half].sum = 0;
         }
