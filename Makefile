@@ -200,7 +200,7 @@ deps: ## install the Debian packages that are missing
 
 for_mutants = $(if $(filter %_mutants.sh,$(1)),$(if $(cusim_why),,\
                   $(cusim_tests) $(B)/cusim/compile_c $(B)/cusim/link))
-for_nvcc    := $(if $(filter %_nvcc.sh,$(tests)),$(B)/cusim/compile_nvcc $(gpu_tests))
+for_nvcc    := $(if $(filter %_nvcc.sh,$(tests)),$(B)/cusim/compile_nvcc $(B)/cusim/compile_cu $(gpu_tests))
 
 check-run: $(regime) $(filter $(B)/%,$(call runnable,$(tests))) \
            $(call for_mutants,$(tests)) $(for_nvcc) \

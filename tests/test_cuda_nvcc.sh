@@ -22,10 +22,49 @@ done
 
 # The same tests for a GPU are ready, and do nothing where there is none.
 if [ ! -e /dev/nvidiactl ]; then
-    for program in kernels model; do
+    for program in kernels model matmul attention; do
         out=$("${build%/cusim}/tests/gpu_$program" 2>&1) || fail "gpu_$program: $out"
         case $out in *'no CUDA driver on this machine'*) ;; *) fail "gpu_$program: $out" ;; esac
     done
+fi
+
+# Tensor cores, their loads and asynchronous copies are what nvcc makes of cuda_ptx.h: in PTX, and
+# in machine code where there is a tool to read it.
+words_of() {
+    case $1 in
+    ptx) echo 'mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32' \
+        'ldmatrix.sync.aligned.m8n8.x4.shared.b16' 'cp.async.cg.shared.global.L2::128B' \
+        'cp.async.commit_group' 'cp.async.wait_group' ;;
+    sass) echo HMMA.16816.F32.BF16 LDSM.16.M88.4 LDGSTS.E.BYPASS.LTC128B.128 LDGDEPBAR ;;
+    esac
+}
+turned_ptx=ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 turned_sass=LDSM.16.MT88.4
+to_ptx=$(echo "$compile" | sed 's/-gencode [^ ]*=[^ ]*//g; s/-Xptxas [^ ]*//g')
+disassemble=$(command -v cuobjdump || true)
+for unit in cuda_matmul_few cuda_matmul_many cuda_attention_fused; do
+    $to_ptx -ptx -arch=compute_80 -o "$tmp/$unit.ptx" "harness/kernels/cuda/$unit.cu"
+    if [ -n "$disassemble" ]; then
+        "$disassemble" -sass "${build%/cusim}/harness/kernels/cuda/$unit.cu.o" > "$tmp/$unit.sass"
+    fi
+    for kind in ptx sass; do
+        [ -e "$tmp/$unit.$kind" ] || continue
+        turned=turned_$kind
+        [ $unit = cuda_attention_fused ] || turned=
+        for word in $(words_of $kind) ${turned:+${!turned}}; do
+            grep -qF "$word" "$tmp/$unit.$kind" || fail "$unit: no $word in its $kind"
+        done
+        ! grep -qE '(ld|st)\.local|[^A-Z](LDL|STL)[^A-Z]' "$tmp/$unit.$kind" ||
+            fail "$unit: local memory in its $kind"
+    done
+done
+
+# What the document says of registers and shared memory, by the compiler it names.
+named=$(sed -n 's/.*as nvcc \([0-9]*\.[0-9]*\) .*/\1/p' docs/KERNELS.md)
+[ -n "$named" ] || fail 'docs/KERNELS.md names no compiler'
+if ${compile%% *} --version | grep -q "release $named,"; then
+    tests/kernel_table.sh "$(cat "$build/compile_cu")" "${reports[@]}" > "$tmp/table"
+    sed -n '/^| `.*\.cu |/p' docs/KERNELS.md | diff - "$tmp/table" ||
+        fail 'the table of docs/KERNELS.md is not that of tests/kernel_table.sh'
 fi
 
 # refused NAME WORD: planted code in $tmp/NAME.cu does not compile, and WORD says why.

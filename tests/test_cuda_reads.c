@@ -37,21 +37,19 @@ static void norms_read_a_row_once(void **state)
 {
     (void)state;
     /* Lengths of one piece a thread, of more, and of more than threads keep. */
-    static const struct {
-        int32_t d, reads;
-    } want[] = {{64, 1}, {896, 1}, {8192, 1}, {15, 1}, {8200, 1}};
-    for (int32_t i = 0; i < N_CASES(want); i++) {
+    static const int32_t lengths[] = {15, 64, 896, 8192, 8200};
+    for (int32_t i = 0; i < N_CASES(lengths); i++) {
+        int64_t d = lengths[i];
         cudaStream_t s = device_open(CUSIM_IN_TURN);
-        struct tensor x = rows_of(s, want[i].d, DTYPE_BF16),
-                      out = rows_of(s, want[i].d, DTYPE_BF16);
-        struct tensor gain = rows_of(s, want[i].d, DTYPE_BF16);
+        struct tensor x = rows_of(s, d, DTYPE_BF16), out = rows_of(s, d, DTYPE_BF16);
+        struct tensor gain = rows_of(s, d, DTYPE_BF16);
         gain.n_dim = 1;
-        gain.dim[0] = want[i].d;
+        gain.dim[0] = d;
         must_do(cuda_launch_rmsnorm(s, out, x, gain, 1e-6f));
         /* What 256 threads cannot keep, 8 elements of 8200, is read twice. */
-        int64_t again = want[i].d > 8192 ? N * (want[i].d - 8192) * 2 : 0;
-        has_read(s, x, N * want[i].d * 2 + again);
-        has_read(s, gain, N * want[i].d * 2);
+        int64_t again = d > 8192 ? N * (d - 8192) * 2 : 0;
+        has_read(s, x, N * d * 2 + again);
+        has_read(s, gain, N * d * 2);
         has_read(s, out, 0);
         device_close(s);
     }

@@ -84,6 +84,8 @@ int64_t cusim_bytes_read(const void *p);
 int64_t cusim_single_kernels(void);
 /* Buffers, streams, events and graphs that exist. */
 int64_t cusim_live_objects(void);
+/* How many matrices ldmatrix has loaded whose 8 rows do not lie in different banks. */
+int64_t cusim_bank_conflicts(void);
 
 #ifdef __cplusplus
 }

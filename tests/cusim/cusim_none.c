@@ -43,6 +43,11 @@ int64_t cusim_single_kernels(void)
     return 0;
 }
 
+int64_t cusim_bank_conflicts(void)
+{
+    return 0;
+}
+
 int64_t cusim_live_objects(void)
 {
     return 0;

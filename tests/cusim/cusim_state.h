@@ -105,6 +105,7 @@ struct cusim {
     int n_capturing;             /* streams */
     int64_t n_kernels;           /* launched by themselves, not in graphs, since cusim_clear */
     int64_t live_objects;
+    int64_t bank_conflicts;
 };
 
 extern struct cusim cusim;

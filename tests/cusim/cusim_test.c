@@ -154,7 +154,7 @@ static void copies_are_there_when_waited_for(void **state)
     expect("async", 0, 1, NULL, NULL);
     expect("async", 1, 1, NULL, NULL);
     expect("async", 2, 1, "async copy", "is not waited for");
-    expect("async", 0, 0, NULL, NULL);                 /* a thread sees its own */
+    expect("async", 0, 0, NULL, NULL);           /* a thread sees its own */
     expect("async", 0, 2, "", "shared array x"); /* others' it has to meet */
     expect("async", 0, 3, NULL, NULL);
     expect("async", 0, 1 | 2 | 4, "async copy", "leaves with 1 copies");
@@ -191,9 +191,14 @@ static void tensor_cores_multiply_whole_warps(void **state)
     run_planted("ldmatrix", 0, 1, out);
     for (int i = 0; i < N; i++)
         assert_true(out[i] == (float)(100 * (i / 32 * 32 + 8 + i % 32 / 4) + i % 4 * 2 + 1));
+    int64_t conflicts = cusim_bank_conflicts();
     run_planted("ldmatrix", 1, 1, out);
+    assert_int_equal(cusim_bank_conflicts(), conflicts);
     for (int i = 0; i < N; i++)
         assert_true(out[i] == (float)(100 * (i / 32 * 32 + 8 + i % 4 * 2 + 1) + i % 32 / 4));
+    /* Rows 32 bytes apart: the first and the fifth of 8 share banks; 4 matrices, 2 warps. */
+    run_planted("ldmatrix", 0, 2, out);
+    assert_int_equal(cusim_bank_conflicts(), conflicts + 8);
 }
 
 static void large_shared_memory_is_prepared_for(void **state)

@@ -153,8 +153,13 @@ static void ldmatrix_run(void *lane[WARP_LANES], unsigned warp, int line)
     (void)warp;
     (void)line;
     uint16_t matrix[4][8][8];
-    for (int i = 0; i < WARP_LANES; i++)
-        memcpy(matrix[i / 8][i % 8], ((const struct ldmatrix *)lane[i])->row, 16);
+    unsigned banks[4] = {0}; /* of each matrix: groups of four banks, 16 bytes */
+    for (int i = 0; i < WARP_LANES; i++) {
+        const char *row = ((const struct ldmatrix *)lane[i])->row;
+        memcpy(matrix[i / 8][i % 8], row, 16);
+        banks[i / 8] |= 1u << (uintptr_t)row / 16 % 8;
+    }
+    for (int m = 0; m < 4; m++) cusim.bank_conflicts += banks[m] != 0xff;
     for (int i = 0; i < WARP_LANES; i++) {
         const struct ldmatrix *l = lane[i];
         int g = i / 4, t = 2 * (i % 4);
@@ -177,4 +182,9 @@ void cusim_ldmatrix(uint32_t r[4], const void *row, bool turned, const char *fil
         cusim_fail("out of bounds", "ldmatrix outside shared memory at line %d", line);
     check_access(row, 16, false, __builtin_return_address(0));
     warp_together(ALL_LANES, &op, &l, file, line);
+}
+
+int64_t cusim_bank_conflicts(void)
+{
+    return cusim.bank_conflicts;
 }

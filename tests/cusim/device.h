@@ -33,12 +33,13 @@ static inline cudaStream_t device_open(enum cusim_order order)
     return s;
 }
 
-/* Nothing was reported, and all was freed. */
+/* Nothing was reported, all was freed, and tensor cores were fed without bank conflicts. */
 static inline void device_close(cudaStream_t s)
 {
     must_do(cudaStreamDestroy(s));
     if (cusim_report()) fail_msg("%s", cusim_report());
     assert_int_equal(cusim_live_objects(), 0);
+    assert_int_equal(cusim_bank_conflicts(), 0);
 }
 
 /* A copy of n bytes of the host's. */

@@ -129,21 +129,22 @@ static __global__ void mma_kernel(float *out, const float *in, int n, int barrie
     }
 }
 
-/* Every lane names a row of 8 numbers 100 row + column; out[lane] is the last word of its
- * registers' first matrix. */
-static __global__ void ldmatrix_kernel(float *out, const float *in, int turned, int barriers)
+/* Every lane names a row of 8 numbers 100 row + column, rows `apart` times 16 bytes apart;
+ * out[lane] is the last word of its registers' second matrix. */
+static __global__ void ldmatrix_kernel(float *out, const float *in, int turned, int apart)
 {
     struct row {
         alignas(16) uint16_t x[8];
     };
-    SHARED(struct row, rows, [N]);
+    SHARED(struct row, rows, [2 * N]);
+    struct row *mine = &rows[threadIdx.x * apart];
     uint32_t r[4];
-    for (int i = 0; i < 8; i++) rows[threadIdx.x].x[i] = (uint16_t)(100 * threadIdx.x + i);
-    if (barriers) __syncwarp();
+    for (int i = 0; i < 8; i++) mine->x[i] = (uint16_t)(100 * threadIdx.x + i);
+    __syncwarp();
     if (turned)
-        ldmatrix_turned(r, &rows[threadIdx.x]);
+        ldmatrix_turned(r, mine);
     else
-        ldmatrix(r, &rows[threadIdx.x]);
+        ldmatrix(r, mine);
     out[threadIdx.x] = (float)(r[1] >> 16);
 }
 

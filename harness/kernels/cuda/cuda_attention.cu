@@ -8,7 +8,7 @@
  * values itself: heads that share them meet in the L2 cache only. */
 #include "harness/kernels/cuda/cuda_device.h"
 
-enum { N_WARPS = 4, LANE_D = 8 };
+enum { N_WARPS = 4, N_THREADS = N_WARPS * WARP, LANE_D = 8 };
 
 /* Below every score, and finite: e^(LOWEST - LOWEST) is 1 and meets a sum of 0. */
 #define LOWEST (-1e38f)
@@ -95,7 +95,7 @@ static __device__ __forceinline__ void merge_groups(struct part *p, int32_t grou
 }
 
 template <bool IS_WIDE, class Kv>
-static __global__ void __launch_bounds__(N_WARPS *WARP) attention_kernel(struct attention a)
+static __global__ void __launch_bounds__(N_THREADS) attention_kernel(struct attention a)
 {
     SHARED(float, warp_max_, [N_WARPS]);
     SHARED(float, warp_sum_, [N_WARPS]);
@@ -133,7 +133,7 @@ static __global__ void __launch_bounds__(N_WARPS *WARP) attention_kernel(struct 
     float max = warp_max_[0], sum = 0;
     for (int w = 1; w < N_WARPS; w++) max = fmaxf(max, warp_max_[w]);
     for (int w = 0; w < N_WARPS; w++) sum += warp_sum_[w] * expf(warp_max_[w] - max);
-    for (int32_t i = threadIdx.x; i < a.d; i += N_WARPS * WARP) {
+    for (int32_t i = threadIdx.x; i < a.d; i += N_THREADS) {
         float v = 0;
         for (int w = 0; w < N_WARPS; w++) v += warp_v[w][i] * expf(warp_max_[w] - max);
         a.out[row * a.out_stride + head * a.d + i] = bf16_of_float(v / sum);
@@ -144,7 +144,7 @@ template <bool IS_WIDE, class Kv>
 static cudaError_t launch(cudaStream_t s, const struct attention *a, int64_t n)
 {
     dim3 grid((unsigned)n, (unsigned)a->h);
-    LAUNCH((attention_kernel<IS_WIDE, Kv>), grid, N_WARPS * WARP, s, *a);
+    LAUNCH((attention_kernel<IS_WIDE, Kv>), grid, N_THREADS, s, *a);
     return cudaGetLastError();
 }
 

@@ -3,7 +3,7 @@
  * A block has some rows of one sequence and one key/value head, with all query heads of that
  * head's group packed beside each other: its ROWS rows of q are (row, head) pairs, so each key
  * and value is read once for the whole group.  Keys pass by in tiles of 64, fetched by cp.async
- * STAGES - 1 tiles ahead; those no row of the block sees are neither fetched nor computed.
+ * one tile ahead; those no row of the block sees are neither fetched nor computed.
  *
  *     ROWS 64   each warp has 16 pairs and does everything for them
  *     ROWS 16   for few rows: the warps share 16 pairs, each scores a quarter of a tile's keys
@@ -15,9 +15,10 @@
 #include "harness/kernels/cuda/cuda_attention_fused.h"
 #include "harness/kernels/cuda/cuda_tile.h"
 
-enum { N_WARPS = 4, N_THREADS = N_WARPS * WARP, KEYS = 64, CHUNK_TILES = CUDA_CHUNK / KEYS };
+enum { N_WARPS = 4, N_THREADS = N_WARPS * WARP, KEYS = 64, STAGES = 2 };
+enum { CHUNK_TILES = CUDA_CHUNK / KEYS };
 
-template <int D, int ROWS, int STAGES> struct fused_shared {
+template <int D, int ROWS> struct fused_shared {
     alignas(16) bf16 q[ROWS][D]; /* the results at the end */
     bf16 keys[STAGES][KEYS][D];
     bf16 values[STAGES][KEYS][D];
@@ -115,10 +116,10 @@ add_values(float (&v)[N][4], const float (&weights)[KEYS / 8][4], const bf16 (&v
     }
 }
 
-template <int D, int ROWS, int STAGES, bool SPLIT>
+template <int D, int ROWS, bool SPLIT>
 static __global__ void __launch_bounds__(N_THREADS) fused_kernel(struct fused a)
 {
-    typedef struct fused_shared<D, ROWS, STAGES> shared_t;
+    typedef struct fused_shared<D, ROWS> shared_t;
     enum { IS_SHARED = ROWS == 16, N_PIECES = D / WIDE / (IS_SHARED ? N_WARPS : 1) };
     SHARED_ALL(shared_t, s);
     int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
@@ -243,29 +244,23 @@ static __global__ void __launch_bounds__(N_THREADS) fused_kernel(struct fused a)
 
 /* ---- launches ---- */
 
-template <int D, int ROWS> struct stages {
-    enum { N = ROWS == 16 && D == 64 ? 3 : 2 };
-};
-
 template <int D, int ROWS> static cudaError_t launch(cudaStream_t s, const struct fused *a)
 {
-    enum { STAGES = stages<D, ROWS>::N };
-    typedef struct fused_shared<D, ROWS, STAGES> shared_t;
+    typedef struct fused_shared<D, ROWS> shared_t;
     dim3 grid((unsigned)a->n_tiles, (unsigned)a->hk, (unsigned)a->n_splits);
     if (a->n_splits > 1)
-        LAUNCH_ALL((fused_kernel<D, ROWS, STAGES, true>), shared_t, grid, N_THREADS, s, *a);
+        LAUNCH_ALL((fused_kernel<D, ROWS, true>), shared_t, grid, N_THREADS, s, *a);
     else
-        LAUNCH_ALL((fused_kernel<D, ROWS, STAGES, false>), shared_t, grid, N_THREADS, s, *a);
+        LAUNCH_ALL((fused_kernel<D, ROWS, false>), shared_t, grid, N_THREADS, s, *a);
     cudaError_t e = cudaGetLastError();
     return e != cudaSuccess || a->n_splits == 1 ? e : attention_merge_launch(s, a, D);
 }
 
 template <int D, int ROWS> static cudaError_t prepare(void)
 {
-    enum { STAGES = stages<D, ROWS>::N };
-    typedef struct fused_shared<D, ROWS, STAGES> shared_t;
-    cudaError_t e = PREPARE_ALL((fused_kernel<D, ROWS, STAGES, true>), shared_t);
-    return e != cudaSuccess ? e : PREPARE_ALL((fused_kernel<D, ROWS, STAGES, false>), shared_t);
+    typedef struct fused_shared<D, ROWS> shared_t;
+    cudaError_t e = PREPARE_ALL((fused_kernel<D, ROWS, true>), shared_t);
+    return e != cudaSuccess ? e : PREPARE_ALL((fused_kernel<D, ROWS, false>), shared_t);
 }
 
 cudaError_t cuda_prepare_attention(void)
