@@ -6,7 +6,7 @@
 
 static double size_of(enum dtype d)
 {
-    if (d == DTYPE_INT8) return 1.0 + 2.0 / INT8_GROUP;
+    if (d == DTYPE_INT8) return 1.0 + 1.0 / INT8_GROUP;
     return d == DTYPE_BF16 ? 2.0 : 4.0;
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "harness/base/rng.h"
+#include "harness/kernels/bf16.h"
 #include "harness/kernels/int8.h"
 #include "tests/check_kernels.h"
 

@@ -48,8 +48,8 @@ is() { # EXPECTED NAME OP PART ROWS KEYS DTYPE
 }
 is $((2 * 3 * 120 * 72)) flop matmul qkv 3 '' f32
 is $((4 * (120 * 72 + 120))) bytes_dram matmul qkv 3 '' f32
-# int8: rows of 72 are two groups; the bias stays bf16.
-is $((120 * (72 + 2 * 2) + 2 * 120)) bytes_dram matmul qkv 3 '' int8
+# int8: rows of 72 are three groups; the bias stays bf16.
+is $((120 * (72 + 3) + 2 * 120)) bytes_dram matmul qkv 3 '' int8
 is $((2 * 211 * 72)) flop head '' 1 '' f32
 is $((4 * 6 * 12 * 3 * 8)) flop attention '' 3 8 f32
 is $((2 * 2 * 12 * 8 * 4)) bytes_dram attention '' 3 8 f32

@@ -218,10 +218,10 @@ static void count_block(struct totals t[PHASE_COUNT], const struct shape *g)
     }
 }
 
-/* Bytes of a matrix: 4 or 2 a weight; int8's are 1, and 2 for each 64 of a row or part of 64. */
+/* Bytes of a matrix: 4 or 2 a weight; int8's are 1, and 1 for each 32 of a row or part of 32. */
 static int64_t matrix(const struct cell *c, int64_t rows, int64_t cols)
 {
-    if (c->dtype == DTYPE_INT8) return rows * (cols + 2 * ((cols + 63) / 64));
+    if (c->dtype == DTYPE_INT8) return rows * (cols + (cols + 31) / 32);
     return rows * cols * (c->dtype == DTYPE_F32 ? 4 : 2);
 }
 

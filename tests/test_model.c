@@ -103,7 +103,7 @@ static void int8_weights_know_neither_threads_nor_neighbours(void **state)
     toy_close(&b);
 }
 
-/* Row 0 of the head, 100 wide: a whole group of 64 and one of 36. */
+/* Row 0 of the head, 72 wide: two whole groups of 32 and one of 8. */
 static void seeded_row_0(enum dtype dtype, float *out)
 {
     struct toy t;
@@ -126,26 +126,32 @@ static void int8_weights_are_the_nearest_to_the_bf16_ones(void **state)
     assert_true(g.d_model <= MOST);
     seeded_row_0(DTYPE_BF16, bf16);
     seeded_row_0(DTYPE_INT8, int8);
-    for (int32_t begin = 0; begin < g.d_model; begin += 64) {
-        int32_t end = begin + 64 < g.d_model ? begin + 64 : g.d_model;
+    for (int32_t begin = 0; begin < g.d_model; begin += 32) {
+        int32_t end = begin + 32 < g.d_model ? begin + 32 : g.d_model;
         float largest = 0;
         for (int32_t i = begin; i < end; i++) largest = fmaxf(largest, fabsf(bf16[i]));
-        /* Half a step; the step, largest / 127, is rounded to 8 bits. */
-        double half = (double)largest / 127 / 2 * (1 + 0x1p-8);
-        for (int32_t i = begin; i < end; i++)
-            assert_true(fabs((double)bf16[i] - (double)int8[i]) <= half);
+        /* A step is 1/64 of the power of two below the largest: half a step off, and a whole one
+         * where 128 steps became 127. */
+        double step = exp2(floor(log2((double)largest))) / 64;
+        for (int32_t i = begin; i < end; i++) {
+            double off = fabs((double)bf16[i] - (double)int8[i]);
+            assert_true(off <= (fabs((double)bf16[i]) < 127.5 * step ? step / 2 : step));
+        }
     }
 }
 
-/* Scale 2, and halves go to the even neighbour; a group of zeros has no scale. */
+/* Largest 250: steps of 2; halves go to the even neighbour, 255 would be 127.5 steps.  A group of
+ * zeros stays one. */
 static void quantisation_by_hand(void **state)
 {
-    float x[67] = {254, -254, 3, 5, -1, 0.9f, 1.1f};
-    char row[2 * 2 + 67];
-    static const float want[] = {254, -254, 4, 4, 0, 0, 2, 0};
-    for (int64_t group = 0; group < 2; group++) int8_quantise_group(row, 67, group, x + group * 64);
-    for (int64_t i = 0; i < 8; i++) assert_true(int8_value(row, 67, i) == want[i]);
-    for (int64_t i = 8; i < 67; i++) assert_true(int8_value(row, 67, i) == 0);
+    float x[67] = {250, -250, 3, 5, -1, 0.9f, 1.1f, 255}, y[67];
+    uint8_t row[3 + 67];
+    static const float want[] = {250, -250, 4, 4, 0, 0, 2, 254};
+    for (int64_t group = 0; group < 3; group++) int8_quantise_group(row, 67, group, x + group * 32);
+    for (int64_t i = 0; i < 67; i++) y[i] = int8_value(row, 67, i);
+    assert_memory_equal(y, want, sizeof want);
+    for (int64_t i = 8; i < 67; i++) assert_true(y[i] == 0);
+    assert_int_equal(row[0], 127 + 1); /* 2^1 */
 }
 
 /* Change token j: which rows may notice? */

@@ -13,7 +13,7 @@ int64_t dtype_bytes(enum dtype d)
 
 int64_t dtype_row_bytes(enum dtype d, int64_t n)
 {
-    if (d == DTYPE_INT8) return n + (n + INT8_GROUP - 1) / INT8_GROUP * 2;
+    if (d == DTYPE_INT8) return n + (n + INT8_GROUP - 1) / INT8_GROUP;
     return n * dtype_bytes(d);
 }
 

@@ -7,7 +7,7 @@
 /* int8 is storage of 2-D weights only: see int8.h. */
 enum dtype { DTYPE_F32, DTYPE_BF16, DTYPE_INT8, DTYPE_COUNT };
 
-enum { INT8_GROUP = 64 }; /* int8 weights of a row that share a scale */
+enum { INT8_GROUP = 32 }; /* int8 weights of a row that share a scale */
 
 /* Whose bytes they are, in the ledger. */
 enum role { ROLE_WEIGHT, ROLE_KV, ROLE_ACTIVATION, ROLE_LOGITS, ROLE_COUNT };
@@ -42,7 +42,7 @@ struct tensor tensor_heads(struct tensor x, int64_t begin, int64_t h, int64_t d)
 int64_t tensor_count(struct tensor t); /* elements */
 int64_t tensor_bytes(struct tensor t); /* rows x dtype_row_bytes */
 int64_t dtype_bytes(enum dtype d);     /* 4, 2; not of int8 */
-/* Bytes of a row of n elements: in int8 one each, and two for every group's scale. */
+/* Bytes of a row of n elements: in int8 one each, and one for every group's scale. */
 int64_t dtype_row_bytes(enum dtype d, int64_t n);
 /* Of what stands beside weight matrices of dtype d: gains, biases, rows that are gathered and,
  * unless asked otherwise, keys and values. */

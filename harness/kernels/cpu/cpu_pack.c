@@ -47,11 +47,11 @@ static void pack_int8(char *panel, const char *rows, int64_t stride, int64_t k)
 {
     for (int64_t begin = 0; begin < k; begin += INT8_GROUP) {
         for (int64_t c = 0; c < PANEL; c++)
-            memcpy(panel + 2 * bf16_place(c), rows + c * stride + begin / INT8_GROUP * 2, 2);
-        panel += 2 * PANEL;
+            panel[int8_place(c)] = rows[c * stride + begin / INT8_GROUP];
+        panel += PANEL;
         for (int64_t i = begin; i < min_i64(begin + INT8_GROUP, k); i++, panel += PANEL)
             for (int64_t c = 0; c < PANEL; c++)
-                panel[int8_place(c)] = (char)(rows[c * stride + 2 * int8_groups(k) + i] + 128);
+                panel[int8_place(c)] = (char)(rows[c * stride + int8_groups(k) + i] + 128);
     }
 }
 
@@ -113,8 +113,9 @@ enum err cpu_load_weight(void *state, struct tensor w, weight_row_fn *row, void 
 static void unpack_int8(float *out, const char *panel, int64_t c, int64_t k)
 {
     for (int64_t begin = 0; begin < k; begin += INT8_GROUP) {
-        float scale = bf16_to_f32(((const uint16_t *)panel)[bf16_place(c)]);
-        const uint8_t *p = (const uint8_t *)panel + 2 * PANEL + int8_place(c);
+        const uint8_t *p = (const uint8_t *)panel + int8_place(c);
+        float scale = ldexpf(1, *p - 127);
+        p += PANEL;
         int64_t end = min_i64(begin + INT8_GROUP, k);
         for (int64_t i = begin; i < end; i++, p += PANEL) out[i] = (float)(*p - 128) * scale;
         panel += panel_bytes(DTYPE_INT8, end - begin);

@@ -16,9 +16,9 @@ struct pair {
     __m256 low, high;
 };
 
-/* Of a group of int8 weights: scale and -(2^15 + 128) scale. */
+/* Of a group of int8 weights of scale 2^e: 2^(15 + e) and -(2^15 + 128) 2^e. */
 struct scales {
-    struct pair scale, offset;
+    struct pair base, offset;
 };
 
 TILE struct pair load_bf16(const void *w)
@@ -29,22 +29,35 @@ TILE struct pair load_bf16(const void *w)
                          _mm256_castsi256_ps(upper)};
 }
 
-TILE struct scales load_scales(const void *w)
+/* For each 16-byte lane the bytes of word `word`, each brought to byte `to` of its own word. */
+TILE __m256i columns_of(__m256i bytes, int word, int to)
 {
-    const __m256 minus = _mm256_set1_ps(-32896.0f);
-    struct pair s = load_bf16(w);
-    return (struct scales){s, {_mm256_mul_ps(s.low, minus), _mm256_mul_ps(s.high, minus)}};
+    const uint32_t none = 0x80808080u & ~(0xffu << 8 * to); /* a shuffle's 0 */
+    const __m256i from =
+        _mm256_add_epi32(_mm256_slli_epi32(_mm256_set_epi32(3, 2, 1, 0, 3, 2, 1, 0), 8 * to),
+                         _mm256_set1_epi32((int32_t)(none + ((uint32_t)(4 * word) << 8 * to))));
+    return _mm256_shuffle_epi8(bytes, from);
 }
 
-/* Bytes of one word of four columns brought under the exponent of 2^15, for each 16-byte lane. */
-TILE __m256 widen_bytes(__m256i bytes, int word)
+TILE __m256 load_base(__m256i bytes, int word)
 {
-    const int32_t none = (int32_t)0x80800080; /* a shuffle's 0 */
-    const __m256i from =
-        _mm256_add_epi32(_mm256_set_epi32(0x300, 0x200, 0x100, 0x000, 0x300, 0x200, 0x100, 0x000),
-                         _mm256_set1_epi32(none + (4 * word << 8)));
-    return _mm256_castsi256_ps(
-        _mm256_or_si256(_mm256_shuffle_epi8(bytes, from), _mm256_set1_epi32(0x47000000)));
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_srli_epi32(columns_of(bytes, word, 3), 1),
+                                                _mm256_set1_epi32(15 << 23)));
+}
+
+/* Of the columns of one half. */
+TILE struct scales load_scales(const void *w, int half)
+{
+    const __m256 minus = _mm256_set1_ps(-32896.0f / 32768.0f);
+    __m256i bytes = _mm256_loadu_si256(w);
+    struct pair base = {load_base(bytes, half), load_base(bytes, 2 + half)};
+    return (struct scales){base, {_mm256_mul_ps(base.low, minus), _mm256_mul_ps(base.high, minus)}};
+}
+
+TILE __m256 widen_bytes(__m256i bytes, int word, __m256 base, __m256 offset)
+{
+    __m256i sum = _mm256_or_si256(columns_of(bytes, word, 1), _mm256_castps_si256(base));
+    return _mm256_add_ps(_mm256_castsi256_ps(sum), offset);
 }
 
 /* Half of one step of k. */
@@ -56,9 +69,8 @@ TILE struct pair load_half(const void *w, int half, enum dtype dtype, const stru
     }
     if (dtype == DTYPE_BF16) return load_bf16((const uint16_t *)w + 16 * half);
     __m256i bytes = _mm256_loadu_si256(w);
-    return (struct pair){
-        _mm256_fmadd_ps(widen_bytes(bytes, half), s->scale.low, s->offset.low),
-        _mm256_fmadd_ps(widen_bytes(bytes, 2 + half), s->scale.high, s->offset.high)};
+    return (struct pair){widen_bytes(bytes, half, s->base.low, s->offset.low),
+                         widen_bytes(bytes, 2 + half, s->base.high, s->offset.high)};
 }
 
 TILE int64_t step_bytes(enum dtype dtype)
@@ -91,9 +103,8 @@ TILE void tile_halves(const void *w, int half0, int n_halves, const float *x, in
 #pragma GCC unroll 1
     for (int64_t i = begin; i < end;) {
         struct scales s[HALVES] = {0};
-        for (int h = 0; h < n_halves && dtype == DTYPE_INT8; h++)
-            s[h] = load_scales(at + 32 * (half0 + h));
-        if (dtype == DTYPE_INT8) at += 64;
+        for (int h = 0; h < n_halves && dtype == DTYPE_INT8; h++) s[h] = load_scales(at, half0 + h);
+        if (dtype == DTYPE_INT8) at += PANEL;
         const int64_t stop = group_end(dtype, i, end);
 #pragma GCC unroll 1
         for (; i < stop; i++, at += step_bytes(dtype)) {
@@ -154,7 +165,7 @@ TILE void tile(const void *w, const float *x, int64_t x_step_k, int64_t x_step_r
                     dtype, keep, keeps, ahead, &next);
         tile_halves(at, 1, 1, x, x_step_k, x_step_row, i, end, rows, y, y_stride, first && i == 0,
                     dtype, keep, keeps, false, &next);
-        at += K_STEP * step_bytes(dtype) + (dtype == DTYPE_INT8 ? K_STEP / INT8_GROUP * 64 : 0);
+        at += K_STEP * step_bytes(dtype) + (dtype == DTYPE_INT8 ? K_STEP / INT8_GROUP * PANEL : 0);
     }
 }
 

@@ -13,9 +13,9 @@ struct pair {
     __m512 low, high;
 };
 
-/* Of a group of int8 weights: scale and -(2^15 + 128) scale. */
+/* Of a group of int8 weights of scale 2^e: 2^(15 + e) and -(2^15 + 128) 2^e. */
 struct scales {
-    struct pair scale, offset;
+    struct pair base, offset;
 };
 
 TILE struct pair load_bf16(const void *w)
@@ -26,23 +26,38 @@ TILE struct pair load_bf16(const void *w)
                          _mm512_castsi512_ps(upper)};
 }
 
-TILE struct scales load_scales(const void *w)
+/* For each 16-byte lane of lower columns (half 0) or upper ones: which bytes to bring to byte
+ * `to` of the words. */
+TILE __m512i columns_of(int half, int to)
 {
-    const __m512 minus = _mm512_set1_ps(-32896.0f);
-    struct pair s = load_bf16(w);
-    return (struct scales){s, {_mm512_mul_ps(s.low, minus), _mm512_mul_ps(s.high, minus)}};
+    const __m512i in_word = _mm512_set4_epi32(3, 2, 1, 0);
+    const __m512i of_lane =
+        _mm512_set_epi64(0x400000004, 0x400000004, 0x400000004, 0x400000004, 0, 0, 0, 0);
+    __m512i byte =
+        _mm512_add_epi32(_mm512_add_epi32(in_word, of_lane), _mm512_set1_epi32(8 * half));
+    return _mm512_slli_epi32(byte, (unsigned)(8 * to));
 }
 
-/* Bytes of one word of four columns brought under the exponent of 2^15, for each 16-byte lane. */
-TILE __m512 widen_bytes(__m512i bytes, int word)
+TILE __m512 load_base(__m512i bytes, int half)
 {
-    const __m512i in_word = _mm512_set4_epi32(0x300, 0x200, 0x100, 0x000);
-    const __m512i of_lane = _mm512_set_epi64(0x040000000400, 0x040000000400, 0x040000000400,
-                                             0x040000000400, 0, 0, 0, 0);
-    __m512i from =
-        _mm512_add_epi32(_mm512_add_epi32(in_word, of_lane), _mm512_set1_epi32(4 * word << 8));
+    __m512i top = _mm512_maskz_shuffle_epi8(0x8888888888888888, bytes, columns_of(half, 3));
     return _mm512_castsi512_ps(
-        _mm512_mask_shuffle_epi8(_mm512_set1_epi32(0x47000000), 0x2222222222222222, bytes, from));
+        _mm512_add_epi32(_mm512_srli_epi32(top, 1), _mm512_set1_epi32(15 << 23)));
+}
+
+TILE struct scales load_scales(const void *w)
+{
+    const __m512 minus = _mm512_set1_ps(-32896.0f / 32768.0f);
+    __m512i bytes = _mm512_broadcast_i64x4(_mm256_loadu_si256(w));
+    struct pair base = {load_base(bytes, 0), load_base(bytes, 1)};
+    return (struct scales){base, {_mm512_mul_ps(base.low, minus), _mm512_mul_ps(base.high, minus)}};
+}
+
+TILE __m512 widen_bytes(__m512i bytes, int half, __m512 base, __m512 offset)
+{
+    __m512i sum = _mm512_mask_shuffle_epi8(_mm512_castps_si512(base), 0x2222222222222222, bytes,
+                                           columns_of(half, 1));
+    return _mm512_add_ps(_mm512_castsi512_ps(sum), offset);
 }
 
 /* One step of k. */
@@ -54,8 +69,8 @@ TILE struct pair load_weights(const void *w, enum dtype dtype, const struct scal
     }
     if (dtype == DTYPE_BF16) return load_bf16(w);
     __m512i bytes = _mm512_broadcast_i64x4(_mm256_loadu_si256(w));
-    return (struct pair){_mm512_fmadd_ps(widen_bytes(bytes, 0), s->scale.low, s->offset.low),
-                         _mm512_fmadd_ps(widen_bytes(bytes, 2), s->scale.high, s->offset.high)};
+    return (struct pair){widen_bytes(bytes, 0, s->base.low, s->offset.low),
+                         widen_bytes(bytes, 1, s->base.high, s->offset.high)};
 }
 
 TILE int64_t step_bytes(enum dtype dtype)
@@ -93,7 +108,7 @@ TILE void tile(const void *w, const float *x, int64_t x_step_k, int64_t x_step_r
         struct scales s = {0};
         if (dtype == DTYPE_INT8) {
             s = load_scales(at);
-            at += 64;
+            at += PANEL;
         }
         const int64_t end = group_end(dtype, i, k);
 #pragma GCC unroll 1
@@ -138,7 +153,7 @@ TILE void stream_group(const char *w, int64_t panel_bytes, int panels, const flo
 #pragma GCC unroll 4
         for (int p = 0; p < panels && dtype == DTYPE_INT8; p++)
             s[p] = load_scales(w + p * panel_bytes);
-        if (dtype == DTYPE_INT8) w += 64;
+        if (dtype == DTYPE_INT8) w += PANEL;
         const int64_t end = group_end(dtype, i, k);
 #pragma GCC unroll 1
         for (; i < end; i++, w += step_bytes(dtype)) {

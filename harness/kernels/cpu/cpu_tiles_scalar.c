@@ -1,6 +1,8 @@
 /* cpu_tiles_scalar.c - the tiles in plain C, multiply and add rounded apart. */
 #include "harness/kernels/cpu/cpu_tiles.h"
 
+#include <string.h>
+
 #include "harness/kernels/bf16.h"
 
 enum { ROWS_MAX = 4 };
@@ -15,9 +17,19 @@ static void widen_bf16(float *out, const char *w)
     }
 }
 
+/* Which column the first byte of each word of four belongs to. */
+static const int8_t first_column[PANEL / 4] = {0, 8, 16, 24, 4, 12, 20, 28};
+
+static void load_scales(float *scale, const char *w)
+{
+    for (int j = 0; j < PANEL; j++) {
+        uint32_t bits = (uint32_t)(uint8_t)w[j] << 23;
+        memcpy(&scale[first_column[j / 4] + j % 4], &bits, sizeof bits);
+    }
+}
+
 static void widen_int8(float *out, const char *w, const float *scale)
 {
-    static const int8_t first_column[PANEL / 4] = {0, 8, 16, 24, 4, 12, 20, 28};
     for (int j = 0; j < PANEL; j++) {
         int c = first_column[j / 4] + j % 4;
         out[c] = (float)((uint8_t)w[j] - 128) * scale[c];
@@ -37,8 +49,8 @@ tile(const void *w, enum dtype dtype, const float *x, int64_t x_step_k, int64_t 
         const float *v = (const float *)(const void *)at;
         float *to = keep != NULL ? keep + i * PANEL : wide;
         if (dtype == DTYPE_INT8 && i % INT8_GROUP == 0) {
-            widen_bf16(scale, at);
-            at += 2 * PANEL;
+            load_scales(scale, at);
+            at += PANEL;
         }
         if (dtype == DTYPE_INT8) widen_int8(to, at, scale);
         if (dtype == DTYPE_BF16) widen_bf16(to, at);
