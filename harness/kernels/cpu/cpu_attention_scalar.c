@@ -4,16 +4,6 @@
 #include "harness/kernels/cpu/cpu_tiles.h"
 #include "harness/kernels/cpu/cpu_vec_scalar.h"
 
-static void transpose16(vec rows[VEC_LANES])
-{
-    for (int i = 0; i < VEC_LANES; i++)
-        for (int j = 0; j < i; j++) {
-            float t = rows[i].v[j];
-            rows[i].v[j] = rows[j].v[i];
-            rows[j].v[i] = t;
-        }
-}
-
 #define TURNED_UNROLL
 #define FEW_DISPATCH FEW_ONE_FOR_ALL
 #include "harness/kernels/cpu/cpu_attention_body.inc"

@@ -31,14 +31,12 @@ static int64_t pack_step(const struct matmul *m)
     return m->n_row_blocks == 1 ? 256 : MATMUL_BLOCK_K;
 }
 
-/* out[k][rows], k and rows of one block */
+/* k steps from k0 of `rows` rows from row0: the tile's x. */
 static void pack_block(const struct matmul *m, int64_t k0, int64_t k, int64_t row0, int64_t rows)
 {
+    const float *x = (const float *)m->x.data + row0 * m->x.row_stride + k0;
     float *out = m->packed_x + k0 * m->x.dim[0] + row0 * k;
-    for (int64_t r = 0; r < rows; r++) {
-        const float *x = (const float *)m->x.data + (row0 + r) * m->x.row_stride + k0;
-        for (int64_t i = 0; i < k; i++) out[i * rows + r] = x[i];
-    }
+    m->cpu->isa.rows->turn(out, x, m->x.row_stride, rows, k);
 }
 
 static void pack_x(const struct matmul *m, int32_t member, int32_t n_members)

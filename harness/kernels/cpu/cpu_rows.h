@@ -43,6 +43,8 @@ struct cpu_rows {
     /* Largest x / temperature + Gumbel noise; id0 is a multiple of 64. */
     void (*gumbel)(struct top2 *t, const float *x, int64_t id0, int64_t n,
                    const struct gumbel_key *key);
+    /* out[k][rows] = x[rows][k], rows at most 16 and `stride` apart. */
+    void (*turn)(float *out, const float *x, int64_t stride, int64_t rows, int64_t k);
     /* The functions under the others, for tests. */
     void (*exp)(float *out, const float *x, int64_t n);
     void (*log)(float *out, const float *x, int64_t n);

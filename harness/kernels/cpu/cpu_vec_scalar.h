@@ -263,4 +263,15 @@ VEC_FN void vec_store_interleaved(float *out, const vec word[4])
     VEC_EACH for (int w = 0; w < 4; w++) out[4 * i + w] = word[w].v[i];
 }
 
+/* Lane c of row r becomes lane r of row c. */
+VEC_FN void vec_transpose(vec rows[VEC_LANES])
+{
+    for (int i = 0; i < VEC_LANES; i++)
+        for (int j = 0; j < i; j++) {
+            float t = rows[i].v[j];
+            rows[i].v[j] = rows[j].v[i];
+            rows[j].v[i] = t;
+        }
+}
+
 #endif
