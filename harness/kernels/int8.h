@@ -2,8 +2,11 @@
  * the OCP Microscaling Formats specification 1.0, up to the name of its unit.
  *
  * A row of n is its ceil(n / 32) scales, then n signed bytes q in -127 .. 127.  A scale byte b
- * means 2^(b - 127), 1 <= b <= 254; a weight is q times its scale, an exact f32.  So an int8
- * matrix is the f32 matrix of those values, to every bit of every product. */
+ * means 2^(b - 127); a weight is q times its scale, an exact f32.  So an int8 matrix is the f32
+ * matrix of those values, to every bit of every product.
+ *
+ * Scales are kept within 2^-40 .. 2^40: weights outside 2^-41 .. 2^47 are no network's, and sums
+ * may then be held in units of a scale, which changes their exponent and no bit of theirs. */
 #ifndef KERNELS_INT8_H
 #define KERNELS_INT8_H
 
@@ -11,6 +14,8 @@
 #include <stdint.h>
 
 #include "harness/kernels/tensor.h"
+
+enum { INT8_SCALE_MIN = -40, INT8_SCALE_MAX = 40 };
 
 static inline int64_t int8_groups(int64_t n)
 {
@@ -30,8 +35,9 @@ static inline void int8_quantise_group(void *row, int64_t n, int64_t group, cons
     int64_t begin = group * INT8_GROUP, end = begin + INT8_GROUP < n ? begin + INT8_GROUP : n;
     float largest = 0;
     for (int64_t i = 0; i < end - begin; i++) largest = fmaxf(largest, fabsf(x[i]));
-    int exponent = largest > 0 ? ilogbf(largest) - 6 : -126;
-    if (exponent < -126) exponent = -126;
+    int exponent = largest > 0 ? ilogbf(largest) - 6 : INT8_SCALE_MIN;
+    if (exponent < INT8_SCALE_MIN) exponent = INT8_SCALE_MIN;
+    if (exponent > INT8_SCALE_MAX) exponent = INT8_SCALE_MAX;
     ((uint8_t *)row)[group] = (uint8_t)(exponent + 127);
     for (int64_t i = begin; i < end; i++) {
         float q = nearbyintf(ldexpf(x[i - begin], -exponent));

@@ -22,12 +22,6 @@ static int64_t bf16_place(int64_t c)
     return c < PANEL / 2 ? 2 * c : 2 * (c - PANEL / 2) + 1;
 }
 
-static int64_t int8_place(int64_t c)
-{
-    int64_t half = c / 16, word = c % 16 / 4;
-    return 16 * (word % 2) + 4 * (2 * half + word / 2) + c % 4;
-}
-
 /* panel[k][32] of rows[32] that are `stride` bytes apart. */
 static void pack_bf16(uint16_t *panel, const char *rows, int64_t stride, int64_t k)
 {
@@ -46,12 +40,10 @@ static void pack_f32(float *panel, const char *rows, int64_t stride, int64_t k)
 static void pack_int8(char *panel, const char *rows, int64_t stride, int64_t k)
 {
     for (int64_t begin = 0; begin < k; begin += INT8_GROUP) {
-        for (int64_t c = 0; c < PANEL; c++)
-            panel[int8_place(c)] = rows[c * stride + begin / INT8_GROUP];
+        for (int64_t c = 0; c < PANEL; c++) panel[c] = rows[c * stride + begin / INT8_GROUP];
         panel += PANEL;
         for (int64_t i = begin; i < min_i64(begin + INT8_GROUP, k); i++, panel += PANEL)
-            for (int64_t c = 0; c < PANEL; c++)
-                panel[int8_place(c)] = (char)(rows[c * stride + int8_groups(k) + i] + 128);
+            for (int64_t c = 0; c < PANEL; c++) panel[c] = rows[c * stride + int8_groups(k) + i];
     }
 }
 
@@ -113,11 +105,10 @@ enum err cpu_load_weight(void *state, struct tensor w, weight_row_fn *row, void 
 static void unpack_int8(float *out, const char *panel, int64_t c, int64_t k)
 {
     for (int64_t begin = 0; begin < k; begin += INT8_GROUP) {
-        const uint8_t *p = (const uint8_t *)panel + int8_place(c);
-        float scale = ldexpf(1, *p - 127);
-        p += PANEL;
+        float scale = ldexpf(1, (uint8_t)panel[c] - 127);
+        const int8_t *p = (const int8_t *)panel + PANEL + c;
         int64_t end = min_i64(begin + INT8_GROUP, k);
-        for (int64_t i = begin; i < end; i++, p += PANEL) out[i] = (float)(*p - 128) * scale;
+        for (int64_t i = begin; i < end; i++, p += PANEL) out[i] = (float)*p * scale;
         panel += panel_bytes(DTYPE_INT8, end - begin);
     }
 }

@@ -2,11 +2,10 @@
  *
  * A panel is 32 output columns of a weight, [k][32].  In f32 the 32 are in order; in bf16
  * element 2j is column j and element 2j + 1 column 16 + j, so that one shift and one mask turn
- * a 32-bit word into both as exact f32.  In int8 each INT8_GROUP steps of k begin with their 32
- * scales; a step is 32 bytes q + 128.  Both are in words of four columns in the order 0, 8, 16,
- * 24, 4, 12, 20, 28, so that one shuffle within 16-byte lanes brings 16 neighbours apart.  A
- * byte b in the mantissa of a float of exponent 15 + e is (2^15 + b) 2^e: one addition takes
- * (2^15 + 128) 2^e off and leaves q 2^e, exactly, without using a multiplier.
+ * a 32-bit word into both as exact f32.  In int8 (int8.h) each INT8_GROUP steps of k begin with
+ * the scales of the 32 columns.  Where weights pass once, sums are held in units of the group's
+ * scale and carried over to the next group's, powers of two both: no bit changes, and the
+ * multipliers are not needed for every weight.
  * A tile adds up to TILE_MAX_ROWS rows of x times one panel into y.
  *
  * Whatever the tile, y[row][col] is one accumulator to which k products are added in rising k,

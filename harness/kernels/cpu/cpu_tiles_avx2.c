@@ -16,11 +16,6 @@ struct pair {
     __m256 low, high;
 };
 
-/* Of a group of int8 weights of scale 2^e: 2^(15 + e) and -(2^15 + 128) 2^e. */
-struct scales {
-    struct pair base, offset;
-};
-
 TILE struct pair load_bf16(const void *w)
 {
     __m256i words = _mm256_loadu_si256(w);
@@ -29,48 +24,49 @@ TILE struct pair load_bf16(const void *w)
                          _mm256_castsi256_ps(upper)};
 }
 
-/* For each 16-byte lane the bytes of word `word`, each brought to byte `to` of its own word. */
-TILE __m256i columns_of(__m256i bytes, int word, int to)
+/* Scale bytes of the columns of one half. */
+struct pair_int {
+    __m256i low, high;
+};
+
+TILE struct pair_int load_scales(const void *w, int half)
 {
-    const uint32_t none = 0x80808080u & ~(0xffu << 8 * to); /* a shuffle's 0 */
-    const __m256i from =
-        _mm256_add_epi32(_mm256_slli_epi32(_mm256_set_epi32(3, 2, 1, 0, 3, 2, 1, 0), 8 * to),
-                         _mm256_set1_epi32((int32_t)(none + ((uint32_t)(4 * word) << 8 * to))));
-    return _mm256_shuffle_epi8(bytes, from);
+    const char *p = (const char *)w + 8 * half;
+    return (struct pair_int){_mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)p)),
+                             _mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)(p + 16)))};
 }
 
-TILE __m256 load_base(__m256i bytes, int word)
+/* 2^(b - 127) */
+TILE __m256 power_of(__m256i b)
 {
-    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_srli_epi32(columns_of(bytes, word, 3), 1),
-                                                _mm256_set1_epi32(15 << 23)));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(b, 23));
 }
 
-/* Of the columns of one half. */
-TILE struct scales load_scales(const void *w, int half)
+TILE struct pair powers_of(struct pair_int b)
 {
-    const __m256 minus = _mm256_set1_ps(-32896.0f / 32768.0f);
-    __m256i bytes = _mm256_loadu_si256(w);
-    struct pair base = {load_base(bytes, half), load_base(bytes, 2 + half)};
-    return (struct scales){base, {_mm256_mul_ps(base.low, minus), _mm256_mul_ps(base.high, minus)}};
+    return (struct pair){power_of(b.low), power_of(b.high)};
 }
 
-TILE __m256 widen_bytes(__m256i bytes, int word, __m256 base, __m256 offset)
+/* What brings sums in units of scales `from` into units of `to`. */
+TILE struct pair carry_of(struct pair_int from, struct pair_int to)
 {
-    __m256i sum = _mm256_or_si256(columns_of(bytes, word, 1), _mm256_castps_si256(base));
-    return _mm256_add_ps(_mm256_castsi256_ps(sum), offset);
+    const __m256i one = _mm256_set1_epi32(127);
+    return (struct pair){power_of(_mm256_add_epi32(_mm256_sub_epi32(from.low, to.low), one)),
+                         power_of(_mm256_add_epi32(_mm256_sub_epi32(from.high, to.high), one))};
 }
 
-/* Half of one step of k. */
-TILE struct pair load_half(const void *w, int half, enum dtype dtype, const struct scales *s)
+/* Half of one step of k; of int8 without its scale. */
+TILE struct pair load_half(const void *w, int half, enum dtype dtype)
 {
     if (dtype == DTYPE_F32) {
         const float *p = (const float *)w + 8 * half;
         return (struct pair){_mm256_loadu_ps(p), _mm256_loadu_ps(p + 16)};
     }
     if (dtype == DTYPE_BF16) return load_bf16((const uint16_t *)w + 16 * half);
-    __m256i bytes = _mm256_loadu_si256(w);
-    return (struct pair){widen_bytes(bytes, half, s->base.low, s->offset.low),
-                         widen_bytes(bytes, 2 + half, s->base.high, s->offset.high)};
+    const char *p = (const char *)w + 8 * half;
+    __m256i low = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)p));
+    __m256i high = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)(p + 16)));
+    return (struct pair){_mm256_cvtepi32_ps(low), _mm256_cvtepi32_ps(high)};
 }
 
 TILE int64_t step_bytes(enum dtype dtype)
@@ -91,6 +87,9 @@ TILE void tile_halves(const void *w, int half0, int n_halves, const float *x, in
                       bool ahead, struct tile_next *next)
 {
     __m256 low[HALVES][ROWS_MAX], high[HALVES][ROWS_MAX];
+    /* Sums of int8 are in units of their group's scale, of 1 outside; not those that keep. */
+    const struct pair_int unit = {_mm256_set1_epi32(127), _mm256_set1_epi32(127)};
+    struct pair scale[HALVES] = {0};
 #pragma GCC unroll 2
     for (int h = 0; h < n_halves; h++)
 #pragma GCC unroll 6
@@ -102,8 +101,20 @@ TILE void tile_halves(const void *w, int half0, int n_halves, const float *x, in
     const char *at = w;
 #pragma GCC unroll 1
     for (int64_t i = begin; i < end;) {
-        struct scales s[HALVES] = {0};
-        for (int h = 0; h < n_halves && dtype == DTYPE_INT8; h++) s[h] = load_scales(at, half0 + h);
+#pragma GCC unroll 2
+        for (int h = 0; h < n_halves; h++) {
+            if (dtype != DTYPE_INT8) continue;
+            struct pair_int to = load_scales(at, half0 + h), from = unit;
+            scale[h] = powers_of(to);
+            if (i > begin) from = load_scales(at - PANEL * (INT8_GROUP + 1), half0 + h);
+            if (keeps || (first && i == begin)) continue;
+            struct pair carry = carry_of(from, to);
+#pragma GCC unroll 6
+            for (int r = 0; r < rows; r++) {
+                low[h][r] = _mm256_mul_ps(low[h][r], carry.low);
+                high[h][r] = _mm256_mul_ps(high[h][r], carry.high);
+            }
+        }
         if (dtype == DTYPE_INT8) at += PANEL;
         const int64_t stop = group_end(dtype, i, end);
 #pragma GCC unroll 1
@@ -121,14 +132,22 @@ TILE void tile_halves(const void *w, int half0, int n_halves, const float *x, in
             }
 #pragma GCC unroll 2
             for (int h = 0; h < n_halves; h++) {
-                struct pair p = load_half(at, half0 + h, dtype, &s[h]);
+                struct pair p = load_half(at, half0 + h, dtype);
+                /* Opaque, so that x is read again for the other half: with three rows there is no
+                 * register to keep it in. */
+                const float *xi = x + i * x_step_k;
+                __asm__ volatile("" : "+r"(xi));
+                if (dtype == DTYPE_INT8 && keeps) {
+                    p.low = _mm256_mul_ps(p.low, scale[h].low);
+                    p.high = _mm256_mul_ps(p.high, scale[h].high);
+                }
                 if (keeps) {
                     _mm256_storeu_ps(keep + i * PANEL + 8 * (half0 + h), p.low);
                     _mm256_storeu_ps(keep + i * PANEL + 8 * (half0 + h) + 16, p.high);
                 }
 #pragma GCC unroll 6
                 for (int r = 0; r < rows; r++) {
-                    __m256 v = _mm256_broadcast_ss(x + i * x_step_k + r * x_step_row);
+                    __m256 v = _mm256_broadcast_ss(xi + r * x_step_row);
                     low[h][r] = _mm256_fmadd_ps(v, p.low, low[h][r]);
                     high[h][r] = _mm256_fmadd_ps(v, p.high, high[h][r]);
                 }
@@ -140,6 +159,10 @@ TILE void tile_halves(const void *w, int half0, int n_halves, const float *x, in
 #pragma GCC unroll 6
         for (int r = 0; r < rows; r++) {
             float *p = y + r * y_stride + 8 * (half0 + h);
+            if (dtype == DTYPE_INT8 && !keeps) {
+                low[h][r] = _mm256_mul_ps(low[h][r], scale[h].low);
+                high[h][r] = _mm256_mul_ps(high[h][r], scale[h].high);
+            }
             _mm256_storeu_ps(p, low[h][r]);
             _mm256_storeu_ps(p + 16, high[h][r]);
         }

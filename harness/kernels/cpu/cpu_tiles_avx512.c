@@ -13,11 +13,6 @@ struct pair {
     __m512 low, high;
 };
 
-/* Of a group of int8 weights of scale 2^e: 2^(15 + e) and -(2^15 + 128) 2^e. */
-struct scales {
-    struct pair base, offset;
-};
-
 TILE struct pair load_bf16(const void *w)
 {
     __m512i words = _mm512_loadu_si512(w);
@@ -26,51 +21,47 @@ TILE struct pair load_bf16(const void *w)
                          _mm512_castsi512_ps(upper)};
 }
 
-/* For each 16-byte lane of lower columns (half 0) or upper ones: which bytes to bring to byte
- * `to` of the words. */
-TILE __m512i columns_of(int half, int to)
+/* Scale bytes or, signed, weights of 32 columns. */
+struct pair_int {
+    __m512i low, high;
+};
+
+TILE struct pair_int load_scales(const void *w)
 {
-    const __m512i in_word = _mm512_set4_epi32(3, 2, 1, 0);
-    const __m512i of_lane =
-        _mm512_set_epi64(0x400000004, 0x400000004, 0x400000004, 0x400000004, 0, 0, 0, 0);
-    __m512i byte =
-        _mm512_add_epi32(_mm512_add_epi32(in_word, of_lane), _mm512_set1_epi32(8 * half));
-    return _mm512_slli_epi32(byte, (unsigned)(8 * to));
+    return (struct pair_int){_mm512_cvtepu8_epi32(_mm_loadu_si128(w)),
+                             _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)w + 1))};
 }
 
-TILE __m512 load_base(__m512i bytes, int half)
+/* 2^(b - 127) */
+TILE __m512 power_of(__m512i b)
 {
-    __m512i top = _mm512_maskz_shuffle_epi8(0x8888888888888888, bytes, columns_of(half, 3));
-    return _mm512_castsi512_ps(
-        _mm512_add_epi32(_mm512_srli_epi32(top, 1), _mm512_set1_epi32(15 << 23)));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(b, 23));
 }
 
-TILE struct scales load_scales(const void *w)
+TILE struct pair powers_of(struct pair_int b)
 {
-    const __m512 minus = _mm512_set1_ps(-32896.0f / 32768.0f);
-    __m512i bytes = _mm512_broadcast_i64x4(_mm256_loadu_si256(w));
-    struct pair base = {load_base(bytes, 0), load_base(bytes, 1)};
-    return (struct scales){base, {_mm512_mul_ps(base.low, minus), _mm512_mul_ps(base.high, minus)}};
+    return (struct pair){power_of(b.low), power_of(b.high)};
 }
 
-TILE __m512 widen_bytes(__m512i bytes, int half, __m512 base, __m512 offset)
+/* What brings sums in units of scales `from` into units of `to`. */
+TILE struct pair carry_of(struct pair_int from, struct pair_int to)
 {
-    __m512i sum = _mm512_mask_shuffle_epi8(_mm512_castps_si512(base), 0x2222222222222222, bytes,
-                                           columns_of(half, 1));
-    return _mm512_add_ps(_mm512_castsi512_ps(sum), offset);
+    const __m512i one = _mm512_set1_epi32(127);
+    return (struct pair){power_of(_mm512_add_epi32(_mm512_sub_epi32(from.low, to.low), one)),
+                         power_of(_mm512_add_epi32(_mm512_sub_epi32(from.high, to.high), one))};
 }
 
-/* One step of k. */
-TILE struct pair load_weights(const void *w, enum dtype dtype, const struct scales *s)
+/* One step of k; of int8 without its scale. */
+TILE struct pair load_weights(const void *w, enum dtype dtype)
 {
     if (dtype == DTYPE_F32) {
         const float *p = w;
         return (struct pair){_mm512_loadu_ps(p), _mm512_loadu_ps(p + 16)};
     }
     if (dtype == DTYPE_BF16) return load_bf16(w);
-    __m512i bytes = _mm512_broadcast_i64x4(_mm256_loadu_si256(w));
-    return (struct pair){widen_bytes(bytes, 0, s->base.low, s->offset.low),
-                         widen_bytes(bytes, 1, s->base.high, s->offset.high)};
+    __m512i low = _mm512_cvtepi8_epi32(_mm_loadu_si128(w));
+    __m512i high = _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)w + 1));
+    return (struct pair){_mm512_cvtepi32_ps(low), _mm512_cvtepi32_ps(high)};
 }
 
 TILE int64_t step_bytes(enum dtype dtype)
@@ -105,15 +96,19 @@ TILE void tile(const void *w, const float *x, int64_t x_step_k, int64_t x_step_r
     const char *at = w;
 #pragma GCC unroll 1
     for (int64_t i = 0; i < k;) {
-        struct scales s = {0};
+        struct pair scale = {0};
         if (dtype == DTYPE_INT8) {
-            s = load_scales(at);
+            scale = powers_of(load_scales(at));
             at += PANEL;
         }
         const int64_t end = group_end(dtype, i, k);
 #pragma GCC unroll 1
         for (; i < end; i++, at += step_bytes(dtype)) {
-            struct pair p = load_weights(at, dtype, &s);
+            struct pair p = load_weights(at, dtype);
+            if (dtype == DTYPE_INT8) {
+                p.low = _mm512_mul_ps(p.low, scale.low);
+                p.high = _mm512_mul_ps(p.high, scale.high);
+            }
             if (keeps) {
                 _mm512_storeu_ps(keep + i * PANEL, p.low);
                 _mm512_storeu_ps(keep + i * PANEL + 16, p.high);
@@ -142,6 +137,7 @@ TILE void stream_group(const char *w, int64_t panel_bytes, int panels, const flo
                        int rows, float *y, int64_t y_stride, enum dtype dtype)
 {
     enum { MAX_PANELS = 4 };
+    const char *last_scales = w; /* of the group whose units the sums are in */
     __m512 low[MAX_PANELS][TILE_MAX_ROWS], high[MAX_PANELS][TILE_MAX_ROWS];
 #pragma GCC unroll 4
     for (int p = 0; p < panels; p++)
@@ -149,11 +145,22 @@ TILE void stream_group(const char *w, int64_t panel_bytes, int panels, const flo
         for (int r = 0; r < rows; r++) low[p][r] = high[p][r] = _mm512_setzero_ps();
 #pragma GCC unroll 1
     for (int64_t i = 0; i < k;) {
-        struct scales s[MAX_PANELS] = {0};
 #pragma GCC unroll 4
-        for (int p = 0; p < panels && dtype == DTYPE_INT8; p++)
-            s[p] = load_scales(w + p * panel_bytes);
-        if (dtype == DTYPE_INT8) w += PANEL;
+        for (int p = 0; p < panels; p++) {
+            if (dtype != DTYPE_INT8 || i == 0) continue;
+            const char *at = w + p * panel_bytes;
+            struct pair carry =
+                carry_of(load_scales(at - PANEL * (INT8_GROUP + 1)), load_scales(at));
+#pragma GCC unroll 12
+            for (int r = 0; r < rows; r++) {
+                low[p][r] = _mm512_mul_ps(low[p][r], carry.low);
+                high[p][r] = _mm512_mul_ps(high[p][r], carry.high);
+            }
+        }
+        if (dtype == DTYPE_INT8) {
+            last_scales = w;
+            w += PANEL;
+        }
         const int64_t end = group_end(dtype, i, k);
 #pragma GCC unroll 1
         for (; i < end; i++, w += step_bytes(dtype)) {
@@ -171,7 +178,7 @@ TILE void stream_group(const char *w, int64_t panel_bytes, int panels, const flo
                     if (dtype != DTYPE_INT8 || i % 2 == 1)
                         _mm_prefetch(at + line + FAR_AHEAD, _MM_HINT_T1);
                 }
-                struct pair q = load_weights(at, dtype, &s[p]);
+                struct pair q = load_weights(at, dtype);
 #pragma GCC unroll 12
                 for (int r = 0; r < rows; r++) {
                     if (panels == 1) v[r] = broadcast(x + i * rows + r);
@@ -182,12 +189,20 @@ TILE void stream_group(const char *w, int64_t panel_bytes, int panels, const flo
         }
     }
 #pragma GCC unroll 4
-    for (int p = 0; p < panels; p++)
+    for (int p = 0; p < panels; p++) {
+        struct pair scale = {0};
+        if (dtype == DTYPE_INT8) scale = powers_of(load_scales(last_scales + p * panel_bytes));
 #pragma GCC unroll 12
         for (int r = 0; r < rows; r++) {
-            _mm512_storeu_ps(y + r * y_stride + p * PANEL, low[p][r]);
-            _mm512_storeu_ps(y + r * y_stride + p * PANEL + 16, high[p][r]);
+            float *to = y + r * y_stride + p * PANEL;
+            if (dtype == DTYPE_INT8) {
+                low[p][r] = _mm512_mul_ps(low[p][r], scale.low);
+                high[p][r] = _mm512_mul_ps(high[p][r], scale.high);
+            }
+            _mm512_storeu_ps(to, low[p][r]);
+            _mm512_storeu_ps(to + 16, high[p][r]);
         }
+    }
 }
 
 TILE void stream(const void *w, int64_t n_panels, int group, const float *x, int64_t k, int rows,
@@ -218,8 +233,7 @@ TILE void stream(const void *w, int64_t n_panels, int group, const float *x, int
         stream(w, n_panels, GROUP, x, k, ROWS, y, y_stride, DTYPE);                                \
     }
 
-/* Groups: of f32 and bf16 panels, and of int8 ones, whose scales take registers too. */
-#define TILES_OF(ROWS, GROUP, INT8_PANELS)                                                         \
+#define TILES_OF(ROWS, GROUP)                                                                      \
     static void f32_##ROWS(const void *w, const float *x, int64_t k, float *y, int64_t y_stride,   \
                            bool first, float *keep, struct tile_next next)                         \
     {                                                                                              \
@@ -234,12 +248,11 @@ TILE void stream(const void *w, int64_t n_panels, int group, const float *x, int
     KEEP(DTYPE_INT8, keep_int8, ROWS)                                                              \
     STREAM(DTYPE_F32, stream_f32, ROWS, GROUP)                                                     \
     STREAM(DTYPE_BF16, stream_bf16, ROWS, GROUP)                                                   \
-    STREAM(DTYPE_INT8, stream_int8, ROWS, INT8_PANELS)
+    STREAM(DTYPE_INT8, stream_int8, ROWS, GROUP)
 
 /* clang-format off */
-TILES_OF(1, 4, 2) TILES_OF(2, 4, 2) TILES_OF(3, 4, 2) TILES_OF(4, 2, 2) TILES_OF(5, 2, 2)
-TILES_OF(6, 2, 2) TILES_OF(7, 1, 1) TILES_OF(8, 1, 1) TILES_OF(9, 1, 1) TILES_OF(10, 1, 1)
-TILES_OF(11, 1, 1) TILES_OF(12, 1, 1)
+TILES_OF(1, 4) TILES_OF(2, 4) TILES_OF(3, 4) TILES_OF(4, 2) TILES_OF(5, 2) TILES_OF(6, 2)
+TILES_OF(7, 1) TILES_OF(8, 1) TILES_OF(9, 1) TILES_OF(10, 1) TILES_OF(11, 1) TILES_OF(12, 1)
 
 #define EACH(NAME) {0, NAME##_1, NAME##_2, NAME##_3, NAME##_4, NAME##_5, NAME##_6, NAME##_7, \
                     NAME##_8, NAME##_9, NAME##_10, NAME##_11, NAME##_12}

@@ -17,23 +17,17 @@ static void widen_bf16(float *out, const char *w)
     }
 }
 
-/* Which column the first byte of each word of four belongs to. */
-static const int8_t first_column[PANEL / 4] = {0, 8, 16, 24, 4, 12, 20, 28};
-
 static void load_scales(float *scale, const char *w)
 {
-    for (int j = 0; j < PANEL; j++) {
-        uint32_t bits = (uint32_t)(uint8_t)w[j] << 23;
-        memcpy(&scale[first_column[j / 4] + j % 4], &bits, sizeof bits);
+    for (int c = 0; c < PANEL; c++) {
+        uint32_t bits = (uint32_t)(uint8_t)w[c] << 23;
+        memcpy(&scale[c], &bits, sizeof bits);
     }
 }
 
 static void widen_int8(float *out, const char *w, const float *scale)
 {
-    for (int j = 0; j < PANEL; j++) {
-        int c = first_column[j / 4] + j % 4;
-        out[c] = (float)((uint8_t)w[j] - 128) * scale[c];
-    }
+    for (int c = 0; c < PANEL; c++) out[c] = (float)(int8_t)w[c] * scale[c];
 }
 
 static inline __attribute__((always_inline)) void
