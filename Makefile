@@ -30,8 +30,9 @@ PKG_CONFIG   ?= pkg-config
 libs_missing := $(shell for l in $(libs_wanted) libmd; do \
                     $(PKG_CONFIG) --exists $$l 2>/dev/null || echo $$l; done)
 
+cuda_dirs := harness/kernels/cuda roofline/cuda
 nvcc     := $(firstword $(wildcard $(strip $(CUDA_HOME))/bin/nvcc) $(shell command -v nvcc))
-cuda_src := $(filter-out %_stub.c,$(wildcard harness/kernels/cuda/*.c harness/kernels/cuda/*.cu))
+cuda_src := $(filter-out %_stub.c,$(wildcard $(patsubst %,%/*.c,$(cuda_dirs)) $(patsubst %,%/*.cu,$(cuda_dirs))))
 
 # CUDA=auto takes the backend when both its sources and a compiler are there.
 cuda_why :=
@@ -113,7 +114,7 @@ all_c := $(foreach d,$(DIRS),$(wildcard $(d)/*.c))
 stubs := $(filter %_stub.c,$(all_c))
 src   := $(filter-out $(stubs) $(foreach s,$(stubs),$(call real_of,$(s))),$(all_c)) \
          $(foreach s,$(stubs),$(call pick,$(s)))
-src   += $(if $(filter 1,$(use_cuda)),$(cuda_src),$(wildcard harness/kernels/cuda/cuda_stub.c))
+src   += $(if $(filter 1,$(use_cuda)),$(cuda_src),$(wildcard $(patsubst %,%/*_stub.c,$(cuda_dirs))))
 src   += $(cupti_src)
 
 embedded := $(wildcard results/*.sql plots/*.gp harness/sweeps/*.yaml)

@@ -13,6 +13,16 @@
  * results of the older meaning then no longer count as done. */
 enum { WORKLOAD_VERSION = 2 };
 
+const char *graph_name(bool on)
+{
+    return on ? "on" : "off";
+}
+
+const char *matmul_by_name(enum matmul_by m)
+{
+    return m == MATMUL_OWN ? "own" : "cublas";
+}
+
 const char *logits_policy_name(enum logits_policy p)
 {
     return p == LOGITS_ALL ? "all" : "masked";
@@ -178,12 +188,14 @@ void cell_canonical(const struct cell *cell, struct strbuf *out)
         put_number(&j, "entropy-bound", s->entropy_bound);
     if (cell_takes(&c, "eta")) put_number(&j, "eta", s->eta);
     if (cell_takes(&c, "factor")) put_number(&j, "factor", s->factor);
+    if (c.graph) put_text(&j, "graph", graph_name(true));
     if (denoises) put_text(&j, "head", head_policy_name(s->head));
     if (c.isa != ISA_AUTO) put_text(&j, "isa", isa_name(c.isa));
     put_text(&j, "kv-dtype", dtype_name(c.kv_dtype));
     if (c.launch_ns) put_int(&j, "launch-ns", c.launch_ns);
     put_int(&j, "layers", c.layers);
     if (denoises) put_text(&j, "logits", logits_policy_name(s->logits));
+    if (c.matmul != MATMUL_CUBLAS) put_text(&j, "matmul", matmul_by_name(c.matmul));
     put_text(&j, "model", c.model);
     if (s->n_depth) put_int(&j, "n-depth", s->n_depth);
     put_int(&j, "n-gen", s->n_gen);

@@ -19,6 +19,8 @@ struct cell {
     enum isa isa;          /* cpu; whose kernels                                       */
     char device[40];       /* "cpu", "cuda:0", "sim:a100-80gb"                         */
     int64_t launch_ns;     /* sim: cost added to every call                            */
+    int32_t graph;         /* cuda: 1: a forward is launched as one CUDA graph         */
+    enum matmul_by matmul; /* cuda: whose kernels multiply                             */
     char trace[200];       /* file whose decisions are replayed; "": none                  */
     char trace_sha256[65]; /* of its contents; "": none                                    */
     char match[16];        /* what a pair holds equal: "policy", "latency", "memory"   */
@@ -48,6 +50,8 @@ bool cell_takes(const struct cell *c, const char *option);
 bool cell_verifies(const struct cell *c);
 bool cell_has_draft_model(const struct cell *c);
 
+const char *graph_name(bool on);                /* "off", "on"         */
+const char *matmul_by_name(enum matmul_by m);   /* "cublas", "own"     */
 const char *logits_policy_name(enum logits_policy p);
 const char *head_policy_name(enum head_policy p);
 const char *batch_policy_name(enum batch_policy p);

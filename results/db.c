@@ -35,9 +35,9 @@ static const char *const sql[STMT_COUNT] = {
                   "denoise_steps, strategy, cache, logits, head, temperature, seed, threads, "
                   "launch_ns, draft_tokens, acceptance, refresh_forwards, commit_policy, "
                   "schedule, threshold, factor, entropy_bound, eta, depth_tokens, trace_sha256, "
-                  "isa, draft, draft_layers) "
+                  "isa, draft, draft_layers, graph, matmul) "
                   "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-                  "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (cell_id) DO NOTHING",
+                  "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (cell_id) DO NOTHING",
     [STMT_RUN] = "INSERT INTO run (run_id, invocation_id, device_id, cell_id, recorded_utc, "
                  "status, message, match, pair_id, pair_baseline, cache_resident, weight_bytes, "
                  "tokens_sha256, threads, variant) "
@@ -48,7 +48,7 @@ static const char *const sql[STMT_COUNT] = {
                          "bytes_per_s) VALUES ((SELECT run_no FROM run WHERE run_id = ?), ?, ?, ?)",
     [STMT_FORWARD] = "INSERT INTO forward (run_no, kind, phase, sample, step, round, "
                      "warmup, after_switch, seq, forwards, time_ns, other_cpus, rows, logit_rows, "
-                     "tokens_committed, flop_useful, seqs, tokens_past_eos, " COST_COLUMNS ") VALUES (?, ?, ?, ?, ?, "
+                     "tokens_committed, flop_useful, seqs, tokens_past_eos, device_ns, " COST_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, "
                      "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, " COST_VALUES ")",
     [STMT_FORWARD_OP] = "INSERT INTO forward_op (op_id, forward_id, op, calls, "
                         "time_ns, " COST_COLUMNS ") VALUES (?, ?, ?, ?, ?, " COST_VALUES ")",

@@ -57,6 +57,8 @@ enum err store_add_cell(struct store *s, const struct cell *cell, char id[CELL_K
         arg_text(&a, c.isa == ISA_AUTO ? NULL : isa_name(c.isa));
         arg_text(&a, strcmp(d->draft, "none") == 0 ? NULL : d->draft);
         arg_int_above(&a, d->draft_layers, 0);
+        arg_int_above(&a, c.graph, 0);
+        arg_text(&a, c.matmul == MATMUL_CUBLAS ? NULL : matmul_by_name(c.matmul));
         e = db_run(s, &a);
     }
     strbuf_free(&text);
@@ -175,6 +177,7 @@ static enum err add_forward(struct store *s, int64_t run_no, const struct forwar
     arg_int(&a, f->work.flop_useful);
     arg_int_above(&a, f->work.seqs, 0);
     arg_int_above(&a, f->work.tokens_past_eos, -1);
+    arg_int_above(&a, f->device_ns, 0);
     bind_costs(&a, &total, tier_known);
     TRY(db_run(s, &a));
     if (f->kind == FORWARD_PINNED) return ERR_NONE;

@@ -99,6 +99,9 @@ static const struct schema_step steps[] = {
         "ALTER TABLE forward ADD COLUMN tokens_past_eos INTEGER CHECK (tokens_past_eos >= 0);"
         "ALTER TABLE forward ADD COLUMN seqs INTEGER CHECK (seqs > 0);"
         "ALTER TABLE cell ADD COLUMN isa TEXT CHECK (isa IN ('scalar', 'avx2', 'avx512'));"
+        "ALTER TABLE cell ADD COLUMN graph INTEGER CHECK (graph = 1);"
+        "ALTER TABLE cell ADD COLUMN matmul TEXT CHECK (matmul = 'own');"
+        "ALTER TABLE forward ADD COLUMN device_ns INTEGER CHECK (device_ns > 0);"
         "ALTER TABLE ceiling ADD COLUMN isa TEXT;" TABLES_OF_QUALITY ";"
         TABLE_OF_KERNEL_TIMES ";" TABLES_OF_BOUND},
 };

@@ -100,7 +100,9 @@ CREATE TABLE cell (
     trace_sha256  TEXT,
     isa           TEXT CHECK (isa IN ('scalar', 'avx2', 'avx512')), -- NULL: the best
     draft         TEXT,
-    draft_layers  INTEGER CHECK (draft_layers > 0)
+    draft_layers  INTEGER CHECK (draft_layers > 0),
+    graph         INTEGER CHECK (graph = 1),
+    matmul        TEXT CHECK (matmul = 'own')
 ) STRICT;
 
 -- ---- what happened ----------------------------------------------------------------------
@@ -182,6 +184,7 @@ CREATE TABLE forward (
     memory_datasheet_ns    REAL, memory_ceilings_ns    REAL, memory_table_ns    REAL,
     seqs             INTEGER CHECK (seqs > 0), -- sequences in it; since version 3, like the next
     tokens_past_eos  INTEGER CHECK (tokens_past_eos >= 0),
+    device_ns        INTEGER CHECK (device_ns > 0), -- of time_ns; since version 3
     CHECK (kind = 'plan' OR forwards = 1),
     CHECK (kind <> 'plan' OR time_ns IS NULL)
 ) STRICT;
@@ -373,6 +376,8 @@ SELECT r.run_id, r.cell_id, r.status, r.message, d.device, d.kind AS device_kind
        c.commit_policy, c.logits, c.head, c.draft, c.draft_layers, c.draft_tokens, c.acceptance,
        c.schedule, c.threshold, c.factor, c.entropy_bound, c.eta, c.trace_sha256, c.temperature, c.seed,
        COALESCE(r.threads, c.threads) AS threads, c.isa, r.variant, c.launch_ns,
+       iif(d.kind = 'cuda', iif(c.graph = 1, 'on', 'off'), NULL) AS graph,
+       iif(d.kind = 'cuda', COALESCE(c.matmul, 'cublas'), NULL) AS matmul,
        r.match, r.pair_id, r.pair_baseline, r.cache_resident, r.weight_bytes, r.tokens_sha256,
        r.recorded_utc, r.invocation_id, i.sweep_name, b.git_sha, b.git_dirty, r.device_id,
        d.description AS device_description
@@ -493,6 +498,17 @@ FROM (SELECT r.run_id, r.run_no, f.phase, COUNT(*) AS n, MIN(f.step_ns) AS min_n
       WHERE f.step_ns IS NOT NULL
       GROUP BY r.run_id, f.phase) g
 LEFT JOIN rank_bound b ON b.n = MIN(g.n, 2000);
+
+-- What of a forward at its pinned context passes outside the device's own time: from the call to
+-- the device's first work and from its last to the host's knowing; NULL device times are left out.
+CREATE VIEW v_gap AS
+SELECT r.run_id, f.phase, COUNT(*) AS n, SUM(f.step_ns) AS time_ns, SUM(f.device_ns) AS device_ns,
+       SUM(f.step_ns - f.device_ns) AS gap_ns,
+       SUM(f.step_ns - f.device_ns) * 1.0 / SUM(f.step_ns) AS gap_share
+FROM run r
+JOIN forward f ON f.run_no = r.run_no
+WHERE f.step_ns IS NOT NULL AND f.device_ns IS NOT NULL
+GROUP BY r.run_id, f.phase;
 
 -- Newest ceiling of each kind on each device, and how it moved: the last two measurements of its
 -- invocation that were made before and after something.

@@ -97,6 +97,7 @@ struct forward_row {
     int64_t seq;         /* order in this invocation, over all cells                       */
     int64_t n_forwards;  /* 1 unless FORWARD_PLAN                                          */
     int64_t time_ns;     /* -1: NULL                                                       */
+    int64_t device_ns;   /* of it on the device's own clock; 0 or less: NULL               */
     double other_cpus;   /* -1: NULL                                                       */
     struct step_work work;
     const struct ledger *ledger; /* borrowed */

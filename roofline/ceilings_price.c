@@ -1,5 +1,6 @@
 /* ceilings_price.c - what measured roofs mean: flags, curves, and the price of a call. */
 #include "roofline/ceilings.h"
+#include "roofline/cuda/ceilings_cuda.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -118,5 +119,27 @@ void ceilings_price(const struct ceiling_set *s, int32_t threads, int64_t weight
         .vector_flop_per_s = peak->value,
         .bytes_per_s = *cache_resident ? bandwidth_at(curve, n, weight_bytes) : dram->value,
         .launch_ns = call != NULL ? call->value : 0,
+    };
+}
+
+void ceilings_cuda_price(const struct ceiling_set *s, const struct ceilings_cuda_use *use,
+                         int64_t weight_bytes, struct price *out, bool *cache_resident)
+{
+    struct curve_point curve[CEILINGS_MAX];
+    int32_t n = curve_of(s, 0, curve);
+    const struct ceiling *dram = ceilings_find(s, "read", "dram", 0);
+    const struct ceiling *half = ceilings_find(s, "matmul_bf16", NULL, 0);
+    const struct ceiling *f32 = ceilings_find(s, "matmul_f32", NULL, 0);
+    const struct ceiling *call = ceilings_find(s, use->graph ? "launch_graph" : "launch", NULL, 0);
+    *cache_resident = weight_bytes < cold_bytes(s, curve, n);
+    *out = (struct price){.known = false};
+    if (!dram || !half || !f32) return;
+    *out = (struct price){
+        .known = true,
+        .matmul_flop_per_s = use->weights == DTYPE_F32 ? f32->value : half->value,
+        .attention_flop_per_s = use->kv == DTYPE_F32 ? f32->value : half->value,
+        .vector_flop_per_s = f32->value,
+        .bytes_per_s = *cache_resident ? bandwidth_at(curve, n, weight_bytes) : dram->value,
+        .launch_ns = call ? call->value : 0,
     };
 }

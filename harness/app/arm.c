@@ -19,7 +19,7 @@ enum err arm_plan(struct arm *a, struct engine *e, const struct cell *c)
     TRY(plan_cell(c, &target, a->plan));
     if (plan_skip_reason(c, a->plan, &target, why, sizeof why))
         return err_set(ERR_USAGE, "%s", why);
-    engine_price(e, c, a->plan->weight_bytes, a->price, &a->cache_resident);
+    engine_price(e, engine_roofs(e, c), c, a->plan->weight_bytes, a->price, &a->cache_resident);
     memcpy(a->plan->price, a->price, sizeof a->price);
     return ERR_NONE;
 }
@@ -63,10 +63,19 @@ static enum err timed(struct arm *a, const struct recording *r, struct forward_r
     kernels_trace(k, row.kind == FORWARD_TRACE);
     ledger_clear(kernels_ledger(k));
     struct measured measured;
+    struct kernels_mode mode = {.graph = a->cell->graph, .matmul = a->cell->matmul};
+    int64_t captured = kernels_graphs(k).captured;
+    TRY(kernels_set_mode(k, &mode));
     TRY(probe_clock.begin(a->probe));
-    enum err e = r ? session_replay(a->session, r, &row.work) : session_step(a->session, &row.work);
+    enum err e =
+        kernels_timer_begin(k); /* inside, so that the device's time is part of the host's */
+    if (e == ERR_NONE)
+        e = r ? session_replay(a->session, r, &row.work) : session_step(a->session, &row.work);
     if (e == ERR_NONE) e = probe_clock.end(a->probe, &measured);
     kernels_trace(k, false);
+    if (e == ERR_NONE) e = kernels_timer_end(k, &row.device_ns);
+    if (e == ERR_NONE && !row.warmup && kernels_graphs(k).captured != captured)
+        e = err_set(ERR_INTERNAL, "a CUDA graph was made inside a timed forward");
     if (e != ERR_NONE) return err_trace(e, __FILE__, __LINE__);
     row.time_ns = measured.time_ns;
     row.phase = row.work.phase;

@@ -40,6 +40,14 @@ static const char *isa_word(int32_t i)
 {
     return isa_name((enum isa)i);
 }
+static const char *graph_word(int32_t i)
+{
+    return graph_name(i != 0);
+}
+static const char *matmul_word(int32_t i)
+{
+    return matmul_by_name((enum matmul_by)i);
+}
 static const char *dtype_word(int32_t i)
 {
     return dtype_name((enum dtype)i);
@@ -205,9 +213,12 @@ static const struct axis table[] = {
      .help = "instruction set of the kernels; auto: $REGIME_ISA or the best"},
     {"launch-ns", 0, AXIS_INT, in_machine, CELL(launch_ns), .max = 1000000000, .fallback = "0",
      .device_kind = "sim", .help = "time added to every kernel call of a prediction"},
+    {"graph", 0, AXIS_ENUM, in_machine, CELL(graph), .max = 1, .fallback = "off",
+     .word = graph_word, .device_kind = "cuda",
+     .help = "launch a forward's kernels together, as one CUDA graph"},
+    {"matmul", 0, AXIS_ENUM, in_machine, CELL(matmul), .max = MATMUL_OWN, .fallback = "cublas",
+     .word = matmul_word, .device_kind = "cuda", .help = "whose kernels multiply"},
 
-    {"graph", .kind = AXIS_TEXT, .not_yet = "this build records no CUDA graphs"},
-    {"matmul", .kind = AXIS_TEXT, .not_yet = "this build has one matmul for each device"},
     {"counters", .kind = AXIS_TEXT, .not_yet = "this build reads no hardware counters"},
 };
 enum { N_AXES = sizeof table / sizeof table[0] };

@@ -97,9 +97,16 @@ static int64_t pass_ns(const struct bench_result *r)
 static enum err run_round(struct bench *b, const struct bench_config *c, int32_t round,
                           struct bench_result *r, double *peak, double *bandwidth)
 {
-    struct price p;
+    struct price price[TIER_COUNT], p;
+    bool resident;
     int64_t spent = 0;
-    TRY(engine_probe(b->engine, &b->cell, &p));
+    struct ceiling_set *roofs = calloc(1, sizeof *roofs);
+    if (!roofs) return err_set(ERR_NOMEM, "roofs: out of memory");
+    enum err e = engine_probe(b->engine, &b->cell, roofs);
+    if (e == ERR_NONE) engine_price(b->engine, roofs, &b->cell, INT64_MAX, price, &resident);
+    free(roofs);
+    TRY(e);
+    p = price[TIER_CEILINGS];
     peak[round] = p.matmul_flop_per_s;
     bandwidth[round] = p.bytes_per_s;
     for (int32_t i = 0; i < PASSES_MAX && (i < PASSES_MIN || spent < ROUND_NS); i++) {

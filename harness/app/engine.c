@@ -1,4 +1,4 @@
-/* engine.c - one CPU device, opened once and reused from cell to cell. */
+/* engine.c - one device, opened once and reused from cell to cell. */
 #include "harness/app/engine.h"
 
 #include <stdio.h>
@@ -6,14 +6,8 @@
 #include <string.h>
 
 #include "harness/app/decoders.h"
-#include "harness/base/mem.h"
+#include "harness/app/engine_kind.h"
 #include "harness/decode/session.h"
-
-/* Whose kernels and roofs. */
-struct setup {
-    int32_t threads;
-    enum isa isa; /* never AUTO */
-};
 
 enum { MAX_SETUPS = 16, MAX_LOADED = 16 };
 
@@ -32,12 +26,14 @@ struct loaded {
 };
 
 struct engine {
+    const struct engine_kind *kind;
     struct log *log; /* borrowed */
-    struct cpuinfo cpu;
-    enum isa isa; /* of cells that name none */
-    char description[160];
+    void *state;     /* owned: the kind's */
+    int32_t number;  /* of several devices of the kind */
+    char device[40], description[400];
+    int64_t llc_bytes, mem_bytes;
     struct {
-        struct setup setup;
+        struct engine_setup setup;
         struct kernels *kernels;   /* owned; NULL: not open */
         struct ceiling_set *roofs; /* owned; NULL: not measured */
     } place[MAX_SETUPS];
@@ -46,31 +42,6 @@ struct engine {
     int32_t n_loaded;
     const struct matmul_times *times; /* borrowed; NULL: none */
 };
-
-enum err engine_open(const char *device, struct log *log, struct engine **out)
-{
-    *out = NULL;
-    if (strncmp(device, "cuda", 4) == 0) {
-        const char *why = NULL;
-        for (int32_t i = 0; kernels_backend(i, &why); i++)
-            if (strcmp(kernels_backend(i, &why), "cuda") == 0) break;
-        if (!why) why = "this version has kernels for it but cannot measure cells on it yet";
-        return err_set(ERR_UNSUPPORTED, "%s: %s", device, why);
-    }
-    if (strcmp(device, "cpu") != 0)
-        return err_set(ERR_USAGE, "no device \"%s\" (regime list devices)", device);
-    enum isa isa;
-    TRY(isa_choose(ISA_AUTO, &isa));
-    struct engine *e = calloc(1, sizeof *e);
-    if (!e) return err_set(ERR_NOMEM, "opening %s: out of memory", device);
-    e->log = log;
-    e->isa = isa;
-    cpuinfo_read(&e->cpu);
-    snprintf(e->description, sizeof e->description, "%s, %d CPUs, %s", e->cpu.model, e->cpu.n_cpus,
-             isa_name(isa));
-    *out = e;
-    return ERR_NONE;
-}
 
 static void unload(struct engine *e, int32_t i)
 {
@@ -92,42 +63,43 @@ void engine_close(struct engine *e)
         kernels_close(e->place[i].kernels);
         free(e->place[i].roofs);
     }
+    e->kind->close(e->state);
     free(e);
 }
 
 struct device_row engine_device(const struct engine *e)
 {
-    return (struct device_row){.device = "cpu",
-                               .kind = "cpu",
+    return (struct device_row){.device = e->device,
+                               .kind = e->kind->kind,
                                .description = e->description,
-                               .llc_bytes = e->cpu.llc_bytes,
-                               .mem_bytes = e->cpu.mem_total_bytes};
+                               .llc_bytes = e->llc_bytes,
+                               .mem_bytes = e->mem_bytes};
+}
+
+static struct engine_setup setup_of(const struct engine *e, const struct cell *c)
+{
+    return e->kind->setup(e->state, c);
 }
 
 int32_t engine_threads(const struct engine *e, const struct cell *c)
 {
-    return c->threads ? c->threads : e->cpu.n_cpus;
+    return setup_of(e, c).threads;
 }
 
 enum isa engine_isa(const struct engine *e, const struct cell *c)
 {
-    return c->isa == ISA_AUTO ? e->isa : c->isa;
-}
-
-static struct setup setup_of(const struct engine *e, const struct cell *c)
-{
-    return (struct setup){engine_threads(e, c), engine_isa(e, c)};
+    return setup_of(e, c).isa;
 }
 
 bool engine_same_roofs(const struct engine *e, const struct cell *a, const struct cell *b)
 {
-    struct setup x = setup_of(e, a), y = setup_of(e, b);
+    struct engine_setup x = setup_of(e, a), y = setup_of(e, b);
     return x.threads == y.threads && x.isa == y.isa;
 }
 
 static int32_t find_place(const struct engine *e, const struct cell *c)
 {
-    struct setup s = setup_of(e, c);
+    struct engine_setup s = setup_of(e, c);
     for (int32_t i = 0; i < e->n_places; i++)
         if (e->place[i].setup.threads == s.threads && e->place[i].setup.isa == s.isa) return i;
     return -1;
@@ -135,10 +107,10 @@ static int32_t find_place(const struct engine *e, const struct cell *c)
 
 static enum err make_place(struct engine *e, const struct cell *c, int32_t *out)
 {
-    struct setup s = setup_of(e, c);
+    struct engine_setup s = setup_of(e, c);
     *out = find_place(e, c);
     if (*out >= 0) return ERR_NONE;
-    TRY(isa_choose(s.isa, &s.isa));
+    if (s.isa != ISA_AUTO) TRY(isa_choose(s.isa, &s.isa)); /* whether this CPU has it */
     if (e->n_places == MAX_SETUPS)
         return err_set(ERR_USAGE,
                        "more than %d combinations of threads and instruction set in one sweep",
@@ -154,10 +126,63 @@ enum err engine_kernels(struct engine *e, const struct cell *c, struct kernels *
 {
     int32_t i;
     TRY(make_place(e, c, &i));
-    struct kernels_config kc = {
-        .backend = "cpu", .n_threads = e->place[i].setup.threads, .isa = e->place[i].setup.isa};
+    struct kernels_config kc = {.backend = e->kind->kind,
+                                .device = e->number,
+                                .n_threads = e->place[i].setup.threads,
+                                .isa = e->place[i].setup.isa};
     if (!e->place[i].kernels) TRY(kernels_open(&kc, &e->place[i].kernels));
     *out = e->place[i].kernels;
+    return ERR_NONE;
+}
+
+/* The reason why the backend cannot be opened here, if it cannot. */
+static enum err check_backend(const char *device, const char *backend)
+{
+    const char *name, *why = NULL;
+    for (int32_t i = 0; (name = kernels_backend(i, &why)); i++)
+        if (strcmp(name, backend) == 0) break;
+    if (name && !why) return ERR_NONE;
+    char reason[400];
+    snprintf(reason, sizeof reason, "%s", name ? why : "not in this build");
+    return err_set(ERR_UNSUPPORTED, "%s: %s", device, reason);
+}
+
+static enum err open_device(struct engine *e)
+{
+    static const struct cell any = {.isa = ISA_AUTO};
+    struct kernels_memory memory;
+    struct kernels *k;
+    TRY(e->kind->open(e->number, &e->state));
+    TRY(engine_kernels(e, &any, &k));
+    TRY(kernels_memory(k, &memory));
+    snprintf(e->description, sizeof e->description, "%s", kernels_description(k));
+    e->llc_bytes = kernels_traffic(k).llc_bytes;
+    e->mem_bytes = memory.total_bytes > 0 ? memory.total_bytes : 0;
+    return ERR_NONE;
+}
+
+enum err engine_open(const char *device, struct log *log, struct engine **out)
+{
+    static const struct engine_kind *const kinds[] = {&engine_cpu, &engine_cuda};
+    const struct engine_kind *kind = NULL;
+    int32_t number = 0;
+    *out = NULL;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0] && !kind; i++)
+        if (kinds[i]->owns(device, &number)) kind = kinds[i];
+    if (!kind) return err_set(ERR_USAGE, "no device \"%s\" (regime list devices)", device);
+    TRY(check_backend(device, kind->kind));
+    struct engine *e = calloc(1, sizeof *e);
+    if (!e) return err_set(ERR_NOMEM, "opening %s: out of memory", device);
+    e->kind = kind;
+    e->log = log;
+    e->number = number;
+    snprintf(e->device, sizeof e->device, "%s", device);
+    enum err err = open_device(e);
+    if (err != ERR_NONE) {
+        engine_close(e);
+        return err_trace(err, __FILE__, __LINE__);
+    }
+    *out = e;
     return ERR_NONE;
 }
 
@@ -191,12 +216,14 @@ void engine_keep(struct engine *e, const struct cell *const *cell, int32_t n)
     }
 }
 
-static enum err check_fits(int64_t bytes, const char *what)
+static enum err check_fits(const struct engine *e, struct kernels *k, int64_t bytes,
+                           const char *what)
 {
-    int64_t free_bytes = mem_available_bytes();
-    if (free_bytes < 0 || bytes <= free_bytes) return ERR_NONE;
-    return err_set(ERR_NOMEM, "%s needs %.2f GB of memory, %.2f GB are available", what,
-                   (double)bytes / 1e9, (double)free_bytes / 1e9);
+    struct kernels_memory memory;
+    TRY(kernels_memory(k, &memory));
+    if (memory.free_bytes < 0 || bytes <= memory.free_bytes) return ERR_NONE;
+    return err_set(ERR_NOMEM, "%s needs %.2f GB of memory, %.2f GB are available on %s", what,
+                   (double)bytes / 1e9, (double)memory.free_bytes / 1e9, e->device);
 }
 
 enum err engine_load(struct engine *e, const struct cell *c, int64_t extra_bytes,
@@ -208,7 +235,7 @@ enum err engine_load(struct engine *e, const struct cell *c, int64_t extra_bytes
     TRY(model_preset(c->model, c->layers, &config));
     TRY(engine_kernels(e, c, &k));
     int64_t weights = i >= 0 ? 0 : model_bytes(k, &config, c->dtype);
-    TRY(check_fits(weights + extra_bytes, c->model));
+    TRY(check_fits(e, k, weights + extra_bytes, c->model));
     if (i < 0) {
         if (e->n_loaded == MAX_LOADED)
             return err_set(ERR_USAGE, "more than %d sets of weights in one group", MAX_LOADED);
@@ -243,7 +270,7 @@ enum err engine_load_draft(struct engine *e, const struct cell *c, struct model 
     *out = find_draft(l, &shape);
     if (*out) return ERR_NONE;
     int64_t bytes = model_bytes(l->kernels, &shape, c->dtype);
-    TRY(check_fits(bytes, shape.name));
+    TRY(check_fits(e, l->kernels, bytes, shape.name));
     struct draft_model *d = calloc(1, sizeof *d);
     if (!d) return err_set(ERR_NOMEM, "a model that drafts: out of memory");
     enum err err = model_create(l->kernels, &shape, c->dtype, c->spec.seed, &d->model);
@@ -266,48 +293,51 @@ const struct ceiling_set *engine_roofs(const struct engine *e, const struct cell
     return i < 0 ? NULL : e->place[i].roofs;
 }
 
-static enum err measure_with(struct setup s, enum ceilings_extent extent, struct ceiling_set *set)
-{
-    struct team *team;
-    TRY(team_create(s.threads, &team));
-    enum err err = ceilings_measure(team, s.isa, extent, NULL, NULL, set);
-    team_free(team);
-    return err;
-}
-
-enum err engine_measure(struct engine *e, const struct cell *c)
+enum err engine_measure(struct engine *e, const struct cell *c, enum ceilings_extent extent,
+                        ceilings_progress_fn *progress, void *ctx)
 {
     int32_t i;
     TRY(make_place(e, c, &i));
     if (!e->place[i].roofs) e->place[i].roofs = calloc(1, sizeof *e->place[i].roofs);
     if (!e->place[i].roofs) return err_set(ERR_NOMEM, "roofs: out of memory");
-    return measure_with(e->place[i].setup, CEILINGS_QUICK, e->place[i].roofs);
+    return e->kind->measure(e->state, &e->place[i].setup, extent, progress, ctx, e->place[i].roofs);
 }
 
-enum err engine_probe(struct engine *e, const struct cell *c, struct price *out)
+static bool same_roof(const struct ceiling *a, const struct ceiling *b)
 {
-    bool resident;
-    int32_t threads = engine_threads(e, c);
-    struct ceiling_set *set = calloc(1, sizeof *set);
-    if (!set) return err_set(ERR_NOMEM, "roofs: out of memory");
-    enum err err = measure_with(setup_of(e, c), CEILINGS_PROBE, set);
-    if (err == ERR_NONE) ceilings_price(set, threads, INT64_MAX, out, &resident);
-    free(set);
-    return err;
+    return a->threads == b->threads && strcmp(a->name, b->name) == 0 &&
+           (a->level == NULL) == (b->level == NULL) &&
+           (a->level == NULL || strcmp(a->level, b->level) == 0);
+}
+
+enum err engine_probe(struct engine *e, const struct cell *c, struct ceiling_set *out)
+{
+    struct engine_setup setup = setup_of(e, c);
+    const struct ceiling_set *before = engine_roofs(e, c);
+    TRY(e->kind->measure(e->state, &setup, CEILINGS_PROBE, NULL, NULL, out));
+    int32_t n = out->n;
+    for (int32_t i = 0; before && i < before->n; i++) {
+        bool again = false;
+        for (int32_t k = 0; k < n && !again; k++) again = same_roof(&before->row[i], &out->row[k]);
+        if (!again && out->n < CEILINGS_MAX) out->row[out->n++] = before->row[i];
+    }
+    return ERR_NONE;
 }
 
 enum err engine_target(struct engine *e, const struct cell *c, struct plan_target *out)
 {
     bool resident;
     struct kernels *k;
+    struct kernels_memory memory;
     TRY(engine_kernels(e, c, &k));
+    TRY(kernels_memory(k, &memory));
     memset(out, 0, sizeof *out);
     out->traffic = kernels_traffic(k);
     out->activation_dtype = kernels_activation_dtype(k);
-    int64_t free_bytes = mem_available_bytes();
     int32_t i = find_loaded(e, c);
-    if (free_bytes >= 0) out->memory_bytes = free_bytes + (i < 0 ? 0 : e->loaded[i].bytes);
-    engine_price(e, c, INT64_MAX, out->price, &resident);
+    if (memory.free_bytes >= 0)
+        out->memory_bytes = memory.free_bytes + (i < 0 ? 0 : e->loaded[i].bytes);
+    engine_price(e, engine_roofs(e, c), c, INT64_MAX, out->price, &resident);
     return ERR_NONE;
 }
 
@@ -320,13 +350,14 @@ void engine_use_times(struct engine *e, const struct matmul_times *times)
 static struct price table_price(const struct engine *e, const struct cell *c, bool cache_resident,
                                 struct price roofs)
 {
+    static const struct cell any = {.isa = ISA_AUTO};
     struct model_config g;
     int32_t threads = engine_threads(e, c);
     roofs.times = e->times;
     roofs.threads = threads;
     roofs.cache_resident = cache_resident;
     /* The table is of the kernels that cells have which name none. */
-    if (!e->times || engine_isa(e, c) != e->isa ||
+    if (!e->times || engine_isa(e, c) != engine_isa(e, &any) ||
         model_preset(c->model, c->layers, &g) != ERR_NONE)
         return (struct price){.known = false};
     int64_t d = g.d_model, q = (int64_t)g.n_head * g.d_head;
@@ -342,14 +373,13 @@ static struct price table_price(const struct engine *e, const struct cell *c, bo
     return roofs;
 }
 
-void engine_price(const struct engine *e, const struct cell *c, int64_t weight_bytes,
-                  struct price price[TIER_COUNT], bool *cache_resident)
+void engine_price(const struct engine *e, const struct ceiling_set *roofs, const struct cell *c,
+                  int64_t weight_bytes, struct price price[TIER_COUNT], bool *cache_resident)
 {
-    int32_t threads = engine_threads(e, c);
-    const struct ceiling_set *set = engine_roofs(e, c);
-    CHECK(set);
+    struct engine_setup setup = setup_of(e, c);
+    CHECK(roofs);
     memset(price, 0, TIER_COUNT * sizeof *price);
-    ceilings_price(set, threads, weight_bytes, &price[TIER_CEILINGS], cache_resident);
+    e->kind->price(roofs, &setup, c, weight_bytes, &price[TIER_CEILINGS], cache_resident);
     if (price[TIER_CEILINGS].known)
         price[TIER_TABLE] = table_price(e, c, *cache_resident, price[TIER_CEILINGS]);
 }
@@ -377,7 +407,7 @@ enum err store_ceiling_set(struct store *s, const char *invocation_id, const cha
             .ci_lo = c->ci_lo,
             .ci_hi = c->ci_hi,
             .other_cpus = c->other_cpus,
-            .isa = c->kind[0] == 'o' ? NULL : isa_name(set->isa),
+            .isa = c->kind[0] == 'o' || set->isa == ISA_AUTO ? NULL : isa_name(set->isa),
         };
     }
     enum err e = store_add_ceilings(s, invocation_id, device, rows, set->n);

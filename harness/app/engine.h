@@ -8,7 +8,7 @@
 
 struct engine;
 
-/* "cpu"; ERR_UNSUPPORTED with the reason for a device this build or machine has not. */
+/* "cpu", "cuda:0"; ERR_UNSUPPORTED with the reason for a device this build or machine has not. */
 enum err engine_open(const char *device, struct log *log, struct engine **out) MUST_CHECK;
 void engine_close(struct engine *e); /* NULL is allowed */
 
@@ -29,32 +29,34 @@ enum err engine_load_draft(struct engine *e, const struct cell *c, struct model 
  * engine_keep lets go of them. */
 enum err engine_kernels(struct engine *e, const struct cell *c, struct kernels **out) MUST_CHECK;
 
-/* Threads the cell runs on: its own number or one per CPU. */
+/* Threads of the host that the cell runs on: its own number or one per CPU; 0 on a GPU. */
 int32_t engine_threads(const struct engine *e, const struct cell *c);
-/* ... and its instruction set, AUTO resolved. */
+/* ... and its instruction set, AUTO resolved; AUTO on a GPU. */
 enum isa engine_isa(const struct engine *e, const struct cell *c);
 /* Whether two cells have the same threads and instruction set, and so the same roofs. */
 bool engine_same_roofs(const struct engine *e, const struct cell *a, const struct cell *b);
 
 /* Measure the roofs of a cell's threads and instruction set, again if they were before: a virtual
- * machine's may change within minutes. */
-enum err engine_measure(struct engine *e, const struct cell *c) MUST_CHECK;
+ * machine's may change within minutes, and a GPU's with its clock.  progress may be NULL. */
+enum err engine_measure(struct engine *e, const struct cell *c, enum ceilings_extent extent,
+                        ceilings_progress_fn *progress, void *ctx) MUST_CHECK;
 /* The latest ones; NULL: not measured. */
 const struct ceiling_set *engine_roofs(const struct engine *e, const struct cell *c);
 
 /* The machine as a plan sees it, for the cell's threads, whose roofs are measured. */
 enum err engine_target(struct engine *e, const struct cell *c, struct plan_target *out) MUST_CHECK;
 
-/* Roofs for a forward that streams weight_bytes. */
-void engine_price(const struct engine *e, const struct cell *c, int64_t weight_bytes,
-                  struct price price[TIER_COUNT], bool *cache_resident);
+/* What those roofs mean for a cell whose forwards stream weight_bytes. */
+void engine_price(const struct engine *e, const struct ceiling_set *roofs, const struct cell *c,
+                  int64_t weight_bytes, struct price price[TIER_COUNT], bool *cache_resident);
 
 /* Matmul times of these kernels (store_matmul_times), for TIER_TABLE of cells all whose matmuls
  * they know; borrowed until the engine is closed. */
 void engine_use_times(struct engine *e, const struct matmul_times *times);
 
-/* Roofs of this moment for a forward that streams its weights from DRAM. */
-enum err engine_probe(struct engine *e, const struct cell *c, struct price *out) MUST_CHECK;
+/* The roofs of this moment: those last measured, if they were, with the peak and DRAM measured
+ * once more. */
+enum err engine_probe(struct engine *e, const struct cell *c, struct ceiling_set *out) MUST_CHECK;
 
 /* Rows for the store; moment: "before", "after", "alone". */
 enum err store_ceiling_set(struct store *s, const char *invocation_id, const char *device,

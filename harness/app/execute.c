@@ -170,9 +170,12 @@ static enum err measure_roofs(struct job *j, const struct cell *c, const char *m
 {
     bool before = strcmp(moment, "before") == 0;
     if (!before || !j->fresh || !engine_same_roofs(j->engine, j->fresh, c)) {
-        log_progress(j->options->log, "measuring the machine's roofs on %d threads",
-                     engine_threads(j->engine, c));
-        TRY(engine_measure(j->engine, c));
+        int32_t threads = engine_threads(j->engine, c);
+        if (threads)
+            log_progress(j->options->log, "measuring the machine's roofs on %d threads", threads);
+        else
+            log_progress(j->options->log, "measuring the roofs of %s", j->device);
+        TRY(engine_measure(j->engine, c, CEILINGS_QUICK, NULL, NULL));
     }
     j->fresh = before ? NULL : c;
     return store_roofs(j, c, moment);
@@ -197,7 +200,7 @@ static enum err store_price_after(struct job *j, const struct cell *c,
 {
     struct price price[TIER_COUNT];
     bool resident;
-    engine_price(j->engine, c, run->weight_bytes, price, &resident);
+    engine_price(j->engine, engine_roofs(j->engine, c), c, run->weight_bytes, price, &resident);
     return store_add_price_after(j->store, run->run_id, price);
 }
 

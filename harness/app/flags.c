@@ -30,6 +30,8 @@ static const struct flag table[] = {
      "write what the one cell commits, forward by forward (docs/TRACES.md)"},
     {"tiny", 0, FLAG_SWITCH, OPTION(tiny), NULL, " quickstart ",
      "the smallest sweep that still shows every part"},
+    {"device", 0, FLAG_TEXT, OPTION(device), "NAME", " ceilings quickstart ",
+     "cpu (default) or cuda:N (regime list devices)"},
     {"out", 0, FLAG_TEXT, OPTION(out), "DIR", " quickstart plot export ",
      "folder to write into (default figures, export)"},
     {"process", 0, FLAG_TEXT, OPTION(process), "NAME", " quality nelbo ",

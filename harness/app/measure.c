@@ -1,6 +1,7 @@
 /* measure.c - the order in which a matched group is decoded, replayed and stored. */
 #include "harness/app/measure.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,11 +19,12 @@ const struct measure_limits measure_default = {
     .decode_ns = 1500 * 1000000LL,
 };
 
-enum { MAX_ROUNDS = 32 };
+enum { MAX_ROUNDS = 32, MAX_WARMUPS = 4 };
 
-/* Roofs of one arm's setup, probed in each round. */
+/* What one arm's roofs were in each round. */
 struct probes {
-    double peak[MAX_ROUNDS], bandwidth[MAX_ROUNDS];
+    struct ceiling_set *set; /* owned: this round's; NULL where another arm has the same */
+    struct price price[MAX_ROUNDS];
     int32_t n;
 };
 
@@ -90,10 +92,23 @@ static void decode(struct group *g, struct arm *a, int32_t sample, bool warmup)
     if (e != ERR_NONE) arm_fail(a, e);
 }
 
-/* Whole decodes: a warm-up each, then measured ones in turns until each arm has enough. */
+/* CUDA graphs made so far. */
+static int64_t graphs_captured(const struct group *g)
+{
+    for (int32_t i = 0; i < g->n; i++)
+        if (g->arm[i].session) return kernels_graphs(session_kernels(g->arm[i].session)).captured;
+    return 0;
+}
+
+/* Whole decodes: a warm-up each, repeated while graphs are made in it, then measured ones in turns
+ * until each arm has enough. */
 static void decode_all(struct group *g)
 {
-    for (int32_t i = 0; i < g->n; i++) decode(g, &g->arm[i], 0, true);
+    int64_t captured = -1;
+    for (int32_t i = 0; i < MAX_WARMUPS && captured != graphs_captured(g); i++) {
+        captured = graphs_captured(g);
+        for (int32_t k = 0; k < g->n; k++) decode(g, &g->arm[k], 0, true);
+    }
     for (int32_t sample = 1; sample <= g->limits->max_decodes; sample++)
         for (int32_t i = 0; i < g->n; i++) {
             struct arm *a = turn(g, sample, i);
@@ -150,12 +165,11 @@ static enum err replay_visit(struct group *g, struct arm *a, int32_t round)
     return g->limits->trace_rounds ? trace(g, a, 1, round) : ERR_NONE;
 }
 
-static void set_roofs(struct arm *a, double peak, double bandwidth)
+/* A run whose weights stay in a cache is held against the cache, which is measured before and
+ * after. */
+static void set_roofs(struct arm *a, const struct price *p)
 {
-    struct price *p = &a->price[TIER_CEILINGS];
-    if (a->cache_resident) return; /* held against a cache, which is measured before and after */
-    p->matmul_flop_per_s = p->attention_flop_per_s = p->vector_flop_per_s = peak;
-    p->bytes_per_s = bandwidth;
+    if (!a->cache_resident) a->price[TIER_CEILINGS] = *p;
 }
 
 /* An earlier arm with the same roofs; -1: none. */
@@ -169,21 +183,25 @@ static int32_t same_roofs(const struct group *g, int32_t i)
 static enum err probe_arm(struct group *g, int32_t i)
 {
     struct probes *p = &g->probes[i];
-    struct price price;
+    struct price price[TIER_COUNT];
+    bool resident;
     int32_t twin = same_roofs(g, i);
+    if (twin >= 0 && g->probes[twin].n <= p->n) twin = -1; /* failed: let this arm say so, too */
+    const struct ceiling_set *set = twin < 0 ? NULL : g->probes[twin].set;
     CHECK(p->n < MAX_ROUNDS);
-    if (twin >= 0) {
-        *p = g->probes[twin];
-        return ERR_NONE;
+    if (twin < 0) {
+        if (!p->set) p->set = calloc(1, sizeof *p->set);
+        if (!p->set) return err_set(ERR_NOMEM, "roofs: out of memory");
+        TRY(engine_probe(g->engine, g->arm[i].cell, p->set));
+        set = p->set;
     }
-    TRY(engine_probe(g->engine, g->arm[i].cell, &price));
-    p->peak[p->n] = price.matmul_flop_per_s;
-    p->bandwidth[p->n++] = price.bytes_per_s;
+    engine_price(g->engine, set, g->arm[i].cell, INT64_MAX, price, &resident);
+    p->price[p->n++] = price[TIER_CEILINGS];
     return ERR_NONE;
 }
 
-/* A virtual machine's roofs can move within seconds, so each round has its own: what is
- * predicted for a forward comes from its round, and a run is held against their medians. */
+/* A machine's roofs can move within seconds, so each round has its own: what is predicted for a
+ * forward comes from its round, and a run is held against their medians. */
 static void probe_roofs(struct group *g)
 {
     for (int32_t i = 0; i < g->n; i++) {
@@ -194,19 +212,31 @@ static void probe_roofs(struct group *g)
         if (e != ERR_NONE)
             arm_fail(a, e);
         else
-            set_roofs(a, p->peak[p->n - 1], p->bandwidth[p->n - 1]);
+            set_roofs(a, &p->price[p->n - 1]);
     }
+}
+
+static double median_of(const struct probes *p, size_t field)
+{
+    double value[MAX_ROUNDS];
+    for (int32_t i = 0; i < p->n; i++)
+        memcpy(&value[i], (const char *)&p->price[i] + field, sizeof *value);
+    stats_sort(value, p->n);
+    return stats_median(value, p->n);
 }
 
 static void settle_roofs(struct group *g)
 {
     for (int32_t i = 0; i < g->n; i++) {
         struct arm *a = &g->arm[i];
-        struct probes *p = &g->probes[i];
+        const struct probes *p = &g->probes[i];
         if (a->status != ERR_NONE || p->n == 0) continue;
-        stats_sort(p->peak, p->n);
-        stats_sort(p->bandwidth, p->n);
-        set_roofs(a, stats_median(p->peak, p->n), stats_median(p->bandwidth, p->n));
+        struct price m = p->price[0];
+        m.matmul_flop_per_s = median_of(p, offsetof(struct price, matmul_flop_per_s));
+        m.attention_flop_per_s = median_of(p, offsetof(struct price, attention_flop_per_s));
+        m.vector_flop_per_s = median_of(p, offsetof(struct price, vector_flop_per_s));
+        m.bytes_per_s = median_of(p, offsetof(struct price, bytes_per_s));
+        set_roofs(a, &m);
         memcpy(a->plan->price, a->price, sizeof a->price);
     }
 }
@@ -303,6 +333,7 @@ enum err measure_group(struct engine *engine, struct store *s, const char *invoc
 out:
     for (int32_t i = 0; g.arm && i < n; i++) arm_close(&g.arm[i]);
     free(g.arm);
+    for (int32_t i = 0; g.probes && i < n; i++) free(g.probes[i].set);
     free(g.probes);
     free(cell);
     return e;

@@ -84,12 +84,23 @@ static enum err set_option(struct words *w, const struct option *x, const char *
     return x->axis ? set_axis(w, x->axis, value) : flag_set(x->flag, w->o, value);
 }
 
+/* The device is an axis of cells, and a flag of verbs that have none. */
+static struct option option_named(const struct words *w, const char *name)
+{
+    struct option x = {flag_find(name), axis_find(name)};
+    if (x.flag && x.axis && flag_serves(x.flag, w->o->verb))
+        x.axis = NULL;
+    else if (x.axis)
+        x.flag = NULL;
+    return x;
+}
+
 static enum err read_long(struct words *w, const char *word)
 {
     const char *equals = strchrnul(word, '=');
     char *name = strndup(word, (size_t)(equals - word));
     if (!name) return err_set(ERR_NOMEM, "no memory for an option");
-    struct option x = {flag_find(name), axis_find(name)};
+    struct option x = option_named(w, name);
     enum err e = check_option(w, name, &x);
     free(name);
     TRY(e);

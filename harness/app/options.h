@@ -31,6 +31,7 @@ struct options {
     const char *write_trace; /* --write-trace: file for the cell's commits; NULL: none    */
     const char *process; /* --process: a preset's name or a file                    */
     int64_t samples, draws; /* --samples: sequences; --draws: masked ones of each       */
+    const char *device;     /* of a verb that has no cells; NULL: "cpu"                 */
     const char *out; /* folder for what a verb writes; NULL: its own default     */
 
     /* the cells: of the flags, or of a sweep file with flags put over it */

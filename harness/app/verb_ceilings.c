@@ -1,11 +1,10 @@
-/* verb_ceilings.c - measure this machine's roofs in full, store and print them. */
+/* verb_ceilings.c - measure a device's roofs in full, store and print them. */
 #include <math.h>
 #include <stdlib.h>
 
 #include "harness/app/engine.h"
 #include "harness/app/table.h"
 #include "harness/app/verbs.h"
-#include "harness/base/clock.h"
 
 static void progress(void *ctx, int32_t done, int32_t total, const char *what)
 {
@@ -29,7 +28,10 @@ static enum err print(const struct ceiling_set *set, enum output format)
         table_text(&t, c->name);
         table_text(&t, c->level);
         table_text(&t, c->dtype);
-        table_int(&t, c->threads);
+        if (c->threads)
+            table_int(&t, c->threads);
+        else
+            table_real(&t, NAN);
         table_real(&t, c->working_set_bytes ? (double)c->working_set_bytes / (1 << 20) : NAN);
         table_real(&t, c->value * scale);
         table_text(&t, ns ? "ns" : c->kind[0] == 'b' ? "GB/s" : "G/s");
@@ -62,23 +64,16 @@ static enum err store_set(const struct options *o, const struct engine *e,
 
 enum err verb_ceilings(const struct options *o)
 {
+    static const struct cell any = {.isa = ISA_AUTO};
     struct engine *engine = NULL;
-    struct team *team = NULL;
-    struct ceiling_set *set = NULL;
-    enum isa isa;
     enum err e = ERR_NONE;
-    TRY(isa_choose(ISA_AUTO, &isa));
-    TRY(engine_open("cpu", o->log, &engine));
-    set = calloc(1, sizeof *set);
-    if (!set) TRY_OUT(err_set(ERR_NOMEM, "roofs: out of memory"));
-    TRY_OUT(team_create(0, &team));
-    TRY_OUT(ceilings_measure(team, isa, CEILINGS_FULL, progress, o->log, set));
+    TRY(engine_open(o->device ? o->device : "cpu", o->log, &engine));
+    TRY_OUT(engine_measure(engine, &any, CEILINGS_FULL, progress, o->log));
     log_progress_end(o->log);
+    const struct ceiling_set *set = engine_roofs(engine, &any);
     TRY_OUT(store_set(o, engine, set));
     TRY_OUT(print(set, o->output));
 out:
-    free(set);
-    team_free(team);
     engine_close(engine);
     return e;
 }

@@ -65,10 +65,13 @@ static enum err execute(struct store *s, const struct options *o, const struct c
 
 static enum err measure_and_predict(struct store *s, const struct options *o, int32_t *n_failed)
 {
-    struct cell_list imagined = {0};
-    TRY(execute(s, o, &o->cells, "measured on this machine", n_failed));
+    struct cell_list real = {0}, imagined = {0};
+    TRY(on_device(&o->cells, o->device ? o->device : "cpu", &real));
+    enum err e = execute(s, o, &real, "measured on this machine", n_failed);
+    free(real.cell);
+    TRY(e);
     TRY(on_device(&o->cells, "sim:a100-80gb", &imagined));
-    enum err e = execute(s, o, &imagined, "predicted for an A100 80GB", n_failed);
+    e = execute(s, o, &imagined, "predicted for an A100 80GB", n_failed);
     free(imagined.cell);
     return e;
 }

@@ -12,6 +12,7 @@
 struct backend_info { /* filled by open */
     int32_t n_threads;
     const char *variant; /* instruction set, chip; static storage */
+    const char *description; /* of the device; NULL: none; as long as the state */
     enum dtype activation_dtype;
     struct traffic_model traffic;
 };
@@ -27,6 +28,9 @@ struct backend_ops {
     enum err (*sync)(void *state);
     enum err (*set_mode)(void *state, const struct kernels_mode *mode); /* NULL: the zero one */
     struct kernels_graphs (*graphs)(const void *state);                 /* NULL: none         */
+    enum err (*timer_begin)(void *state);                 /* NULL: no clock of its own */
+    enum err (*timer_end)(void *state, int64_t *device_ns); /* with timer_begin          */
+    enum err (*memory)(void *state, struct kernels_memory *out); /* NULL: nobody says    */
     enum err (*alloc)(void *state, size_t n, void **out);
     void (*free)(void *state, void *p, size_t n);
     enum err (*upload)(void *state, struct tensor dst, const void *host);

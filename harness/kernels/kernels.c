@@ -83,6 +83,11 @@ const char *kernels_variant(const struct kernels *k)
     return k->info.variant ? k->info.variant : "";
 }
 
+const char *kernels_description(const struct kernels *k)
+{
+    return k->info.description ? k->info.description : "";
+}
+
 enum dtype kernels_activation_dtype(const struct kernels *k)
 {
     return k->info.activation_dtype;
@@ -114,6 +119,23 @@ enum err kernels_set_mode(struct kernels *k, const struct kernels_mode *mode)
 struct kernels_graphs kernels_graphs(const struct kernels *k)
 {
     return k->ops->graphs ? k->ops->graphs(k->state) : (struct kernels_graphs){0};
+}
+
+enum err kernels_timer_begin(struct kernels *k)
+{
+    return k->ops->timer_begin ? k->ops->timer_begin(k->state) : ERR_NONE;
+}
+
+enum err kernels_timer_end(struct kernels *k, int64_t *device_ns)
+{
+    *device_ns = -1;
+    return k->ops->timer_end ? k->ops->timer_end(k->state, device_ns) : ERR_NONE;
+}
+
+enum err kernels_memory(struct kernels *k, struct kernels_memory *out)
+{
+    *out = (struct kernels_memory){-1, -1};
+    return k->ops->memory ? k->ops->memory(k->state, out) : ERR_NONE;
 }
 
 struct ledger *kernels_ledger(struct kernels *k)

@@ -50,8 +50,9 @@ void kernels_close(struct kernels *k); /* NULL is allowed */
 const char *kernels_backend(int32_t i, const char **why);
 
 const char *kernels_name(const struct kernels *k);
-int32_t kernels_threads(const struct kernels *k);
+int32_t kernels_threads(const struct kernels *k); /* of the host that compute; 0 on a GPU */
 const char *kernels_variant(const struct kernels *k); /* "avx512"; "" if there is one only */
+const char *kernels_description(const struct kernels *k); /* of the device, in one line; "" */
 enum dtype kernels_activation_dtype(const struct kernels *k);
 bool kernels_computes(const struct kernels *k); /* false: it only counts */
 struct traffic_model kernels_traffic(const struct kernels *k);
@@ -66,6 +67,12 @@ struct kernels_graphs {
 };
 struct kernels_graphs kernels_graphs(const struct kernels *k);
 
+/* Time on the device's own clock, from begin to the end of the last work that the host waited for
+ * before end; -1 where the device has none.  It holds the device's waits for the host in between,
+ * and not what comes before the first or after the last of its work. */
+enum err kernels_timer_begin(struct kernels *k) MUST_CHECK;
+enum err kernels_timer_end(struct kernels *k, int64_t *device_ns) MUST_CHECK;
+
 /* ---- the ledger ---- */
 struct ledger *kernels_ledger(struct kernels *k);
 /* Set one tier's price; until then it predicts nothing. */
@@ -76,6 +83,11 @@ void kernels_set_repeat(struct kernels *k, int64_t n);
 void kernels_trace(struct kernels *k, bool on);
 
 /* ---- memory ---- */
+/* Bytes an allocation may still take, and all there are; -1: nobody says. */
+struct kernels_memory {
+    int64_t free_bytes, total_bytes;
+};
+enum err kernels_memory(struct kernels *k, struct kernels_memory *out) MUST_CHECK;
 enum err kernels_alloc(struct kernels *k, size_t n, void **out) MUST_CHECK; /* zeroed */
 void kernels_free(struct kernels *k, void *p, size_t n);                    /* NULL is allowed */
 enum err kernels_upload(struct kernels *k, struct tensor dst, const void *host) MUST_CHECK;

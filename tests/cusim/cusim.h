@@ -73,8 +73,20 @@ int cusim_test_all(void);
 void cusim_set_order(enum cusim_order order);
 /* Work is done when it is queued instead of when it is waited for. */
 void cusim_set_eager(bool eager);
+/* Device memory in all; 0: 1 GiB. */
+void cusim_set_memory(size_t bytes);
+/* Of an imagined device, on whose clock events then are: a kernel takes its launch and the bytes
+ * of device memory it touches, a matmul its launch and its FLOPs.  NULL: events are on the clock
+ * of the host that emulates. */
+struct cusim_speed {
+    double bytes_per_s, half_flop_per_s, f32_flop_per_s; /* half: of 16-bit factors */
+    double launch_ns;
+};
+void cusim_set_speed(const struct cusim_speed *speed);
 /* The nth call of the runtime from now on fails; 0: none does. */
 void cusim_fail_call(int64_t nth);
+/* The device is lost at the nth kernel from now on whose name has the word; 0: it stays. */
+void cusim_lose_at(const char *word, int64_t n);
 /* NULL, or what went wrong first; clearing makes the device usable again. */
 const char *cusim_report(void);
 void cusim_clear(void);

@@ -180,6 +180,7 @@ void check_access(const void *address, size_t n, bool writes, const void *pc)
     }
     cusim.last = r;
     if (!r->open) region_open(r);
+    if (!r->key) cusim.n_bytes += (int64_t)n;
     if (!writes) r->bytes_read += (int64_t)n;
     size_t first = (size_t)(p - r->base) / 2, last = ((size_t)(p - r->base) + n - 1) / 2;
     for (size_t i = first; i <= last; i++) check_cell(r, &r->cells[i], writes, t->number, pc);

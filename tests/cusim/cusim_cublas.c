@@ -17,6 +17,7 @@ struct cublasContext {
 struct gemm {
     int m, n, k, lda, ldb, ldc;
     cudaDataType_t ab_type, c_type;
+    bool tf32; /* of the clock only: factors are not rounded */
     float alpha, beta;
     const void *a, *b;
     void *c;
@@ -24,13 +25,18 @@ struct gemm {
 
 static float element(const void *p, cudaDataType_t type, int64_t i)
 {
+    if (type == CUDA_R_16F) {
+        _Float16 half;
+        memcpy(&half, (const uint16_t *)p + i, sizeof half);
+        return (float)half;
+    }
     return type == CUDA_R_16BF ? bf16_to_f32(((const uint16_t *)p)[i]) : ((const float *)p)[i];
 }
 
 /* Columns of `rows` elements, `ld` apart, all inside one buffer. */
 static bool inside(const void *p, int rows, int cols, int ld, cudaDataType_t type)
 {
-    size_t size = type == CUDA_R_16BF ? 2 : 4;
+    size_t size = type == CUDA_R_32F ? 4 : 2;
     return device_range(p, ((size_t)(cols - 1) * (size_t)ld + (size_t)rows) * size, "cublasGemmEx");
 }
 
@@ -42,6 +48,7 @@ static void gemm_run(void *arg)
         !inside(g->c, g->m, g->n, g->ldc, g->c_type))
         return;
     struct region *r = region_find(g->c);
+    clock_gemm(2.0 * g->m * g->n * g->k, g->ab_type == CUDA_R_32F && !g->tf32);
     size_t size = g->c_type == CUDA_R_16BF ? 2 : 4;
     for (int64_t j = 0; j < g->n; j++) {
         for (int64_t i = 0; i < g->m; i++) {
@@ -70,16 +77,30 @@ static cublasStatus_t sim_gemm(cublasHandle_t h, cublasOperation_t op_a, cublasO
 {
     (void)algo;
     /* What the real one refuses or this one lacks, and the settings this program relies on. */
-    if (op_a != CUBLAS_OP_T || op_b != CUBLAS_OP_N || compute != CUBLAS_COMPUTE_32F ||
-        a_type != b_type || (a_type == CUDA_R_32F && c_type != CUDA_R_32F) || m < 1 || n < 1 ||
-        k < 1 || lda < k || ldb < k || ldc < m || !h->workspace ||
+    if (op_a != CUBLAS_OP_T || op_b != CUBLAS_OP_N ||
+        (compute != CUBLAS_COMPUTE_32F &&
+         (compute != CUBLAS_COMPUTE_32F_FAST_TF32 || a_type != CUDA_R_32F)) ||
+        (c_type != CUDA_R_32F && c_type != CUDA_R_16BF) || a_type != b_type ||
+        (a_type == CUDA_R_32F && c_type != CUDA_R_32F) || m < 1 || n < 1 || k < 1 || lda < k ||
+        ldb < k || ldc < m || !h->workspace ||
         h->math != CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION)
         return CUBLAS_STATUS_INVALID_VALUE;
     if (cusim.report[0]) return CUBLAS_STATUS_EXECUTION_FAILED;
     struct gemm *g = malloc(sizeof *g);
-    *g = (struct gemm){
-        m, n, k, lda, ldb, ldc, a_type, c_type, *(const float *)alpha, *(const float *)beta,
-        a, b, c};
+    *g = (struct gemm){m,
+                       n,
+                       k,
+                       lda,
+                       ldb,
+                       ldc,
+                       a_type,
+                       c_type,
+                       compute == CUBLAS_COMPUTE_32F_FAST_TF32,
+                       *(const float *)alpha,
+                       *(const float *)beta,
+                       a,
+                       b,
+                       c};
     stream_queue(h->stream, gemm_run, free, g);
     return CUBLAS_STATUS_SUCCESS;
 }

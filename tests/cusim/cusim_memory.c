@@ -30,6 +30,14 @@ struct region *region_new(size_t size, const char *name, const void *key)
     return r;
 }
 
+size_t memory_free(void)
+{
+    size_t used = 0, all = cusim.memory_bytes ? cusim.memory_bytes : MEMORY_BYTES;
+    for (int i = 0; i < cusim.n_regions; i++)
+        if (!cusim.region[i]->key) used += cusim.region[i]->size;
+    return used < all ? all - used : 0;
+}
+
 void region_free(struct region *r)
 {
     int i = 0;

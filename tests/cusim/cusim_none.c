@@ -18,9 +18,25 @@ void cusim_set_eager(bool eager)
     (void)eager;
 }
 
+void cusim_set_memory(size_t bytes)
+{
+    (void)bytes;
+}
+
+void cusim_set_speed(const struct cusim_speed *speed)
+{
+    (void)speed;
+}
+
 void cusim_fail_call(int64_t nth)
 {
     (void)nth;
+}
+
+void cusim_lose_at(const char *word, int64_t n)
+{
+    (void)word;
+    (void)n;
 }
 
 const char *cusim_report(void)

@@ -102,7 +102,13 @@ struct cusim {
     char report[2048];
 
     int64_t calls_until_failure; /* 0: none is to fail */
+    const char *lost_at;         /* the device is lost at the nth kernel ... */
+    int64_t n_until_lost;        /* ... whose name has that; 0: it stays     */
     int n_capturing;             /* streams */
+    size_t memory_bytes;         /* of the device; 0: MEMORY_BYTES */
+    struct cusim_speed speed;    /* bytes_per_s 0: the device's clock is the host's */
+    double clock_ns;             /* else this                                       */
+    int64_t n_bytes;             /* of device buffers touched by kernels            */
     int64_t n_kernels;           /* launched by themselves, not in graphs, since cusim_clear */
     int64_t live_objects;
     int64_t bank_conflicts;
@@ -125,6 +131,8 @@ void memory_close(void);
 /* [p, p + n) lies in one device buffer; else false and the device has failed. */
 bool device_range(const void *p, size_t n, const char *what);
 void shared_forget(void);
+enum { MEMORY_BYTES = 1 << 30 };
+size_t memory_free(void);
 
 /* cusim_check.c */
 void catch_traps(void);
@@ -160,6 +168,20 @@ cudaError_t call_result(cudaError_t e);
         cudaError_t e_;                                                                            \
         if (!call_begins(&e_)) return e_;                                                          \
     } while (0)
+/* Calls that wait or allocate may not be made while a stream of the thread is captured. */
+#define BEGIN_UNCAPTURED()                                                                         \
+    do {                                                                                           \
+        BEGIN();                                                                                   \
+        if (cusim.n_capturing > 0) return call_result(cudaErrorStreamCaptureUnsupported);          \
+    } while (0)
+
+uint64_t stream_queued(cudaStream_t s);
+/* Until n operations since the start are done. */
+void stream_run_until(cudaStream_t s, uint64_t n);
+
+/* cusim_event.c: the device's clock goes on by what these take, if a speed is set. */
+void clock_kernel(int64_t bytes);
+void clock_gemm(double flop, bool f32);
 
 /* cusim_graph.c */
 void graph_add(struct CUgraph_st *g, struct stream_op *op);

@@ -13,11 +13,6 @@ struct CUstream_st {
     struct CUstream_st *next;
 };
 
-struct CUevent_st {
-    struct CUstream_st *stream;
-    uint64_t after; /* that many operations of it */
-};
-
 /* Memory the device may read and write whenever it gets there. */
 struct pinned {
     char *base;
@@ -40,26 +35,14 @@ cudaError_t call_result(cudaError_t e)
     return e;
 }
 
-static cudaError_t result(cudaError_t e)
-{
-    return call_result(e);
-}
-
 bool call_begins(cudaError_t *e)
 {
     *e = cudaSuccess;
     if (cusim.calls_until_failure > 0 && --cusim.calls_until_failure == 0)
         *e = cudaErrorMemoryAllocation;
     if (cusim.report[0]) *e = cudaErrorLaunchFailure;
-    return result(*e) == cudaSuccess;
+    return call_result(*e) == cudaSuccess;
 }
-/* Calls that wait or allocate may not be made while a stream of the thread is captured. */
-#define BEGIN_UNCAPTURED()                                                                         \
-    do {                                                                                           \
-        BEGIN();                                                                                   \
-        if (cusim.n_capturing > 0) return result(cudaErrorStreamCaptureUnsupported);               \
-    } while (0)
-
 const char *cudaGetErrorString(cudaError_t e)
 {
     if (e == cudaErrorLaunchFailure) return cusim.report;
@@ -84,8 +67,11 @@ cudaError_t cudaGetLastError(void)
 
 /* ---- streams ---- */
 
-static void run_until(struct CUstream_st *s, uint64_t n)
+void stream_run_until(cudaStream_t s, uint64_t n)
 {
+    const struct CUstream_st *known = host.streams;
+    while (known && known != s) known = known->next;
+    if (!known) return; /* destroyed: all of it has run */
     if (s->finished >= n) return;
     while (s->finished < n) {
         struct stream_op *op = s->first;
@@ -101,7 +87,7 @@ static void run_until(struct CUstream_st *s, uint64_t n)
 
 static void run_all(void)
 {
-    for (struct CUstream_st *s = host.streams; s; s = s->next) run_until(s, s->queued);
+    for (struct CUstream_st *s = host.streams; s; s = s->next) stream_run_until(s, s->queued);
 }
 
 void stream_queue(cudaStream_t s, void (*run)(void *arg), void (*done)(void *arg), void *arg)
@@ -115,7 +101,12 @@ void stream_queue(cudaStream_t s, void (*run)(void *arg), void (*done)(void *arg
     *s->end = op;
     s->end = &op->next;
     s->queued++;
-    if (cusim.eager) run_until(s, s->queued);
+    if (cusim.eager) stream_run_until(s, s->queued);
+}
+
+uint64_t stream_queued(cudaStream_t s)
+{
+    return s->queued;
 }
 
 struct CUgraph_st **stream_capture(cudaStream_t s)
@@ -126,7 +117,7 @@ struct CUgraph_st **stream_capture(cudaStream_t s)
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned flags)
 {
     BEGIN();
-    if (flags != cudaStreamNonBlocking) return result(cudaErrorInvalidValue);
+    if (flags != cudaStreamNonBlocking) return call_result(cudaErrorInvalidValue);
     *s = calloc(1, sizeof **s);
     (*s)->end = &(*s)->first;
     (*s)->next = host.streams;
@@ -138,47 +129,17 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned flags)
 cudaError_t cudaStreamSynchronize(cudaStream_t s)
 {
     BEGIN_UNCAPTURED();
-    run_until(s, s->queued);
-    return result(cusim.report[0] ? cudaErrorLaunchFailure : cudaSuccess);
+    stream_run_until(s, s->queued);
+    return call_result(cusim.report[0] ? cudaErrorLaunchFailure : cudaSuccess);
 }
 
 cudaError_t cudaStreamDestroy(cudaStream_t s)
 {
     struct CUstream_st **p = &host.streams;
-    run_until(s, s->queued);
+    stream_run_until(s, s->queued);
     while (*p != s) p = &(*p)->next;
     *p = s->next;
     free(s);
-    cusim.live_objects--;
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags)
-{
-    BEGIN();
-    if (flags != cudaEventDisableTiming) return result(cudaErrorInvalidValue);
-    *e = calloc(1, sizeof **e);
-    cusim.live_objects++;
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s)
-{
-    BEGIN();
-    *e = (struct CUevent_st){.stream = s, .after = s->queued};
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventSynchronize(cudaEvent_t e)
-{
-    BEGIN_UNCAPTURED();
-    if (e->stream) run_until(e->stream, e->after);
-    return result(cusim.report[0] ? cudaErrorLaunchFailure : cudaSuccess);
-}
-
-cudaError_t cudaEventDestroy(cudaEvent_t e)
-{
-    free(e);
     cusim.live_objects--;
     return cudaSuccess;
 }
@@ -187,7 +148,14 @@ cudaError_t cudaEventDestroy(cudaEvent_t e)
 
 static void kernel_run(void *arg)
 {
+    int64_t before = cusim.n_bytes;
+    if (cusim.n_until_lost > 0 && strstr(((struct cusim_kernel *)arg)->name, cusim.lost_at) &&
+        --cusim.n_until_lost == 0) {
+        cusim_fail("lost", "the device was lost");
+        return;
+    }
     run_kernel(arg);
+    clock_kernel(cusim.n_bytes - before);
 }
 
 static void kernel_done(void *arg)
@@ -216,7 +184,7 @@ cudaError_t cudaFuncSetAttribute(const void *fn, enum cudaFuncAttribute what, in
     BEGIN();
     int i = 0;
     if (what != cudaFuncAttributeMaxDynamicSharedMemorySize || value < 0 || value > SHARED_MOST)
-        return result(cudaErrorInvalidValue);
+        return call_result(cudaErrorInvalidValue);
     while (i < MAX_PREPARED - 1 && prepared[i].code && prepared[i].code != fn) i++;
     prepared[i].code = fn;
     prepared[i].bytes = (size_t)value > SHARED_UNASKED ? (size_t)value : SHARED_UNASKED;
@@ -236,7 +204,7 @@ void cusim_launch(cudaStream_t s, const struct cusim_kernel *k)
                    k->name, k->shared_all);
     }
     if (!call_begins(&e) || !valid) {
-        if (!valid) result(cudaErrorInvalidConfiguration);
+        if (!valid) call_result(cudaErrorInvalidConfiguration);
         k->free(k->call);
         return;
     }
@@ -258,6 +226,7 @@ cudaError_t cudaFuncGetAttributes(struct cudaFuncAttributes *a, const void *fn)
 cudaError_t cudaMalloc(void **p, size_t n)
 {
     BEGIN_UNCAPTURED();
+    if (n > memory_free()) return call_result(cudaErrorMemoryAllocation);
     *p = region_new(n, "buffer", NULL)->base;
     cusim.live_objects++;
     return cudaSuccess;
@@ -266,10 +235,10 @@ cudaError_t cudaMalloc(void **p, size_t n)
 cudaError_t cudaFree(void *p)
 {
     if (!p) return cudaSuccess;
-    if (cusim.n_capturing > 0) return result(cudaErrorStreamCaptureUnsupported);
+    if (cusim.n_capturing > 0) return call_result(cudaErrorStreamCaptureUnsupported);
     run_all();
     struct region *r = region_find(p);
-    if (!r || r->base != p) return result(cudaErrorInvalidValue);
+    if (!r || r->base != p) return call_result(cudaErrorInvalidValue);
     region_free(r);
     cusim.live_objects--;
     return cudaSuccess;
@@ -293,7 +262,7 @@ cudaError_t cudaFreeHost(void *p)
     if (!p) return cudaSuccess;
     run_all();
     while (*k && (*k)->base != p) k = &(*k)->next;
-    if (!*k) return result(cudaErrorInvalidValue);
+    if (!*k) return call_result(cudaErrorInvalidValue);
     struct pinned *gone = *k;
     *k = gone->next;
     free(gone->base);
@@ -304,7 +273,9 @@ cudaError_t cudaFreeHost(void *p)
 
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes)
 {
-    *free_bytes = *total_bytes = (size_t)1 << 30;
+    BEGIN();
+    *free_bytes = memory_free();
+    *total_bytes = cusim.memory_bytes ? cusim.memory_bytes : MEMORY_BYTES;
     return cudaSuccess;
 }
 
@@ -351,7 +322,7 @@ cudaError_t cudaMemcpy2DAsync(void *to, size_t to_pitch, const void *from, size_
     BEGIN();
     bool up = kind == cudaMemcpyHostToDevice;
     if (width > to_pitch || width > from_pitch || region_find(up ? from : to))
-        return result(cudaErrorInvalidValue);
+        return call_result(cudaErrorInvalidValue);
     struct copy *c = malloc(sizeof *c);
     *c = (struct copy){to, from, to_pitch, from_pitch, width, height, kind, NULL};
     if (up && !is_pinned(from) && height > 0) {
@@ -361,8 +332,8 @@ cudaError_t cudaMemcpy2DAsync(void *to, size_t to_pitch, const void *from, size_
         c->from = c->taken;
     }
     stream_queue(s, copy_run, copy_done, c);
-    if (!up && !is_pinned(to)) run_until(s, s->queued);
-    return result(cusim.report[0] ? cudaErrorLaunchFailure : cudaSuccess);
+    if (!up && !is_pinned(to)) stream_run_until(s, s->queued);
+    return call_result(cusim.report[0] ? cudaErrorLaunchFailure : cudaSuccess);
 }
 
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t n, enum cudaMemcpyKind kind,
@@ -397,6 +368,20 @@ cudaError_t cudaMemsetAsync(void *p, int value, size_t n, cudaStream_t s)
 
 /* ---- the device, and what tests ask ---- */
 
+cudaError_t cudaDriverGetVersion(int *version)
+{
+    BEGIN();
+    *version = 13000;
+    return cudaSuccess;
+}
+
+cudaError_t cudaRuntimeGetVersion(int *version)
+{
+    BEGIN();
+    *version = 13000;
+    return cudaSuccess;
+}
+
 cudaError_t cudaGetDeviceCount(int *n)
 {
     BEGIN();
@@ -407,7 +392,7 @@ cudaError_t cudaGetDeviceCount(int *n)
 cudaError_t cudaSetDevice(int device)
 {
     BEGIN();
-    return result(device == 0 ? cudaSuccess : cudaErrorInvalidValue);
+    return call_result(device == 0 ? cudaSuccess : cudaErrorInvalidValue);
 }
 
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device)
@@ -415,7 +400,7 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int device)
     BEGIN();
     (void)device;
     *p = (struct cudaDeviceProp){
-        .name = "emulated GPU", .major = 8, .l2CacheSize = 1 << 20, .multiProcessorCount = 4};
+        .name = "emulated GPU", .major = 8, .l2CacheSize = 1 << 16, .multiProcessorCount = 4};
     return cudaSuccess;
 }
 
@@ -434,9 +419,20 @@ void cusim_set_eager(bool eager)
     cusim.eager = eager;
 }
 
+void cusim_set_memory(size_t bytes)
+{
+    cusim.memory_bytes = bytes;
+}
+
 void cusim_fail_call(int64_t nth)
 {
     cusim.calls_until_failure = nth;
+}
+
+void cusim_lose_at(const char *word, int64_t n)
+{
+    cusim.lost_at = word;
+    cusim.n_until_lost = n;
 }
 
 const char *cusim_report(void)
@@ -449,6 +445,7 @@ void cusim_clear(void)
     run_all();
     cusim.report[0] = '\0';
     cusim.calls_until_failure = 0;
+    cusim.n_until_lost = 0;
     cusim.n_kernels = 0;
     host.last = cudaSuccess;
 }

@@ -44,6 +44,7 @@ struct buffer {
 struct cpu {
     struct team *team;
     struct cpu_isa isa;
+    char description[160];
     struct buffer scratch[SCRATCH_COUNT];
     struct rope rope;    /* what the table in SCRATCH_ROPE is for */
     int64_t rope_half;   /* ... pairs per head                    */

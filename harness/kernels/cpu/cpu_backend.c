@@ -1,4 +1,5 @@
 /* cpu_backend.c - opening the CPU, its memory, and the table of its operations. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,9 +36,12 @@ static enum err cpu_open(const struct kernels_config *config, void **state,
     TRY_OUT(team_create(config->n_threads, &c->team));
     cpuinfo_read(&cpu);
     c->isa = isa_parts[isa];
+    snprintf(c->description, sizeof c->description, "%s, %d CPUs, %s", cpu.model, cpu.n_cpus,
+             isa_name(isa));
     *info = (struct backend_info){
         .n_threads = team_size(c->team),
         .variant = isa_name(isa),
+        .description = c->description,
         .activation_dtype = DTYPE_F32,
         .traffic = {.llc_bytes = cpu.llc_bytes, .row_tile = 1, .block_cols = MATMUL_BLOCK_COLS},
     };
@@ -72,6 +76,15 @@ void cpu_run(struct cpu *c, int64_t bytes, team_fn *fn, void *arg)
 static enum err cpu_sync(void *state)
 {
     (void)state;
+    return ERR_NONE;
+}
+
+static enum err cpu_memory(void *state, struct kernels_memory *out)
+{
+    struct cpuinfo cpu;
+    (void)state;
+    cpuinfo_read(&cpu);
+    *out = (struct kernels_memory){mem_available_bytes(), cpu.mem_total_bytes};
     return ERR_NONE;
 }
 
@@ -121,6 +134,7 @@ const struct backend_ops backend_cpu = {
     .open = cpu_open,
     .close = cpu_close,
     .sync = cpu_sync,
+    .memory = cpu_memory,
     .alloc = cpu_alloc,
     .free = cpu_free,
     .upload = cpu_upload,

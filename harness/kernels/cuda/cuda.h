@@ -30,6 +30,13 @@ struct cublas {
     __typeof__(&cublasGetStatusString) status_string;
 };
 
+/* The library at work on a stream: sums in f32, a workspace of its own. */
+struct blas {
+    struct cublas lib;
+    cublasHandle_t handle;
+    void *workspace; /* owned; device memory */
+};
+
 /* Host arrays that kernels read: copied to the device when they change. */
 enum stage {
     STAGE_IDS,   /* embed                               */
@@ -109,7 +116,8 @@ struct cuda_graph {
 
 struct cuda {
     char name[256]; /* the card's */
-    int32_t n_sms;  /* its multiprocessors */
+    char description[400];
+    int32_t n_sms; /* its multiprocessors */
     cudaStream_t stream;
     struct kernels_mode mode;
     struct cuda_call *pending; /* owned: not launched yet, in order; mode.graph only */
@@ -117,9 +125,11 @@ struct cuda {
     uint64_t pending_hash;
     struct cuda_graph *graphs; /* owned list, the last used first */
     struct kernels_graphs graph_count;
-    struct cublas cublas;
-    cublasHandle_t handle;
-    struct buffer workspace; /* cuBLAS's */
+    struct {
+        bool runs, stopped; /* begun; the stream has passed the second event since */
+        cudaEvent_t begin, end;
+    } timer;
+    struct blas blas;
     struct staged staged[STAGE_COUNT];
     struct buffer scratch[SCRATCH_COUNT];
     struct buffer pinned;  /* host memory that rowstat's results land in   */
@@ -141,6 +151,25 @@ enum err cuda_driver_check(int32_t *n_devices) MUST_CHECK;
 enum err cublas_open(struct cublas *out) MUST_CHECK;
 void cublas_close(struct cublas *c);
 
+/* ---- cuda_backend.c ---- */
+/* Make it the thread's GPU; ERR_USAGE when there is none of that number. */
+enum err cuda_choose(int32_t device, struct cudaDeviceProp *out) MUST_CHECK;
+
+/* ---- cuda_blas.c ---- */
+enum err blas_open(struct blas *b, cudaStream_t s) MUST_CHECK;
+void blas_close(struct blas *b); /* opened half way, too */
+/* Row-major y[n,m] = x[n,k] . w[m,k]^T + beta y; factors of one type. */
+struct blas_gemm {
+    int n, m, k;
+    cudaDataType_t factor, result;
+    cublasComputeType_t compute;
+    const void *x, *w;
+    void *y;
+    int64_t x_stride, y_stride;
+    float beta;
+};
+enum err blas_gemm(struct blas *b, const struct blas_gemm *g) MUST_CHECK;
+
 /* ---- cuda_call.c ---- */
 
 /* Launch on the stream; nothing of the call but its operands' memory is read later. */
@@ -156,6 +185,13 @@ enum err cuda_flush(struct cuda *c) MUST_CHECK;
 /* Forget pending calls and all graphs. */
 void cuda_graphs_drop(struct cuda *c);
 
+/* ---- cuda_timer.c ---- */
+enum err cuda_timer_begin(void *state) MUST_CHECK;
+enum err cuda_timer_end(void *state, int64_t *device_ns) MUST_CHECK;
+/* Before the host waits for what it has queued. */
+enum err cuda_timer_stop(struct cuda *c) MUST_CHECK;
+void cuda_timer_close(struct cuda *c);
+
 /* ---- cuda_memory.c ---- */
 
 /* ERR_DEVICE (memory: ERR_NOMEM) with `what` and CUDA's own words. */
@@ -170,6 +206,7 @@ enum err cuda_pinned(struct cuda *c, size_t n, void **out) MUST_CHECK;
 void cuda_memory_close(struct cuda *c);
 
 enum err cuda_sync(void *state) MUST_CHECK;
+enum err cuda_memory(void *state, struct kernels_memory *out) MUST_CHECK;
 enum err cuda_alloc(void *state, size_t n, void **out) MUST_CHECK;
 void cuda_free(void *state, void *p, size_t n);
 enum err cuda_upload(void *state, struct tensor dst, const void *host) MUST_CHECK;

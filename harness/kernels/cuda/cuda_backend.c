@@ -4,9 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* NVIDIA's recommendation for Hopper; more than older cards need. */
-enum { WORKSPACE_BYTES = 32 << 20 };
-
 /* Rows of x a matmul of unknown tiling executes at once, and how often tiles read operands
  * again: those of the tensor instruction, and of 8 x 8 tiles of 128 that share the L2. */
 enum { BLOCK_ROWS = 8 * 128, BLOCK_COLS = 8 * 128, ROW_TILE_MMA = 16, ROW_TILE_WGMMA = 64 };
@@ -18,8 +15,8 @@ static void cuda_close(void *state)
     if (c->stream) { /* made before anything else of the device's */
         cudaStreamSynchronize(c->stream);
         cuda_graphs_drop(c);
-        if (c->handle) c->cublas.destroy(c->handle);
-        cublas_close(&c->cublas);
+        blas_close(&c->blas);
+        cuda_timer_close(c);
         cuda_memory_close(c);
         cudaStreamDestroy(c->stream);
     }
@@ -29,41 +26,31 @@ static void cuda_close(void *state)
     free(c);
 }
 
-static enum err check_status(const struct cuda *c, cublasStatus_t s, const char *what)
-{
-    if (s == CUBLAS_STATUS_SUCCESS) return ERR_NONE;
-    return err_set(ERR_DEVICE, "cuda: %s: %s", what, c->cublas.status_string(s));
-}
-
-static enum err open_cublas(struct cuda *c)
-{
-    TRY(cublas_open(&c->cublas));
-    TRY(check_status(c, c->cublas.create(&c->handle), "cublasCreate"));
-    TRY(cuda_check(cudaMalloc(&c->workspace.data, WORKSPACE_BYTES), "workspace of cuBLAS"));
-    c->workspace.bytes = WORKSPACE_BYTES;
-    /* In this order: a new stream brings back cuBLAS's own workspace, which would be allocated
-     * inside timed regions. */
-    TRY(check_status(c, c->cublas.set_stream(c->handle, c->stream), "cublasSetStream"));
-    TRY(check_status(c, c->cublas.set_workspace(c->handle, c->workspace.data, c->workspace.bytes),
-                     "cublasSetWorkspace"));
-    /* Partial sums of a split k stay in f32, f32 factors are not cut to tf32. */
-    return check_status(
-        c, c->cublas.set_math_mode(c->handle, CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION),
-        "cublasSetMathMode");
-}
-
-static enum err open_device(struct cuda *c, int32_t device, struct backend_info *info)
+enum err cuda_choose(int32_t device, struct cudaDeviceProp *out)
 {
     int32_t n_devices;
-    struct cudaDeviceProp p;
     TRY(cuda_driver_check(&n_devices));
     if (device < 0 || device >= n_devices)
         return err_set(ERR_USAGE, "no GPU %d: there %s %d, numbered from 0", device,
                        n_devices == 1 ? "is" : "are", n_devices);
     TRY(cuda_check(cudaSetDevice(device), "choosing the GPU"));
-    TRY(cuda_check(cudaGetDeviceProperties(&p, device), "asking for the GPU's properties"));
+    return cuda_check(cudaGetDeviceProperties(out, device), "asking for the GPU's properties");
+}
+
+static enum err open_device(struct cuda *c, int32_t device, struct backend_info *info)
+{
+    struct cudaDeviceProp p;
+    TRY(cuda_choose(device, &p));
     snprintf(c->name, sizeof c->name, "%s", p.name);
     c->n_sms = p.multiProcessorCount;
+    int driver = 0, runtime = 0;
+    TRY(cuda_check(cudaDriverGetVersion(&driver), "asking for the driver's version"));
+    TRY(cuda_check(cudaRuntimeGetVersion(&runtime), "asking for the runtime's version"));
+    snprintf(
+        c->description, sizeof c->description,
+        "%s, compute capability %d.%d, %d multiprocessors, driver for CUDA %d.%d, runtime %d.%d",
+        c->name, p.major, p.minor, c->n_sms, driver / 1000, driver % 1000 / 10, runtime / 1000,
+        runtime % 1000 / 10);
     cudaError_t e = cuda_kernels_prepare();
     if (e != cudaSuccess)
         return err_set(ERR_UNSUPPORTED,
@@ -72,8 +59,8 @@ static enum err open_device(struct cuda *c, int32_t device, struct backend_info 
     TRY(cuda_check(cudaStreamCreateWithFlags(&c->stream, cudaStreamNonBlocking),
                    "making a stream"));
     *info = (struct backend_info){
-        .n_threads = 1,
         .variant = c->name,
+        .description = c->description,
         .activation_dtype = DTYPE_BF16,
         .traffic = {.llc_bytes = p.l2CacheSize,
                     .row_tile = p.major == 9 ? ROW_TILE_WGMMA : ROW_TILE_MMA,
@@ -90,7 +77,7 @@ static enum err cuda_open(const struct kernels_config *config, void **state,
     struct cuda *c = calloc(1, sizeof *c);
     if (c == NULL) return err_set(ERR_NOMEM, "no memory for the cuda backend");
     TRY_OUT(open_device(c, config->device, info));
-    TRY_OUT(open_cublas(c));
+    TRY_OUT(blas_open(&c->blas, c->stream));
     *state = c;
     return ERR_NONE;
 out:
@@ -121,6 +108,9 @@ const struct backend_ops backend_cuda = {
     .sync = cuda_sync,
     .set_mode = cuda_set_mode,
     .graphs = cuda_graphs,
+    .timer_begin = cuda_timer_begin,
+    .timer_end = cuda_timer_end,
+    .memory = cuda_memory,
     .alloc = cuda_alloc,
     .free = cuda_free,
     .upload = cuda_upload,

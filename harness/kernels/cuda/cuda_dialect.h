@@ -26,6 +26,12 @@
 #define LAUNCH_ALL(kernel, type, grid, block, stream, ...)                                         \
     kernel<<<(grid), (block), sizeof(type), (stream)>>>(__VA_ARGS__)
 
+/* By way of the L2 cache only. */
+static __device__ __forceinline__ uint4 load_past_l1(const uint4 *p)
+{
+    return __ldcg(p);
+}
+
 static __device__ __forceinline__ float float_of_bf16(uint16_t b)
 {
     return __uint_as_float((uint32_t)b << 16);

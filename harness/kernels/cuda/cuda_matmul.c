@@ -1,24 +1,28 @@
-/* cuda_matmul.c - y = x . w^T + bias by cuBLAS, sums in f32 all the way.
+/* cuda_matmul.c - y = x . w^T + bias by cuBLAS or by kernels of our own.
  *
- * Row-major y[n,m] = x[n,k] . w[m,k]^T is column-major y^T[m,n] = w . x^T.  cuBLAS wants both
- * factors in one dtype, so f32 weights meet x widened to f32, and y is rounded afterwards.
+ * cuBLAS wants both factors in one dtype, so f32 weights meet x widened to f32, and y is rounded
+ * afterwards.
  * The bias is laid under y first and added by the multiplication itself (beta = 1): it meets
  * the f32 sum, and y is rounded once. */
 #include "harness/kernels/cuda/cuda.h"
 
 enum err cuda_gemm(struct cuda *c, struct tensor y, struct tensor x, struct tensor w, float beta)
 {
-    const float alpha = 1;
-    int m = (int)w.dim[0], n = (int)x.dim[0], k = (int)w.dim[1];
-    cudaDataType_t factor = w.dtype == DTYPE_BF16 ? CUDA_R_16BF : CUDA_R_32F;
-    cudaDataType_t result = y.dtype == DTYPE_BF16 ? CUDA_R_16BF : CUDA_R_32F;
-    cublasStatus_t s =
-        c->cublas.gemm(c->handle, CUBLAS_OP_T, CUBLAS_OP_N, m, n, k, &alpha, w.data, factor, k,
-                       x.data, factor, (int)x.row_stride, &beta, y.data, result, (int)y.row_stride,
-                       CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
-    if (s == CUBLAS_STATUS_SUCCESS) return ERR_NONE;
-    return err_set(ERR_DEVICE, "cuda: cublasGemmEx of %d x %d x %d: %s", n, m, k,
-                   c->cublas.status_string(s));
+    struct blas_gemm g = {
+        .n = (int)x.dim[0],
+        .m = (int)w.dim[0],
+        .k = (int)w.dim[1],
+        .factor = w.dtype == DTYPE_BF16 ? CUDA_R_16BF : CUDA_R_32F,
+        .result = y.dtype == DTYPE_BF16 ? CUDA_R_16BF : CUDA_R_32F,
+        .compute = CUBLAS_COMPUTE_32F,
+        .x = x.data,
+        .w = w.data,
+        .y = y.data,
+        .x_stride = x.row_stride,
+        .y_stride = y.row_stride,
+        .beta = beta,
+    };
+    return blas_gemm(&c->blas, &g);
 }
 
 static enum err copy(struct cuda *c, struct tensor out, struct tensor from)

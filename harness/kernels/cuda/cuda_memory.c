@@ -15,10 +15,20 @@ enum err cuda_sync(void *state)
 {
     struct cuda *c = state;
     TRY(cuda_flush(c));
+    TRY(cuda_timer_stop(c));
     return cuda_check(cudaStreamSynchronize(c->stream), "waiting for the device");
 }
 
 /* ---- memory of callers ---- */
+
+enum err cuda_memory(void *state, struct kernels_memory *out)
+{
+    size_t free_bytes = 0, total_bytes = 0;
+    (void)state;
+    TRY(cuda_check(cudaMemGetInfo(&free_bytes, &total_bytes), "asking for free memory"));
+    *out = (struct kernels_memory){(int64_t)free_bytes, (int64_t)total_bytes};
+    return ERR_NONE;
+}
 
 enum err cuda_alloc(void *state, size_t n, void **out)
 {
@@ -167,5 +177,4 @@ void cuda_memory_close(struct cuda *c)
     }
     for (int i = 0; i < SCRATCH_COUNT; i++) cudaFree(c->scratch[i].data);
     cudaFreeHost(c->pinned.data);
-    cudaFree(c->workspace.data);
 }

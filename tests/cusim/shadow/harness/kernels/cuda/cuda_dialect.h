@@ -109,6 +109,11 @@ cusim_launch(stream, &k);
 #define LAUNCH_ALL(kernel, type, grid, block, stream, ...)                                         \
     cusim_queue_kernel(#kernel, kernel, sizeof(type), (grid), (block), (stream), __VA_ARGS__)
 
+static inline uint4 load_past_l1(const uint4 *p)
+{
+    return *p;
+}
+
 static inline float rsqrtf(float x)
 {
     return 1 / sqrtf(x);
