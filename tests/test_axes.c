@@ -133,6 +133,8 @@ static void every_axis_survives_being_written_and_read(void **state)
         {"threads", "2"},
         {"isa", "avx2"},
         {"launch-ns", "5000"},
+        {"graph", "on"},
+        {"matmul", "own"},
     };
     const struct axis *a;
     int32_t n = 0;
