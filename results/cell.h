@@ -24,6 +24,8 @@ struct cell {
     char trace[200];       /* file whose decisions are replayed; "": none                  */
     char trace_sha256[65]; /* of its contents; "": none                                    */
     char match[16];        /* what a pair holds equal: "policy", "latency", "memory"   */
+    int64_t memory_budget; /* match memory: bytes; 0: what the device has              */
+    float latency_ms;      /* match latency: per token; 0: not given                   */
 };
 
 /* The same cell with what its decoder ignores cleared and defaults that the model decides

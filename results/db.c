@@ -40,8 +40,9 @@ static const char *const sql[STMT_COUNT] = {
                   "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (cell_id) DO NOTHING",
     [STMT_RUN] = "INSERT INTO run (run_id, invocation_id, device_id, cell_id, recorded_utc, "
                  "status, message, match, pair_id, pair_baseline, cache_resident, weight_bytes, "
-                 "tokens_sha256, threads, variant) "
-                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 "tokens_sha256, threads, variant, memory_bytes, memory_budget_bytes, "
+                 "latency_budget_ms) "
+                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [STMT_PRICE] = "INSERT INTO price (run_no, tier, matmul_flop_per_s, attention_flop_per_s, "
                    "vector_flop_per_s, bytes_per_s, launch_ns) VALUES (?, ?, ?, ?, ?, ?, ?)",
     [STMT_PRICE_AFTER] = "INSERT OR REPLACE INTO price_after (run_no, tier, matmul_flop_per_s, "
@@ -93,6 +94,7 @@ static const char *const sql[STMT_COUNT] = {
                       "FROM forward f WHERE f.run_no = r.run_no AND f.kind = 'plan')) "
                       "AND (?4 IS NULL OR i.build_id = ?4) "
                       "AND (NOT ?5 OR EXISTS (SELECT 1 FROM bound b WHERE b.run_no = r.run_no)) "
+                      "AND (?6 IS NULL OR r.match = ?6) "
                       "ORDER BY r.recorded_utc DESC, r.run_no DESC LIMIT 1",
     [STMT_BEGIN] = "BEGIN IMMEDIATE",
     [STMT_COMMIT] = "COMMIT",

@@ -86,6 +86,9 @@ static enum err add_run(struct store *s, const struct cell *c, const char *cell_
     arg_text(&a, r->tokens_sha256);
     arg_int_above(&a, r->threads, 0);
     arg_text(&a, r->variant);
+    arg_int_above(&a, r->memory_bytes, 0);
+    arg_int_above(&a, c->memory_budget, 0);
+    arg_real_above(&a, cell_number(c->latency_ms), 0);
     TRY(db_run(s, &a));
     *run_no = sqlite3_last_insert_rowid(s->db);
     return ERR_NONE;

@@ -127,6 +127,9 @@ CREATE TABLE run (
     tokens_sha256  TEXT,
     threads        INTEGER CHECK (threads > 0),
     variant        TEXT,
+    memory_bytes   INTEGER CHECK (memory_bytes > 0), -- since version 3, like the next
+    memory_budget_bytes INTEGER CHECK (memory_budget_bytes > 0),
+    latency_budget_ms   REAL CHECK (latency_budget_ms > 0),
     CHECK ((pair_id IS NULL) = (pair_baseline IS NULL))
 ) STRICT;
 CREATE INDEX run_cell ON run (cell_id);
@@ -378,7 +381,8 @@ SELECT r.run_id, r.cell_id, r.status, r.message, d.device, d.kind AS device_kind
        COALESCE(r.threads, c.threads) AS threads, c.isa, r.variant, c.launch_ns,
        iif(d.kind = 'cuda', iif(c.graph = 1, 'on', 'off'), NULL) AS graph,
        iif(d.kind = 'cuda', COALESCE(c.matmul, 'cublas'), NULL) AS matmul,
-       r.match, r.pair_id, r.pair_baseline, r.cache_resident, r.weight_bytes, r.tokens_sha256,
+       r.match, r.memory_bytes, r.memory_budget_bytes, r.latency_budget_ms, r.pair_id,
+       r.pair_baseline, r.cache_resident, r.weight_bytes, r.tokens_sha256,
        r.recorded_utc, r.invocation_id, i.sweep_name, b.git_sha, b.git_dirty, r.device_id,
        d.description AS device_description
 FROM run r
@@ -837,7 +841,8 @@ rate AS MATERIALIZED (SELECT * FROM v_throughput),
 arm AS MATERIALIZED (SELECT * FROM v_arm)
 SELECT p.pair_id, d.device, d.kind AS device_kind, c.model, c.dtype, p.match,
        p.baseline_run_id, p.run_id, bc.decoder AS baseline_decoder, c.decoder,
-       bc.batch_seqs AS baseline_batch_seqs, c.batch_seqs, c.depth_tokens, c.prompt_tokens, c.gen_tokens,
+       bc.batch_seqs AS baseline_batch_seqs, c.batch_seqs, c.depth_tokens, c.prompt_tokens,
+       c.gen_tokens,
        c.block_tokens, c.denoise_steps, c.strategy, c.cache, c.refresh_forwards, c.commit_policy,
        c.draft, c.draft_layers, c.draft_tokens, c.acceptance,
        pt.decode_tokens_per_s / bt.decode_tokens_per_s AS decode_ratio,
@@ -853,10 +858,15 @@ SELECT p.pair_id, d.device, d.kind AS device_kind, c.model, c.dtype, p.match,
        bt.tokens_per_forward AS baseline_tokens_per_forward, pt.tokens_per_forward,
        e.tokens_per_forward_needed, e.tokens_per_forward_needed_lo,
        e.tokens_per_forward_needed_hi,
+       bc.batch_seqs * 1e9 / bt.decode_tokens_per_s AS baseline_token_latency_ns,
+       c.batch_seqs * 1e9 / pt.decode_tokens_per_s AS token_latency_ns,
+       br.memory_bytes AS baseline_memory_bytes, pr.memory_bytes, pr.memory_budget_bytes,
+       pr.latency_budget_ms,
        MIN(bt.evidence, pt.evidence) AS evidence,
        br.invocation_id = p.invocation_id AS same_invocation
 FROM pair p
 CROSS JOIN run br ON br.run_id = p.baseline_run_id
+CROSS JOIN run pr ON pr.run_id = p.run_id
 CROSS JOIN cell c ON c.cell_id = p.cell_id
 CROSS JOIN cell bc ON bc.cell_id = br.cell_id
 CROSS JOIN device d ON d.device_id = p.device_id
@@ -866,6 +876,24 @@ LEFT JOIN v_break_even e ON e.run_id = p.run_id
 LEFT JOIN arm pa ON pa.run_id = p.run_id
 LEFT JOIN arm ba ON ba.run_id = p.baseline_run_id
 LEFT JOIN v_round_ratio q ON q.run_id = p.run_id;
+
+-- What a sequence waits for a token after prefill, and what the whole batch gets done meanwhile:
+-- decoders at equal latency are compared along this curve.  best: no run of the same decoder and
+-- model on that device is at least as quick and does more.
+CREATE VIEW v_latency AS
+SELECT l.*, NOT EXISTS (SELECT 1 FROM v_throughput o JOIN v_run p ON p.run_id = o.run_id
+                        WHERE p.device_id = l.device_id AND p.model = l.model
+                          AND p.layers IS l.layers AND p.dtype = l.dtype
+                          AND p.decoder = l.decoder AND p.prompt_tokens = l.prompt_tokens
+                          AND p.gen_tokens = l.gen_tokens
+                          AND p.batch_seqs * 1e9 / o.decode_tokens_per_s <= l.token_latency_ns
+                          AND o.decode_tokens_per_s > l.decode_tokens_per_s) AS best
+FROM (SELECT r.run_id, r.device, r.device_kind, r.device_id, r.model, r.layers, r.dtype, r.decoder,
+             r.batch_seqs, r.depth_tokens, r.prompt_tokens, r.gen_tokens, r.block_tokens,
+             r.denoise_steps, r.cache, r.draft, r.draft_tokens, r.acceptance, r.threads,
+             r.batch_seqs * 1e9 / t.decode_tokens_per_s AS token_latency_ns,
+             t.decode_tokens_per_s, r.memory_bytes, t.evidence
+      FROM v_throughput t JOIN v_run r ON r.run_id = t.run_id) l;
 
 -- ---- quality ------------------------------------------------------------------------------
 

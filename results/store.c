@@ -159,6 +159,8 @@ static enum err find_run(struct store *s, const struct cell *c, bool any_build, 
     arg_text(&a, s->host_id);
     arg_text(&a, any_build ? NULL : s->build_id);
     arg_int(&a, bound);
+    /* The same cell paired by another rule has other partners. */
+    arg_text(&a, strcmp(c->match, "policy") == 0 ? NULL : c->match);
     int rc = a.rc == SQLITE_OK ? sqlite3_step(a.st) : a.rc;
     *found = rc == SQLITE_ROW;
     if (*found) snprintf(run_id, UUID_SIZE, "%s", (const char *)sqlite3_column_text(a.st, 0));

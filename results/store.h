@@ -110,6 +110,7 @@ struct run_row {
     bool pair_baseline;
     bool cache_resident;
     int64_t weight_bytes;/* bytes of weights one forward streams                           */
+    int64_t memory_bytes; /* of the device: weights, cache and scratch; 0: NULL              */
     const char *tokens_sha256; /* of the produced tokens; NULL: none                       */
     struct price price[TIER_COUNT]; /* the roofs this run is held against                  */
     int32_t threads;     /* really used; 0: NULL                                           */

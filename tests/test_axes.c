@@ -80,7 +80,7 @@ static void bad_values_are_refused_with_what_was_expected(void **state)
         {"draft", "model",
          "\"model\" drafts nothing; expected none, ngram, self or a model's name (regime list "
          "models)"},
-        {"match", "memory", "\"memory\": this build pairs by policy only"},
+        {"match", "price", "\"price\" cannot be held equal; expected policy, memory or latency"},
         {"model", "a-name-that-is-much-longer-than-forty-letters",
          "\"a-name-that-is-much-longer-tha...\" is longer than any name"},
     };
@@ -128,7 +128,9 @@ static void every_axis_survives_being_written_and_read(void **state)
         {"draft", "tiny-25m"},
         {"draft-layers", "2"},
         {"temperature", "0.7"},
-        {"match", "policy"},
+        {"match", "memory"},
+        {"memory-budget", "17179869184"},
+        {"latency-ms", "12.5"},
         {"device", "sim:h200"},
         {"threads", "2"},
         {"isa", "avx2"},

@@ -26,9 +26,14 @@ enum err arm_plan(struct arm *a, struct engine *e, const struct cell *c)
 
 enum err arm_open(struct arm *a, struct model *m, struct model *draft)
 {
+    const struct decoder_ops *ops = decoder_find(a->cell->decoder);
+    const struct model_config *c = model_config_of(m);
+    const struct kernels *k = model_kernels(m);
+    a->memory_bytes = model_bytes(k, c, a->cell->dtype) +
+                      (draft ? model_bytes(k, model_config_of(draft), a->cell->dtype) : 0) +
+                      session_bytes(k, c, ops, &a->cell->spec, a->cell->kv_dtype);
     TRY(probe_clock.open(0, &a->probe));
-    return session_create_drafted(m, draft, decoder_find(a->cell->decoder), &a->cell->spec,
-                                  a->cell->kv_dtype, &a->session);
+    return session_create_drafted(m, draft, ops, &a->cell->spec, a->cell->kv_dtype, &a->session);
 }
 
 void arm_close(struct arm *a)

@@ -18,6 +18,7 @@ struct arm {
     void *probe;             /* owned: the clock around every forward */
     struct price price[TIER_COUNT];
     bool cache_resident;
+    int64_t memory_bytes; /* of its models, cache and scratch; 0: not open */
 
     struct recording *recorded[PHASE_COUNT]; /* the session's; NULL: phase not in this decode */
     int64_t pinned_ns[PHASE_COUNT];          /* what it took in the warm-up decode            */

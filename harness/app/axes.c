@@ -98,8 +98,11 @@ static enum err check_draft(const char *text)
 
 static enum err check_match(const char *text)
 {
-    if (strcmp(text, "policy") == 0) return ERR_NONE;
-    return err_set(ERR_USAGE, "\"%s\": this build pairs by policy only", text);
+    static const char *const words[] = {"policy", "memory", "latency"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strcmp(text, words[i]) == 0) return ERR_NONE;
+    return err_set(ERR_USAGE, "\"%s\" cannot be held equal; expected policy, memory or latency",
+                   text);
 }
 
 /* Read when cells are made of it. */
@@ -202,7 +205,12 @@ static const struct axis table[] = {
     {"temperature", 0, AXIS_FLOAT, in_decoding, CELL(spec.temperature), .max = 100, .fallback = "0",
      .help = "of sampling; 0: the likeliest token"},
     {"match", 0, AXIS_TEXT, in_decoding, CELL(match), .fallback = "policy", .check = check_match,
-     .help = "what the members of a pair hold equal"},
+     .help = "what the members of a pair hold equal; memory and latency choose the batch"},
+    {"memory-budget", 0, AXIS_INT, in_decoding, CELL(memory_budget), .max = INT64_MAX,
+     .fallback = "0",
+     .help = "bytes (16Gi) for --match memory: of weights, caches and scratch; 0: all of a sim's"},
+    {"latency-ms", 0, AXIS_FLOAT, in_decoding, CELL(latency_ms), .max = 1000000, .fallback = "0",
+     .help = "milliseconds per token of a sequence after prefill that --match latency stays below"},
 
     {"device", 0, AXIS_TEXT, in_machine, CELL(device), .derived = "cpu; plan: sim:a100-80gb",
      .check = check_device, .help = "cpu, cuda:N or sim:NAME (regime list devices)"},

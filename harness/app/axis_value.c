@@ -260,6 +260,9 @@ void axes_resolve(struct cell *c)
         c->spec.steps = c->spec.block_length ? c->spec.block_length : c->spec.n_gen;
     if (c->kv_dtype == DTYPE_COUNT) c->kv_dtype = dtype_beside(c->dtype);
 
+    if (strcmp(c->match, "memory") != 0) c->memory_budget = 0;
+    if (strcmp(c->match, "latency") != 0) c->latency_ms = 0;
+
     struct model_config whole;
     if (model_preset(c->model, 0, &whole) == ERR_NONE && c->layers == whole.n_layer) c->layers = 0;
 }

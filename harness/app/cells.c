@@ -8,6 +8,7 @@
 
 #include "harness/app/cell_index.h"
 #include "harness/app/decoders.h"
+#include "harness/app/match.h"
 
 void cell_list_free(struct cell_list *l)
 {
@@ -62,6 +63,21 @@ static enum err check_ties(const struct product *p)
             if (p->entry[j]->tied && expr_uses(p->entry[i]->tied, p->entry[j]->axis))
                 return err_set(ERR_USAGE, "%s: needs %s, which is itself computed, further down",
                                p->entry[i]->where, p->entry[j]->axis->name);
+    return ERR_NONE;
+}
+
+/* A batch that is chosen cannot be given. */
+static enum err check_match(const struct product *p)
+{
+    const struct axis_entry *batch = NULL, *match = NULL;
+    for (int32_t i = 0; i < p->n; i++) {
+        if (strcmp(p->entry[i]->axis->name, "batch") == 0) batch = p->entry[i];
+        if (strcmp(p->entry[i]->axis->name, "match") == 0) match = p->entry[i];
+    }
+    for (int32_t i = 0; batch && match && i < match->list.n; i++)
+        if (strcmp(match->list.value[i].text, "policy") != 0)
+            return err_set(ERR_USAGE, "%s: match %s chooses the batch; leave it out", batch->where,
+                           match->list.value[i].text);
     return ERR_NONE;
 }
 
@@ -231,6 +247,8 @@ static enum err add_cell(struct draft *d, const struct product *p)
     axes_resolve(&plan.cell);
     plan.cell.spec.informed = s->informed;
     TRY(attach_trace(d->list, &plan.cell));
+    if (match_chooses(&plan.cell) && !plan.skip_reason[0])
+        match_batch(&plan.cell, plan.skip_reason, sizeof plan.skip_reason);
     if (plan.skip_reason[0]) clear_failed_ties(p, &given, &plan.cell);
 
     int32_t first = cell_index_find(&d->index, d->list->cell, &plan.cell);
@@ -265,6 +283,8 @@ static void make_pairs(struct draft *d)
         struct cell twin = d->given[i];
         axis_set(s->pair_axis, &twin, &s->pair_baseline);
         axes_resolve(&twin);
+        char why[160];
+        if (match_chooses(&twin) && !match_batch(&twin, why, sizeof why)) continue;
         int32_t at = cell_index_find(&d->index, l->cell, &twin);
         if (at < 0 || l->cell[at].skip_reason[0]) continue;
         if (l->cell[at].pair < 0) l->cell[at].pair = l->n_pairs++;
@@ -283,6 +303,7 @@ enum err cells_expand(const struct cell_space *s, struct cell_list *out)
         struct product p;
         begin_product(&p, s, &s->group[i]);
         TRY_OUT(check_ties(&p));
+        TRY_OUT(check_match(&p));
         TRY_OUT(count_combinations(&p, &combinations));
         do TRY_OUT(add_cell(&d, &p));
         while (next_combination(&p));
@@ -309,6 +330,7 @@ void cell_flags(const struct cell *c, struct strbuf *out)
         bool always = strcmp(a->name, "model") == 0 || strcmp(a->name, "decoder") == 0;
         if (!axis_applies(a, c) || !axis_is_set(a, c)) continue;
         if (!always && a->fallback && axis_value_equal(a, &v, &w)) continue;
+        if (strcmp(a->name, "batch") == 0 && match_chooses(c)) continue;
         if (strcmp(a->name, "kv-dtype") == 0 && c->kv_dtype == dtype_beside(c->dtype)) continue;
         axis_text(a, c, text, sizeof text);
         strbuf_addf(out, "%s--%s %s", out->len ? " " : "", a->name, text);

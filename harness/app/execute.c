@@ -105,7 +105,8 @@ static enum err plan_one(struct job *j, int32_t i, struct plan *plan, const char
                           .pair_id = pair_id,
                           .pair_baseline = pair_id && p->baseline,
                           .cache_resident = plan->cache_resident,
-                          .weight_bytes = plan->weight_bytes};
+                          .weight_bytes = plan->weight_bytes,
+                          .memory_bytes = plan->memory_bytes};
     memcpy(run.price, plan->price, sizeof run.price);
     TRY(store_add_run(j->store, j->invocation_id, &p->cell, &run, rows, plan_rows(plan, rows)));
     memcpy(shown->run_id, run.run_id, sizeof run.run_id);

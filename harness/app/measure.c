@@ -274,6 +274,7 @@ static enum err store_arm(struct store *s, const char *invocation_id, struct arm
         .pair_baseline = p->baseline,
         .cache_resident = a->cache_resident,
         .weight_bytes = a->plan ? a->plan->weight_bytes : 0,
+        .memory_bytes = a->memory_bytes,
         .tokens_sha256 = a->tokens_sha256[0] ? a->tokens_sha256 : NULL,
     };
     /* A run that failed half way keeps its sentence and loses its forwards, so that no view

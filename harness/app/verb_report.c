@@ -30,7 +30,8 @@ static const struct sql_table tables[] = {
     {"pairs",
      "Matched pairs: how many times as fast as the baseline, with 95 % limits, and the tokens per "
      "forward it would need to be as fast",
-     "SELECT d.device, d.model, d.baseline_decoder AS baseline, d.decoder, d.batch_seqs AS batch, "
+     "SELECT d.device, d.model, d.baseline_decoder AS baseline, d.decoder, "
+     "d.baseline_batch_seqs AS base_batch, d.batch_seqs AS batch, "
      "d.prompt_tokens AS prompt, d.gen_tokens AS gen, d.block_tokens AS block, "
      "d.denoise_steps AS steps, " CACHE("d") " AS cache, "
      DRAFTS("d") " AS drafts, "
