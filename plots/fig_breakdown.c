@@ -23,7 +23,7 @@ static const struct {
     {"logits", "#999933", "black", " head "},
     {"norms, rotation, SwiGLU", "#88CCEE", "black", " rmsnorm rope swiglu add "},
     {"moves", "#DDCC77", "black", " embed kv_store gather "},
-    {"choice", "#DDDDDD", "black", " rowstat "},
+    {"choice", "#DDDDDD", "black", " rowstat guide "},
     {"other", "#FFFFFF", "black", ""},
 };
 enum { N_CLASSES = sizeof classes / sizeof classes[0], OTHER = N_CLASSES - 1, MAX_BARS = 20 };

@@ -108,6 +108,7 @@ struct cell cell_normal(const struct cell *c)
         n.spec.head = HEAD_DEFAULT;
         n.spec.strategy = STRATEGY_RANDOM;
         n.spec.batch_policy = BATCH_LOCKSTEP;
+        n.spec.guidance = 0;
         n.trace_sha256[0] = '\0';
     }
     keep_what_matters(&n.spec, cell_denoises(&n));
@@ -189,6 +190,7 @@ void cell_canonical(const struct cell *cell, struct strbuf *out)
     if (cell_takes(&c, "eta")) put_number(&j, "eta", s->eta);
     if (cell_takes(&c, "factor")) put_number(&j, "factor", s->factor);
     if (c.graph) put_text(&j, "graph", graph_name(true));
+    if (s->guidance > 0) put_number(&j, "guidance", s->guidance);
     if (denoises) put_text(&j, "head", head_policy_name(s->head));
     if (c.isa != ISA_AUTO) put_text(&j, "isa", isa_name(c.isa));
     put_text(&j, "kv-dtype", dtype_name(c.kv_dtype));

@@ -282,3 +282,34 @@ void check_add(struct kernels *k, const struct rows_case *c)
     guarded_close(&gy);
     free(x), free(y), free(got), free(want), free(bound);
 }
+
+/* Each of three operations is rounded to f32: the very bits are known. */
+void check_guide(struct kernels *k, const struct rows_case *c)
+{
+    char what[128];
+    snprintf(what, sizeof what, "guide n %d d %d", c->n, c->d);
+    int64_t n = (int64_t)c->n * c->d;
+    const float scale = 2.7f;
+    float *z = random_floats(n, 14, 8), *u = random_floats(n, 15, 8);
+    float *got = malloc((size_t)n * sizeof *got);
+    double *want = doubles(n), *bound = doubles(n);
+    struct tensor shape = tensor_2d(NULL, DTYPE_F32, ROLE_LOGITS, c->n, c->d);
+    struct guarded gu = guarded_open(k, shape);
+    shape.row_stride += c->pad;
+    struct guarded gz = guarded_open(k, shape);
+    guarded_set(&gz, z);
+    guarded_set(&gu, u);
+    must(kn_guide(k, gz.t, gu.t, scale));
+    guarded_get(&gz, got);
+    for (int64_t i = 0; i < n; i++) {
+        volatile float apart = z[i] - u[i], scaled = scale * apart;
+        want[i] = (double)(u[i] + scaled);
+        bound[i] = 0;
+    }
+    check_close(what, got, want, bound, n);
+    guarded_check(&gz, what);
+    guarded_check(&gu, what);
+    guarded_close(&gz);
+    guarded_close(&gu);
+    free(z), free(u), free(got), free(want), free(bound);
+}

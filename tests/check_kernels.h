@@ -51,6 +51,7 @@ void check_rowstat(struct kernels *k, const struct rowstat_case *c);
 void check_rope(struct kernels *k, const struct rope_case *c);
 void check_rmsnorm(struct kernels *k, const struct rows_case *c, enum dtype gain);
 void check_swiglu(struct kernels *k, const struct rows_case *c);
+void check_guide(struct kernels *k, const struct rows_case *c);
 void check_add(struct kernels *k, const struct rows_case *c);
 void check_embed(struct kernels *k, const struct rows_case *c, enum dtype dtype,
                  enum layout layout);

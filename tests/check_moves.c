@@ -135,6 +135,7 @@ void check_all(struct kernels *k)
         check_rmsnorm(k, c, DTYPE_BF16);
         check_swiglu(k, c);
         check_add(k, c);
+        check_guide(k, c);
         check_gather(k, c);
         check_embed(k, c, DTYPE_F32, LAYOUT_ROWS);
         check_embed(k, c, DTYPE_F32, LAYOUT_PACKED);

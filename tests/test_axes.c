@@ -118,6 +118,7 @@ static void every_axis_survives_being_written_and_read(void **state)
         {"entropy-bound", "0.25"},
         {"eta", "0.008"},
         {"trace", "somewhere/trace.jsonl"},
+        {"guidance", "1.5"},
         {"logits", "all"},
         {"head", "shifted"},
         {"cache", "dkv"},

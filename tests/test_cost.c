@@ -172,6 +172,11 @@ static void other_operations_count(void **state)
     assert_int_equal(c.bytes[ROLE_ACTIVATION], (10 + 20) * 4);
     assert_int_equal(c.flop_vector, 5 * 10);
 
+    struct tensor guided = tensor_2d(NULL, DTYPE_F32, ROLE_LOGITS, 3, 7);
+    assert_true(cost_guide(&small, guided, guided, &c));
+    assert_int_equal(c.flop_vector, 3 * 3 * 7);
+    assert_int_equal(c.bytes[ROLE_LOGITS], 3 * (3 * 7 * 4)); /* two read, one written */
+
     assert_true(cost_add(&small, act(2, 5), act(2, 5), &c));
     assert_int_equal(c.bytes[ROLE_ACTIVATION], 3 * 10 * 4);
     assert_int_equal(c.flop_vector, 10);

@@ -31,23 +31,27 @@ struct shape {
     int64_t refresh;
     enum strategy strategy;
     enum schedule schedule;
+    bool guided;
     int64_t drafts;
     double acceptance;
     uint64_t seed;
 };
 
-/* A forward of B sequences: q rows each from position pos0, m logit rows in all. */
+/* A forward of B sequences: q rows each from position pos0, m logit rows in all; twice of
+ * everything but the weights where each is computed without its prompt, too. */
 static void forward(struct totals *t, const struct shape *g, int64_t pairs, int64_t q, int64_t seen,
                     int64_t m)
 {
+    int64_t batch = g->batch * (g->guided ? 2 : 1);
+    if (g->guided) m *= 2;
     t->forwards++;
-    t->rows += g->batch * q;
+    t->rows += batch * q;
     t->logit_rows += m;
-    t->matmul += 2 * g->batch * q * g->p_lin + 2 * m * g->v * g->d;
-    t->attention += 4 * g->h * g->dh * g->n * g->batch * pairs;
+    t->matmul += 2 * batch * q * g->p_lin + 2 * m * g->v * g->d;
+    t->attention += 4 * g->h * g->dh * g->n * batch * pairs;
     t->weight += g->bytes_lin + g->bytes_vectors + (m > 0 ? g->bytes_head : 0) +
-                 g->bytes_embedded_row * g->batch * q;
-    t->kv += 2 * g->hk * g->dh * g->s_kv * g->n * g->batch * (seen + q);
+                 g->bytes_embedded_row * batch * q;
+    t->kv += 2 * g->hk * g->dh * g->s_kv * g->n * batch * (seen + q);
 }
 
 static void commit(struct totals *t, const struct shape *g, int64_t position)
@@ -260,6 +264,7 @@ static struct shape shape_of(const struct cell *c)
         .fused = c->spec.commit == COMMIT_FUSED,
         .strategy = c->spec.strategy,
         .schedule = c->spec.schedule,
+        .guided = c->spec.guidance > 0,
         .drafts = c->spec.draft_tokens,
         .acceptance = (double)c->spec.acceptance,
         .seed = c->spec.seed,
@@ -396,6 +401,7 @@ static void random_points_equal_the_independent_count(void **state)
                                                   STRATEGY_ENTROPY,        STRATEGY_FIRST_HITTING};
             c.spec.strategy = fixed[pick(&r, 6)];
             c.spec.schedule = pick(&r, 2);
+            if (pick(&r, 4) == 0) c.spec.guidance = 0.5f;
             c.spec.block_length = 1 + pick(&r, 12);
             c.spec.steps = 1 + pick(&r, 20);
             int32_t whole = c.spec.block_length * (1 + pick(&r, 8));

@@ -525,6 +525,7 @@ static struct decode_spec decode_spec_of(int which, const char *decoder)
                                 .informed = true,
                                 .temperature = 1,
                                 .head = HEAD_SAME,
+                                .guidance = which % 3 ? 0 : 0.5f,
                                 .schedule = which % 2 ? SCHEDULE_COSINE : SCHEDULE_LINEAR,
                                 .strategy = (enum strategy)which};
 }
@@ -613,6 +614,105 @@ static void company_changes_no_choice(void **state)
     toy_close(&t);
 }
 
+/* ---- guidance ---- */
+
+/* The logits of one sequence alone, with and without its prompt, put together by hand, choose
+ * what a guided decode chooses.  One block of everything in one step. */
+static void guidance_leads_away_from_the_unprompted(void **state)
+{
+    enum { PROMPT = 6, GEN = 8, LEN = PROMPT + GEN };
+    struct toy t;
+    toy_open(&t, "tiny-test", DTYPE_BF16, 2);
+    struct kv_cache *cache = toy_cache(&t, 1, LEN);
+    struct decode_spec s = {.batch = 2,
+                            .n_prompt = PROMPT,
+                            .n_gen = GEN,
+                            .steps = 1,
+                            .seed = 5,
+                            .head = HEAD_SAME,
+                            .guidance = 1.5f};
+    int32_t *canvas;
+    assert_int_equal(canvas_create(&s, &t.config, &canvas), ERR_NONE);
+    struct session *n;
+    struct step_work w;
+    assert_int_equal(session_create(t.model, decoder_find("diffusion"), &s, DTYPE_F32, &n),
+                     ERR_NONE);
+    assert_int_equal(session_step(n, &w), ERR_NONE);
+    assert_true(session_done(n));
+    assert_int_equal(w.rows, 2 * 2 * LEN);
+    assert_int_equal(w.logit_rows, 2 * 2 * GEN);
+    assert_int_equal(w.seqs, 2);
+    for (int32_t b = 0; b < 2; b++) {
+        int32_t tokens[LEN], v = t.config.n_vocab;
+        memcpy(tokens, canvas + b * LEN, sizeof tokens);
+        float *z = toy_rows(&t, cache, 0, tokens, 0, LEN, MASK_FULL, 0, false);
+        for (int32_t i = 0; i < PROMPT; i++) tokens[i] = t.config.mask_id;
+        float *u = toy_rows(&t, cache, 0, tokens, 0, LEN, MASK_FULL, 0, false);
+        for (int32_t i = PROMPT; i < LEN; i++) {
+            int32_t best = -1;
+            float most = 0;
+            for (int32_t id = 0; id < t.config.n_ids; id++) {
+                volatile float apart = z[i * v + id] - u[i * v + id], scaled = 2.5f * apart;
+                float g = u[i * v + id] + scaled;
+                if (id != t.config.mask_id && (best < 0 || g > most)) {
+                    best = id;
+                    most = g;
+                }
+            }
+            assert_int_equal(session_tokens(n)[b * LEN + i], best);
+        }
+        free(z);
+        free(u);
+    }
+    session_free(n);
+    kv_cache_free(cache);
+    free(canvas);
+    toy_close(&t);
+}
+
+/* Without a prompt both passes are the same; no guidance is none.  A replayed guided forward is
+ * the same forward. */
+static void guidance_of_nothing_is_none(void **state)
+{
+    struct toy t;
+    toy_open(&t, "tiny-test", DTYPE_BF16, 2);
+    struct ledger *sum = malloc(PHASE_COUNT * sizeof *sum);
+    int64_t forwards[PHASE_COUNT];
+    for (int d = 0; d < 2; d++) {
+        struct decode_spec s = decode_spec_of(STRATEGY_RANDOM, denoisers[d]);
+        s.n_prompt = 0;
+        s.n_gen = 24;
+        s.block_length = 8;
+        s.temperature = 0;
+        int32_t *plain = decode(&t, denoisers[d], &s, forwards, sum);
+        s.guidance = 3;
+        int32_t *guided = decode(&t, denoisers[d], &s, forwards, sum);
+        assert_memory_equal(plain, guided, 3 * 24 * sizeof *plain);
+        free(plain);
+        free(guided);
+        s.n_prompt = 9;
+        s.n_gen = 15;
+        if (d == 0) s.block_length = 5;
+        free(decode(&t, denoisers[d], &s, forwards, sum));
+
+        struct session *n;
+        struct recording *r;
+        struct step_work first, again;
+        assert_int_equal(session_create(t.model, decoder_find(denoisers[d]), &s, DTYPE_F32, &n),
+                         ERR_NONE);
+        for (int k = 0; k < 3; k++) assert_int_equal(session_step(n, &first), ERR_NONE);
+        assert_int_equal(session_record_next(n, &r), ERR_NONE);
+        assert_int_equal(session_step(n, &first), ERR_NONE);
+        while (!session_done(n)) assert_int_equal(session_step(n, &again), ERR_NONE);
+        assert_int_equal(session_replay(n, r, &again), ERR_NONE);
+        assert_int_equal(again.rows, first.rows);
+        assert_int_equal(again.logit_rows, first.logit_rows);
+        session_free(n);
+    }
+    free(sum);
+    toy_close(&t);
+}
+
 /* ---- what is refused ---- */
 
 static void adaptive_strategies_need_probabilities(void **state)
@@ -649,6 +749,8 @@ int main(void)
         cmocka_unit_test(step_counts_have_their_distribution),
         cmocka_unit_test(plans_count_what_runs_do),
         cmocka_unit_test(company_changes_no_choice),
+        cmocka_unit_test(guidance_leads_away_from_the_unprompted),
+        cmocka_unit_test(guidance_of_nothing_is_none),
         cmocka_unit_test(adaptive_strategies_need_probabilities),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

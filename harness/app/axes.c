@@ -177,6 +177,10 @@ static const struct axis table[] = {
     {"trace", 0, AXIS_TEXT, in_decoding, CELL(trace), .derived = "the strategy decides",
      .check = check_trace, .only_for = denoisers,
      .help = "file of commits to replay instead (docs/TRACES.md)"},
+    {"guidance", 0, AXIS_FLOAT, in_decoding, CELL(spec.guidance), .max = 100, .fallback = "0",
+     .only_for = denoisers,
+     .help = "w of classifier-free guidance: logits u + (w + 1)(z - u), u of a second, unprompted "
+             "pass; 0: none"},
     {"logits", 0, AXIS_ENUM, in_decoding, CELL(spec.logits), .max = LOGITS_ALL,
      .fallback = "masked", .word = logits_word, .only_for = denoisers,
      .help = "generation rows whose logits are computed: still masked ones, or all"},

@@ -282,6 +282,7 @@ void plan_predict(const struct cell *c, const struct plan *p, struct prediction 
     struct roof r = {price->matmul_flop_per_s, price->bytes_per_s};
     out->roof = r;
     predict_times(p, out, s->batch);
+    if (s->guidance > 0) return; /* the closed forms know no twins */
     if (strcmp(c->decoder, "ar") == 0) {
         out->ridge_batch = closed_ar_ridge_batch(&m, r, middle);
         out->max_context = closed_ar_max_len(&m, r);

@@ -95,6 +95,10 @@ enum err quality_check(const struct process *p, const struct cell *c)
         return err_set(ERR_USAGE,
                        "temperature 0 produces one sequence for each prompt, which is no "
                        "distribution to compare; want above 0");
+    if (c->spec.guidance > 0)
+        return err_set(ERR_USAGE, "guidance %g: a process has one truth to be held against, and "
+                                  "guided tokens are not meant to have it; want 0",
+                       (double)c->spec.guidance);
     if (c->spec.cache != CACHE_NONE)
         return err_set(ERR_USAGE,
                        "cache %s: a process has no stale keys and values, so what an "

@@ -76,6 +76,7 @@ struct decode_spec {
     float eta;           /* remdm-*: how much is masked again                             */
     bool informed;       /* the rows' distributions mean something: a trained model or an
                             exact process; without it adaptive strategies are refused     */
+    float guidance; /* w of classifier-free guidance, u + (w + 1)(z - u); 0: none          */
     const struct commit_trace *trace; /* borrowed: its decisions instead of the strategy's;
                                          NULL: none                                       */
     enum batch_policy batch_policy;

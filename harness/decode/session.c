@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "harness/decode/commit_log.h"
+#include "harness/decode/guidance.h"
 
 struct recording {
     struct recording *next;
@@ -28,7 +29,8 @@ struct session {
     struct pass_seq *copied;    /* owned [batch]; NULL when copies is 1                     */
     struct row_stat *stats;     /* owned [max_logits] */
     struct row_key *keys;       /* owned [max_logits] */
-    int32_t *valid;             /* owned [batch]: scratch of a replay */
+    struct guidance guidance;   /* where the spec asks for it */
+    int32_t *valid;             /* owned [n_slots]: scratch of a replay */
     int32_t *drafts;            /* owned: tokens of the decoder's drafts_from; NULL: none   */
     struct recording *recorded; /* owned list */
     struct commit_log *log;     /* borrowed; NULL: none */
@@ -39,6 +41,11 @@ static struct kv_cache_size sized(const struct decoder_ops *ops, const struct de
 {
     struct kv_cache_size size = ops->size(s, c);
     size.dtype = kv;
+    if (s->guidance > 0) {
+        size.n_slots *= 2;
+        size.max_rows *= 2;
+        size.max_logits *= 2;
+    }
     return size;
 }
 
@@ -139,10 +146,12 @@ enum err session_create_drafted(struct model *m, struct model *draft, const stru
     n->rule = (struct choice_rule){s->temperature, s->seed, c->n_ids, c->mask_id};
     n->stats = calloc((size_t)size.max_logits + 1, sizeof *n->stats);
     n->keys = calloc((size_t)size.max_logits + 1, sizeof *n->keys);
-    n->valid = calloc((size_t)s->batch, sizeof *n->valid);
+    n->valid = calloc((size_t)size.n_slots, sizeof *n->valid);
     if (!n->stats || !n->keys || !n->valid)
         TRY_OUT(err_set(ERR_NOMEM, "session: %lld logit rows: out of memory",
                         (long long)size.max_logits));
+    if (s->guidance > 0)
+        TRY_OUT(guidance_init(&n->guidance, s, c, size.n_slots / 2, size.max_rows / 2));
     TRY_OUT(make_drafts(n, kv));
     TRY_OUT(make_decoder(n, &n->decoder));
     TRY_OUT(make_caches(n, &size));
@@ -177,6 +186,7 @@ void session_free(struct session *s)
     kv_cache_free(s->draft_cache);
     free(s->stats);
     free(s->keys);
+    guidance_free(&s->guidance);
     free(s->valid);
     free(s->drafts);
     free(s->copied);
@@ -213,18 +223,23 @@ static struct kv_cache *cache_of(const struct session *s, const struct pass *p)
 }
 
 /* The forward and what is read from its logits: everything a step computes. */
-static enum err compute(struct session *s, const struct pass *p, const struct row_key *keys,
+static enum err compute(struct session *s, const struct pass *asked, const struct row_key *keys,
                         struct step_work *work)
 {
     struct tensor logits;
+    struct kernels *k = model_kernels(s->model);
+    bool guided = s->guidance.seq != NULL;
+    struct pass twins = guided ? guidance_pass(&s->guidance, asked) : *asked;
+    const struct pass *p = &twins;
     *work = (struct step_work){.phase = p->phase,
-                               .seqs = p->n_seqs,
+                               .seqs = asked->n_seqs,
                                .tokens_past_eos = -1,
                                .rows = pass_rows(p),
                                .logit_rows = pass_logit_rows(p)};
     TRY(model_forward(is_drafted(s, p) ? s->draft : s->model, cache_of(s, p), p, &logits));
-    if (logits.n_dim == 0) return kernels_sync(model_kernels(s->model));
-    return kn_rowstat(model_kernels(s->model), s->stats, logits, keys, &s->rule);
+    if (logits.n_dim == 0) return kernels_sync(k);
+    if (guided) TRY(guidance_apply(&s->guidance, k, &logits));
+    return kn_rowstat(k, s->stats, logits, keys, &s->rule);
 }
 
 /* The pass of all the sequences that the decoder's one stands for. */
@@ -302,19 +317,28 @@ enum err session_record_next(struct session *s, struct recording **out)
     return ERR_NONE;
 }
 
+/* Swap the cached positions of the pass's slots, twins included, with those in s->valid. */
+static void swap_valid(struct session *s, const struct pass *p)
+{
+    struct kv_cache *cache = cache_of(s, p);
+    int32_t twin = s->guidance.first_twin;
+    for (int32_t i = 0; i < p->n_seqs; i++)
+        for (int32_t slot = p->seq[i].span.slot, n = twin ? 2 : 1; n > 0; n--, slot += twin) {
+            int32_t now = kv_cache_valid(cache, slot);
+            kv_cache_set_valid(cache, slot, s->valid[slot]);
+            s->valid[slot] = now;
+        }
+}
+
 enum err session_replay(struct session *s, const struct recording *r, struct step_work *work)
 {
-    struct kv_cache *cache = cache_of(s, &r->pass);
-    for (int32_t i = 0; i < r->pass.n_seqs; i++) {
-        int32_t slot = r->pass.seq[i].span.slot;
-        s->valid[slot] = kv_cache_valid(cache, slot);
-        kv_cache_set_valid(cache, slot, r->valid[i]);
-    }
+    int32_t twin = s->guidance.first_twin;
+    for (int32_t i = 0; i < r->pass.n_seqs; i++)
+        s->valid[r->pass.seq[i].span.slot] = s->valid[r->pass.seq[i].span.slot + twin] =
+            r->valid[i];
+    swap_valid(s, &r->pass);
     enum err e = compute(s, &r->pass, r->keys, work);
-    for (int32_t i = 0; i < r->pass.n_seqs; i++) {
-        int32_t slot = r->pass.seq[i].span.slot;
-        kv_cache_set_valid(cache, slot, s->valid[slot]);
-    }
+    swap_valid(s, &r->pass);
     return e;
 }
 

@@ -53,6 +53,7 @@ struct backend_ops {
     enum err (*swiglu)(void *state, struct tensor out, struct tensor gate_up);
     enum err (*add)(void *state, struct tensor x, struct tensor y);
     enum err (*gather)(void *state, struct tensor out, struct tensor x, const int32_t *index);
+    enum err (*guide)(void *state, struct tensor z, struct tensor u, float scale);
     enum err (*rowstat)(void *state, struct row_stat *stats, struct tensor logits,
                         const struct row_key *keys, const struct choice_rule *rule);
 };

@@ -12,6 +12,7 @@ enum {                   /* FLOPs per element of the operations that are not pro
        FLOP_ROPE = 3,    /* 4 multiplications and 2 additions per pair  */
        FLOP_SOFTMAX = 4, /* scale, subtract the maximum, exp, sum       */
        FLOP_SWIGLU = 5,  /* exp, add, divide, two multiplications       */
+       FLOP_GUIDE = 3,   /* subtract, multiply, add                       */
        FLOP_ROWSTAT = 5  /* compare, subtract, exp, sum, entropy term   */
 };
 
@@ -205,6 +206,16 @@ bool cost_gather(const struct traffic_model *t, struct tensor out, struct cost *
     struct count n = count_start(t, c);
     count_operand(&n, out); /* the rows read    */
     count_operand(&n, out); /* the rows written */
+    return n.fits;
+}
+
+bool cost_guide(const struct traffic_model *t, struct tensor z, struct tensor u, struct cost *c)
+{
+    struct count n = count_start(t, c);
+    count_operand(&n, z);
+    count_operand(&n, u);
+    count_operand(&n, z); /* written */
+    c->flop_vector = narrow(&n, FLOP_GUIDE * elements(z));
     return n.fits;
 }
 

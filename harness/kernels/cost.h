@@ -32,6 +32,7 @@ bool cost_swiglu(const struct traffic_model *t, struct tensor out, struct tensor
                  struct cost *c);
 bool cost_add(const struct traffic_model *t, struct tensor x, struct tensor y, struct cost *c);
 bool cost_gather(const struct traffic_model *t, struct tensor out, struct cost *c);
+bool cost_guide(const struct traffic_model *t, struct tensor z, struct tensor u, struct cost *c);
 bool cost_rowstat(const struct traffic_model *t, struct tensor logits, struct cost *c);
 
 #endif

@@ -352,6 +352,15 @@ enum err kn_gather(struct kernels *k, struct tensor out, struct tensor x, const 
     return trace_end(k, OP_GATHER, begin, k->ops->gather(k->state, out, x, index));
 }
 
+enum err kn_guide(struct kernels *k, struct tensor z, struct tensor u, float scale)
+{
+    struct cost c;
+    CHECK(z.n_dim == 2 && same_shape(z, u) && z.role == ROLE_LOGITS && u.role == ROLE_LOGITS);
+    charge(k, OP_GUIDE, &c, cost_guide(&k->info.traffic, z, u, &c));
+    int64_t begin = trace_begin(k);
+    return trace_end(k, OP_GUIDE, begin, k->ops->guide(k->state, z, u, scale));
+}
+
 enum err kn_rowstat(struct kernels *k, struct row_stat *stats, struct tensor logits,
                     const struct row_key *keys, const struct choice_rule *rule)
 {

@@ -152,6 +152,9 @@ enum err kn_add(struct kernels *k, struct tensor x, struct tensor y) MUST_CHECK;
 enum err kn_gather(struct kernels *k, struct tensor out, struct tensor x,
                    const int32_t *index) MUST_CHECK;
 
+/* Classifier-free guidance: z[m,V] = u[m,V] + scale (z - u), rounded after each operation. */
+enum err kn_guide(struct kernels *k, struct tensor z, struct tensor u, float scale) MUST_CHECK;
+
 /* What one read of a row of logits yields. */
 struct row_stat {
     int32_t id;         /* the chosen token: argmax, or sampled at temperature > 0     */

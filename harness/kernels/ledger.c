@@ -7,7 +7,7 @@ const char *op_name(enum op op)
 {
     static const char *const name[OP_COUNT] = {
         "embed",     "rmsnorm", "matmul", "head",   "rope",    "kv_store",
-        "attention", "swiglu",  "add",    "gather", "rowstat",
+        "attention", "swiglu",  "add",    "gather", "rowstat", "guide",
     };
     return name[op];
 }

@@ -24,6 +24,7 @@ enum op {
     OP_ADD,
     OP_GATHER,
     OP_ROWSTAT,
+    OP_GUIDE, /* logits with and without the prompt, put together */
     OP_COUNT
 };
 

@@ -96,6 +96,7 @@ enum err cpu_attention(void *state, struct tensor out, struct tensor q, struct t
                        struct tensor v_cache, const struct span *spans, int32_t n_spans);
 enum err cpu_swiglu(void *state, struct tensor out, struct tensor gate_up);
 enum err cpu_add(void *state, struct tensor x, struct tensor y);
+enum err cpu_guide(void *state, struct tensor z, struct tensor u, float scale) MUST_CHECK;
 enum err cpu_rowstat(void *state, struct row_stat *stats, struct tensor logits,
                      const struct row_key *keys, const struct choice_rule *rule);
 

@@ -150,5 +150,6 @@ const struct backend_ops backend_cpu = {
     .swiglu = cpu_swiglu,
     .add = cpu_add,
     .gather = cpu_gather,
+    .guide = cpu_guide,
     .rowstat = cpu_rowstat,
 };

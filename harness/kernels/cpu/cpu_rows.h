@@ -35,6 +35,7 @@ struct cpu_rows {
     void (*rope)(float *x, const float *cosine, const float *sine, int64_t half);
     void (*swiglu)(float *out, const float *gate, const float *up, int64_t n);
     void (*add)(float *x, const float *y, int64_t n); /* x += y */
+    void (*guide)(float *z, const float *u, float scale, int64_t n); /* z = u + scale (z - u) */
     void (*to_bf16)(uint16_t *out, const float *x, int64_t n);
     void (*from_bf16)(float *out, const uint16_t *x, int64_t n);
     void (*sums)(struct slice_sums *out, const float *x, int64_t n);

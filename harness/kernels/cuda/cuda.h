@@ -82,6 +82,7 @@ enum call_kind {
     CALL_ATTENTION_FUSED,
     CALL_SWIGLU,
     CALL_ADD,
+    CALL_GUIDE,
     CALL_GEMM,   /* cuBLAS's          */
     CALL_MATMUL, /* a kernel of our own */
     CALL_ROWSTAT
@@ -93,7 +94,8 @@ enum { CALL_MAX_TENSORS = 5, CALL_MAX_ARRAYS = 3 };
  * whatever its device memory then holds.  Calls are compared as bytes, so there is no padding. */
 struct cuda_call {
     enum call_kind kind;
-    float number;                       /* rmsnorm: eps; gemm: beta; rowstat: temperature */
+    float number;                       /* rmsnorm: eps; gemm: beta; rowstat: temperature;
+                                           guide: scale                                 */
     int32_t n_ids, mask_id;             /* rowstat                                        */
     uint64_t seed;                      /* rowstat                                        */
     struct tensor t[CALL_MAX_TENSORS];  /* in the order of the launcher                   */
@@ -239,6 +241,7 @@ enum err cuda_attention(void *state, struct tensor out, struct tensor q, struct 
                         struct tensor v_cache, const struct span *spans,
                         int32_t n_spans) MUST_CHECK;
 enum err cuda_swiglu(void *state, struct tensor out, struct tensor gate_up) MUST_CHECK;
+enum err cuda_guide(void *state, struct tensor z, struct tensor u, float scale) MUST_CHECK;
 enum err cuda_add(void *state, struct tensor x, struct tensor y) MUST_CHECK;
 enum err cuda_rowstat(void *state, struct row_stat *stats, struct tensor logits,
                       const struct row_key *keys, const struct choice_rule *rule) MUST_CHECK;

@@ -126,5 +126,6 @@ const struct backend_ops backend_cuda = {
     .swiglu = cuda_swiglu,
     .add = cuda_add,
     .gather = cuda_gather,
+    .guide = cuda_guide,
     .rowstat = cuda_rowstat,
 };

@@ -33,6 +33,8 @@ enum err cuda_launch(struct cuda *c, const struct cuda_call *call)
         return cuda_check(cuda_launch_swiglu(s, t[0], t[1]), "swiglu");
     case CALL_ADD:
         return cuda_check(cuda_launch_add(s, t[0], t[1]), "add");
+    case CALL_GUIDE:
+        return cuda_check(cuda_launch_guide(s, t[0], t[1], call->number), "guide");
     case CALL_GEMM:
         return cuda_gemm(c, t[0], t[1], t[2], call->number);
     case CALL_MATMUL:

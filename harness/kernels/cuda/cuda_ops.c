@@ -59,6 +59,16 @@ enum err cuda_add(void *state, struct tensor x, struct tensor y)
     return cuda_do(state, &call);
 }
 
+enum err cuda_guide(void *state, struct tensor z, struct tensor u, float scale)
+{
+    struct cuda_call call = {.kind = CALL_GUIDE};
+    CHECK(z.dtype == DTYPE_F32 && u.dtype == DTYPE_F32);
+    call.t[0] = z;
+    call.t[1] = u;
+    call.number = scale;
+    return cuda_do(state, &call);
+}
+
 /* ---- rotation ---- */
 
 /* The table is made on the host in double precision and covers positions from 0; it is made

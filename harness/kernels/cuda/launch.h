@@ -92,6 +92,7 @@ cudaError_t cuda_launch_matmul(cudaStream_t s, struct tensor y, struct tensor x,
                                struct tensor bias, int32_t n_sms);
 cudaError_t cuda_launch_swiglu(cudaStream_t s, struct tensor out, struct tensor gate_up);
 cudaError_t cuda_launch_add(cudaStream_t s, struct tensor x, struct tensor y);
+cudaError_t cuda_launch_guide(cudaStream_t s, struct tensor z, struct tensor u, float scale);
 /* slices[m][n_slices], stats[m]; keys may be NULL at temperature 0. */
 cudaError_t cuda_launch_rowstat(cudaStream_t s, struct row_stat *stats, struct cuda_slice *slices,
                                 struct tensor logits, const struct row_key *keys,

@@ -110,6 +110,11 @@ static enum err null_gather(void *state, struct tensor out, struct tensor x, con
     return ERR_NONE;
 }
 
+static enum err null_guide(void *state, struct tensor z, struct tensor u, float scale)
+{
+    return ERR_NONE;
+}
+
 /* Token 0 everywhere: fixed schedules never look at it. */
 static enum err null_rowstat(void *state, struct row_stat *stats, struct tensor logits,
                              const struct row_key *keys, const struct choice_rule *rule)
@@ -139,5 +144,6 @@ const struct backend_ops backend_null = {
     .swiglu = null_swiglu,
     .add = null_add,
     .gather = null_gather,
+    .guide = null_guide,
     .rowstat = null_rowstat,
 };

@@ -114,6 +114,12 @@ static inline uint4 load_past_l1(const uint4 *p)
     return *p;
 }
 
+/* A product that is rounded before anything is added to it. */
+static inline float __fmul_rn(float x, float y)
+{
+    return x * y;
+}
+
 static inline float rsqrtf(float x)
 {
     return 1 / sqrtf(x);
