@@ -32,10 +32,15 @@ static bool is_symbol(const struct process *p, int32_t token)
     return token >= 0 && token < p->n_symbols;
 }
 
-/* How well a state explains what is seen at a position. */
-static double evidence(const struct process *p, int32_t token, int32_t state)
+/* How well a state explains what is seen at position i. */
+static double evidence(const struct process_view *v, int32_t i, int32_t state)
 {
-    return is_symbol(p, token) ? p->emission[state][token] : 1;
+    const struct process *p = v->process;
+    if (!v->noisy) return is_symbol(p, v->tokens[i]) ? p->emission[state][v->tokens[i]] : 1;
+    double sum = 0;
+    for (int32_t x = 0; x < p->n_symbols; x++)
+        sum += p->emission[state][x] * v->noisy[(size_t)i * p->n_symbols + x];
+    return sum;
 }
 
 /* next[t] = sum over s of now[s] transition[s][t]. */
@@ -63,7 +68,7 @@ static double filter(const struct process_view *v, int32_t i, double *state)
 {
     const struct process *p = v->process;
     const double *before = v->before + (size_t)i * p->n_states;
-    for (int32_t s = 0; s < p->n_states; s++) state[s] = before[s] * evidence(p, v->tokens[i], s);
+    for (int32_t s = 0; s < p->n_states; s++) state[s] = before[s] * evidence(v, i, s);
     return normalize(state, p->n_states);
 }
 
@@ -79,7 +84,7 @@ static void read_forward(struct process_view *v)
         else
             advance(p, state, before);
         double seen = filter(v, i, state);
-        if (is_symbol(p, v->tokens[i])) v->log_seen += log(seen);
+        if (!v->noisy && is_symbol(p, v->tokens[i])) v->log_seen += log(seen);
     }
 }
 
@@ -96,7 +101,7 @@ static void read_backward(struct process_view *v)
         for (int32_t s = 0; s < p->n_states; s++) {
             double sum = 0;
             for (int32_t t = 0; t < p->n_states; t++)
-                sum += p->transition[s][t] * evidence(p, v->tokens[i + 1], t) * next[t];
+                sum += p->transition[s][t] * evidence(v, i + 1, t) * next[t];
             after[s] = sum;
         }
         normalize(after, p->n_states);
@@ -108,6 +113,16 @@ void process_read(struct process_view *v, const int32_t *tokens, int32_t n)
     CHECK(n >= 0 && n <= v->capacity);
     if (n) memcpy(v->tokens, tokens, (size_t)n * sizeof *tokens);
     v->n = n;
+    v->noisy = NULL;
+    read_forward(v);
+    read_backward(v);
+}
+
+void process_read_noisy(struct process_view *v, const double *likelihood, int32_t n)
+{
+    CHECK(n >= 0 && n <= v->capacity);
+    v->n = n;
+    v->noisy = likelihood;
     read_forward(v);
     read_backward(v);
 }
@@ -117,6 +132,7 @@ double process_log_seen(struct process_view *v, const int32_t *tokens, int32_t n
     CHECK(n >= 0 && n <= v->capacity);
     if (n) memcpy(v->tokens, tokens, (size_t)n * sizeof *tokens);
     v->n = n;
+    v->noisy = NULL;
     read_forward(v);
     return v->log_seen;
 }
@@ -155,7 +171,8 @@ void process_posterior(const struct process_view *v, int32_t position, double *o
 {
     const struct process *p = v->process;
     double state[PROCESS_MAX_STATES];
-    if (position < v->n && is_symbol(p, v->tokens[position])) {
+    bool noisy = v->noisy && position < v->n;
+    if (!v->noisy && position < v->n && is_symbol(p, v->tokens[position])) {
         for (int32_t x = 0; x < p->n_symbols; x++) out[x] = x == v->tokens[position];
         return;
     }
@@ -163,6 +180,7 @@ void process_posterior(const struct process_view *v, int32_t position, double *o
     for (int32_t x = 0; x < p->n_symbols; x++) {
         out[x] = 0;
         for (int32_t s = 0; s < p->n_states; s++) out[x] += state[s] * p->emission[s][x];
+        if (noisy) out[x] *= v->noisy[(size_t)position * p->n_symbols + x];
     }
     normalize(out, p->n_symbols);
 }

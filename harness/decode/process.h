@@ -50,6 +50,8 @@ struct process_view {
     int32_t *tokens;               /* owned [capacity]: what was read               */
     double *before, *after;        /* owned [capacity][n_states]: p(state | seen before it), and
                                       p(seen after it | state) up to a factor        */
+    const double *noisy;           /* borrowed [n][n_symbols]: instead of tokens, how probable what
+                                      is seen at a position is for each symbol; NULL: tokens   */
     double log_seen;               /* log probability of the tokens seen             */
 };
 enum err process_view_create(struct process_view *v, const struct process *p,
@@ -58,6 +60,9 @@ void process_view_free(struct process_view *v);
 
 /* Read n positions: symbols are seen, anything else is hidden. */
 void process_read(struct process_view *v, const int32_t *tokens, int32_t n);
+/* Read n positions that are all seen through noise: likelihood[n][n_symbols], which must stay, of
+ * any scale in each row. */
+void process_read_noisy(struct process_view *v, const double *likelihood, int32_t n);
 /* p[n_symbols]: distribution of the token at a position, also beyond those read.  A seen one
  * is certain. */
 void process_posterior(const struct process_view *v, int32_t position, double *p);
