@@ -281,34 +281,45 @@ static double noise_bound(const struct corruption_curve *c, const double *level,
     return bound;
 }
 
+enum { MAX_STEPS = 4096, STARTS = 400, ENDS = 48 };
+
+/* Steps of equal time from `begin` to 1, or as near it as makes no difference to the prior. */
+static double equal_times(const struct corruption_curve *c, double begin, int32_t steps)
+{
+    double level[MAX_STEPS + 1];
+    for (int32_t k = 0; k <= steps; k++)
+        level[k] = corruption_level(c, fmin(begin + (1 - begin) * k / steps, 1 - 1e-9));
+    return noise_bound(c, level, steps);
+}
+
+/* Steps of equal log ratio between two of ENDS + 1 marks along the curve. */
+static double equal_ratios(const struct corruption_curve *c, int first, int last, int32_t steps)
+{
+    double level[MAX_STEPS + 1], span = c->level[POINTS - 1] - c->level[0];
+    for (int32_t k = 0; k <= steps; k++)
+        level[k] = c->level[0] + span * (first + (double)(last - first) * k / steps) / ENDS;
+    return noise_bound(c, level, steps);
+}
+
 double corruption_bound(const struct corruption_curve *c, int32_t steps)
 {
-    enum { STARTS = 400, MAX_STEPS = 4096 };
-    double level[MAX_STEPS + 1], least = INFINITY;
     CHECK(steps >= 1 && steps <= MAX_STEPS);
     if (!c->width) return mask_bound(c, steps);
-    for (int i = 1; i < STARTS; i++) {
-        double begin = (double)i / STARTS;
-        /* The end is time 1, or as near as makes no difference to the prior. */
-        for (int32_t k = 0; k <= steps; k++)
-            level[k] = corruption_level(c, fmin(begin + (1 - begin) * k / steps, 1 - 1e-9));
-        least = fmin(least, noise_bound(c, level, steps));
-    }
-    return least;
+    return equal_times(c, 2 / PI * atan(exp(-c->level[0] / 2)), steps);
+}
+
+double corruption_limit(const struct corruption_curve *c)
+{
+    return c->width ? equal_ratios(c, 0, ENDS, MAX_STEPS) : mask_bound(c, MAX_STEPS);
 }
 
 double corruption_best_bound(const struct corruption_curve *c, int32_t steps)
 {
-    enum { ENDS = 48, MAX_STEPS = 4096 };
-    double level[MAX_STEPS + 1], least = INFINITY;
+    double least = INFINITY;
     CHECK(steps >= 1 && steps <= MAX_STEPS);
     if (!c->width) return mask_bound(c, steps);
-    double most = c->level[0], span = c->level[POINTS - 1] - most;
+    for (int i = 1; i < STARTS; i++) least = fmin(least, equal_times(c, (double)i / STARTS, steps));
     for (int i = 0; i < ENDS; i++)
-        for (int j = i + 1; j <= ENDS; j++) {
-            for (int32_t k = 0; k <= steps; k++)
-                level[k] = most + span * (i + (double)(j - i) * k / steps) / ENDS;
-            least = fmin(least, noise_bound(c, level, steps));
-        }
+        for (int j = i + 1; j <= ENDS; j++) least = fmin(least, equal_ratios(c, i, j, steps));
     return least;
 }

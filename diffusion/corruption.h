@@ -12,7 +12,8 @@
  *
  *     sum over steps of (g_(k-1) - g_k) / 2  E|e_w - mean|^2 (g_k)     what each step leaves open
  *   + E[-log p(w | seen at g_0)]                                       rounding
- *   + -width / 2 log(1 - a_T) ... of the start                         prior
+ *   + width / 2 log(1 + g_T)                                            what noise knows at the
+ * start
  *
  * Masking's, with steps of equal time at mask rates k / T, is the mean over k of the -log p of a
  * masked token at rate k / T. */
@@ -54,9 +55,13 @@ double corruption_at(const struct corruption_curve *c, const double *column, dou
 /* Share of time during which the posteriors' entropy is 5 to 95 % of what it is at the end. */
 double corruption_useful_time(const struct corruption_curve *c);
 
-/* Bound of `steps` steps, nats per token: of equal time, from the best first level on; and of equal
- * log g over the best window (masks: the same). */
+/* Bound of `steps` steps, nats per token: of equal time, from where no token is misread any more;
+ * and the least of all with steps of equal time or of equal log g over any window, so that rounding
+ * may draw what is still open.  Of masks there is one. */
 double corruption_bound(const struct corruption_curve *c, int32_t steps);
+/* The same of infinitely many steps over the whole curve: in the mean over draws the entropy of the
+ * tokens, so that its distance from that is the noise that corruption_bound has as well. */
+double corruption_limit(const struct corruption_curve *c);
 double corruption_best_bound(const struct corruption_curve *c, int32_t steps);
 
 #endif

@@ -248,8 +248,9 @@ int plot_data_find(const struct plot_data *d, const char *run_id)
 static enum err add_row(void *ctx, const struct store_result_row *row)
 {
     struct plot_rows *r = ctx;
-    int run = row->value[0].type == VALUE_TEXT ? plot_data_find(r->data, row->value[0].text) : -1;
-    if (run < 0) return ERR_NONE;
+    bool of_run = r->data && row->value[0].type == VALUE_TEXT;
+    int run = of_run ? plot_data_find(r->data, row->value[0].text) : -1;
+    if (run < 0 && r->data) return ERR_NONE;
     if (r->n == r->room) {
         int room = r->room ? 2 * r->room : 128;
         struct plot_row *grown = realloc(r->row, (size_t)room * sizeof *grown);

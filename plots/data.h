@@ -90,7 +90,7 @@ struct plot_rows {
     int n_words; /* of the query; the other columns are numbers */
     const struct plot_data *data;
 };
-/* Rows of runs that are not in d are left out. */
+/* Rows of runs that are not in d are left out; d NULL: rows are of no run. */
 enum err plot_rows_load(struct store *s, const struct plot_data *d, const char *sql, int n_words,
                         struct plot_rows *out) MUST_CHECK;
 void plot_rows_free(struct plot_rows *r);

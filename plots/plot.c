@@ -17,7 +17,7 @@ enum { GNUPLOT_TIMEOUT_MS = 60000, MAX_FIGURES = 16 };
 static const struct figure *const figures[] = {
     &figure_roofline,   &figure_intensity_batch, &figure_throughput,
     &figure_break_even, &figure_regime,          &figure_breakdown,
-    &figure_speed_at_quality,
+    &figure_speed_at_quality, &figure_gaussian,
 };
 enum { N_FIGURES = sizeof figures / sizeof figures[0] };
 
@@ -125,7 +125,8 @@ static enum err write_sheet(const struct figure *f, struct sheet *s, const char 
 {
     struct strbuf script = {0};
     char file[200], name[208];
-    snprintf(file, sizeof file, "%s-%s", f->name, s->subject->slug);
+    snprintf(file, sizeof file, "%s%s%s", f->name, s->subject ? "-" : "",
+             s->subject ? s->subject->slug : "");
     enum err e = fill(f, s, file, &script);
     if (e == ERR_NONE) e = remove_pictures(dir, file);
     if (e == ERR_NONE) e = write_file(dir, file, ".tsv", &s->tsv, written);
@@ -151,8 +152,8 @@ static enum err render(const struct figure *f, const struct plot_data *d,
 {
     char missing[512] = "";
     int drawn = 0;
-    for (int i = 0; i < d->n_subjects; i++) {
-        struct sheet s = {.data = d, .subject = &d->subject[i]};
+    for (int i = 0; i < (f->of_no_run ? 1 : d->n_subjects); i++) {
+        struct sheet s = {.data = d, .subject = f->of_no_run ? NULL : &d->subject[i]};
         bool empty = false;
         enum err e = f->draw(rows, &s, &empty);
         if (e == ERR_NONE && !empty) {
@@ -177,7 +178,7 @@ static enum err render_from(struct store *s, const struct plot_data *d, const st
     enum err e = ERR_NONE;
     for (int i = 0; i < FIGURE_QUERIES && e == ERR_NONE; i++)
         if (f->query[i].sql)
-            e = plot_rows_load(s, d, f->query[i].sql, f->query[i].n_words, &rows[i]);
+            e = plot_rows_load(s, f->of_no_run ? NULL : d, f->query[i].sql, f->query[i].n_words, &rows[i]);
     if (e == ERR_NONE) e = render(f, d, rows, dir, written);
     for (int i = 0; i < FIGURE_QUERIES; i++) plot_rows_free(&rows[i]);
     return e;

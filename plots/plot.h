@@ -14,6 +14,7 @@ struct figure {
     const char *name;  /* of the template plots/NAME.gp and of the files */
     const char *help;  /* one line */
     const char *needs; /* what a database lacks when there is nothing to draw */
+    bool of_no_run;    /* its rows are of no run (run_id NULL): one figure of all of them */
     struct {
         const char *sql; /* run_id, words, numbers; NULL: no such query */
         int n_words;

@@ -140,6 +140,10 @@ enum err write_label(struct strbuf *out, const struct sheet *s, struct scene *sc
 static void header(const struct sheet *s, char *out, size_t size)
 {
     const struct subject *u = s->subject;
+    if (!u) {
+        snprintf(out, size, "%s", s->title);
+        return;
+    }
     const char *layers = u->field[SUBJECT_LAYERS], *threads = u->field[SUBJECT_THREADS];
     const char *isa = u->field[SUBJECT_ISA];
     snprintf(out, size, "%s%s: %s%s%s%s, %s%s%s%s%s%s, %s + %s tokens", u->device,

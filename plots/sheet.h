@@ -19,7 +19,8 @@ enum { SHEET_SLOTS = 32 };
 
 struct sheet {
     const struct plot_data *data;
-    const struct subject *subject;
+    const struct subject *subject; /* NULL: of no run; then there is a title */
+    const char *title;
     double width, height;
     struct strbuf tsv, caption;
     struct {

@@ -87,6 +87,11 @@ static const char *const sql[STMT_COUNT] = {
         "WHERE run_id = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [STMT_BOUND] = "INSERT OR REPLACE INTO bound (run_no, phase, op, flop_by, bound) "
                    "VALUES ((SELECT run_no FROM run WHERE run_id = ?), ?, ?, ?, ?)",
+    [STMT_CORRUPTION] = "INSERT INTO corruption (corruption_id, invocation_id, recorded_utc, "
+                        "source, process_sha256, corruption, width, symbols, tokens, sequences, "
+                        "entropy, useful_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [STMT_CORRUPTION_POINT] = "INSERT INTO corruption_point (corruption_id, quantity, x, value) "
+                              "VALUES (?, ?, ?, ?)",
     /* A plan of a real device is no run of it. */
     [STMT_FIND_RUN] = "SELECT r.run_id FROM run r JOIN device d ON d.device_id = r.device_id "
                       "JOIN invocation i ON i.invocation_id = r.invocation_id "

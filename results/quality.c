@@ -88,3 +88,43 @@ enum err store_add_nelbo(struct store *s, const char *invocation_id, const struc
     TRY(db_begin(s));
     return db_end(s, add_nelbo(s, c, n));
 }
+
+static enum err add_corruption(struct store *s, const struct corruption_row *c,
+                               const struct corruption_point *points, int32_t n)
+{
+    char id[UUID_SIZE], now[CLOCK_UTC_SIZE];
+    TRY(uuid_make(id));
+    clock_utc(now);
+    struct args a = args_of(s, STMT_CORRUPTION);
+    arg_text(&a, id);
+    arg_text(&a, s->invocation_id);
+    arg_text(&a, now);
+    arg_text(&a, c->source);
+    arg_text(&a, c->process_sha256);
+    arg_text(&a, c->width ? "noise" : "masks");
+    arg_int_above(&a, c->width, 0);
+    arg_int(&a, c->symbols);
+    arg_int(&a, c->tokens);
+    arg_int(&a, c->sequences);
+    arg_real(&a, c->entropy);
+    arg_real(&a, c->useful_time);
+    TRY(db_run(s, &a));
+    for (int32_t i = 0; i < n; i++) {
+        a = args_of(s, STMT_CORRUPTION_POINT);
+        arg_text(&a, id);
+        arg_text(&a, points[i].quantity);
+        arg_real(&a, points[i].x);
+        arg_real(&a, points[i].value);
+        TRY(db_run(s, &a));
+    }
+    return ERR_NONE;
+}
+
+enum err store_add_corruption(struct store *s, const char *invocation_id,
+                              const struct corruption_row *c, const struct corruption_point *points,
+                              int32_t n)
+{
+    TRY(store_invocation_device(s, invocation_id));
+    TRY(db_begin(s));
+    return db_end(s, add_corruption(s, c, points, n));
+}

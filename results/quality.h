@@ -34,4 +34,20 @@ struct nelbo_row {
 enum err store_add_nelbo(struct store *s, const char *invocation_id, const struct cell *c,
                          const struct nelbo_row *n) MUST_CHECK;
 
+/* One corruption of one source, and points of it. */
+struct corruption_row {
+    const char *source, *process_sha256; /* sha256 NULL: no process */
+    int32_t width;                       /* of embeddings; 0: masks */
+    int32_t symbols, tokens;
+    int64_t sequences;
+    double entropy, useful_time;
+};
+struct corruption_point {
+    const char *quantity;
+    double x, value;
+};
+enum err store_add_corruption(struct store *s, const char *invocation_id,
+                              const struct corruption_row *c, const struct corruption_point *points,
+                              int32_t n) MUST_CHECK;
+
 #endif

@@ -36,7 +36,20 @@
     "('chain', 'time', 'count')), schedule TEXT, sequences INTEGER NOT NULL CHECK "                \
     "(sequences > 0), draws INTEGER NOT NULL CHECK (draws > 0), nelbo REAL NOT NULL, "             \
     "nelbo_lo REAL, nelbo_hi REAL, excess REAL, excess_lo REAL, excess_hi REAL, CHECK "            \
-    "((process_sha256 IS NULL) = (excess IS NULL))) STRICT"
+    "((process_sha256 IS NULL) = (excess IS NULL))) STRICT; "                                      \
+    "CREATE TABLE corruption (corruption_id TEXT NOT NULL PRIMARY KEY CHECK "                      \
+    "(length(corruption_id) = 36), invocation_id TEXT NOT NULL REFERENCES "                        \
+    "invocation, recorded_utc TEXT NOT NULL, source TEXT NOT NULL, process_sha256 "                \
+    "TEXT CHECK (length(process_sha256) = 64), corruption TEXT NOT NULL CHECK "                    \
+    "(corruption IN ('noise', 'masks')), width INTEGER CHECK (width > 0), symbols "                \
+    "INTEGER NOT NULL CHECK (symbols > 1), tokens INTEGER NOT NULL CHECK (tokens "                 \
+    "> 0), sequences INTEGER NOT NULL CHECK (sequences > 0), entropy REAL NOT "                    \
+    "NULL, useful_time REAL NOT NULL CHECK (useful_time BETWEEN 0 AND 1), CHECK "                  \
+    "((corruption = 'noise') = (width IS NOT NULL))) STRICT; "                                     \
+    "CREATE TABLE corruption_point (corruption_id TEXT NOT NULL REFERENCES "                       \
+    "corruption, quantity TEXT NOT NULL CHECK (quantity IN ('uncertainty', "                       \
+    "'rounding', 'bound', 'best_bound')), x REAL NOT NULL, value REAL NOT NULL, "                  \
+    "PRIMARY KEY (corruption_id, quantity, x)) STRICT, WITHOUT ROWID"
 
 #define TABLE_OF_KERNEL_TIMES                                                                      \
     "CREATE TABLE kernel_time ( invocation_id TEXT NOT NULL REFERENCES invocation, "               \

@@ -346,6 +346,32 @@ CREATE TABLE bound (
     PRIMARY KEY (run_no, phase, op)
 ) STRICT, WITHOUT ROWID;
 
+-- What a corruption of tokens leaves to be known, and what bounds its steps reach, with the best
+-- denoiser there is.
+CREATE TABLE corruption (
+    corruption_id  TEXT NOT NULL PRIMARY KEY CHECK (length(corruption_id) = 36),
+    invocation_id  TEXT NOT NULL REFERENCES invocation,
+    recorded_utc   TEXT NOT NULL,
+    source         TEXT NOT NULL,
+    process_sha256 TEXT CHECK (length(process_sha256) = 64),
+    corruption     TEXT NOT NULL CHECK (corruption IN ('noise', 'masks')),
+    width          INTEGER CHECK (width > 0),
+    symbols        INTEGER NOT NULL CHECK (symbols > 1),
+    tokens         INTEGER NOT NULL CHECK (tokens > 0),
+    sequences      INTEGER NOT NULL CHECK (sequences > 0),
+    entropy        REAL NOT NULL,
+    useful_time    REAL NOT NULL CHECK (useful_time BETWEEN 0 AND 1),
+    CHECK ((corruption = 'noise') = (width IS NOT NULL))
+) STRICT;
+
+CREATE TABLE corruption_point (
+    corruption_id TEXT NOT NULL REFERENCES corruption,
+    quantity      TEXT NOT NULL CHECK (quantity IN ('uncertainty', 'rounding', 'bound', 'best_bound')),
+    x             REAL NOT NULL,
+    value         REAL NOT NULL,
+    PRIMARY KEY (corruption_id, quantity, x)
+) STRICT, WITHOUT ROWID;
+
 -- For n sorted samples of any continuous distribution the median lies between order
 -- statistics lo and n + 1 - lo with at least 95 % confidence; lo is the largest such rank:
 -- P(Binomial(n, 1/2) < lo) <= 0.025.  Below n = 6 there is none.  The recursion carries
@@ -948,6 +974,17 @@ JOIN quality_forward f ON f.quality_id = q.quality_id AND f.phase NOT LIKE 'pref
 LEFT JOIN v_forward_time t ON t.run_id = r.run_id AND t.phase = f.phase
 GROUP BY q.quality_id, r.run_id
 HAVING COUNT(t.ns) = COUNT(*);
+
+-- Each curve and bound of the newest experiment on each source.
+CREATE VIEW v_corruption AS
+SELECT c.source, c.corruption, c.width, p.quantity, p.x, p.value, c.entropy, c.useful_time,
+       c.symbols, c.tokens, c.sequences, c.process_sha256, c.corruption_id, c.recorded_utc,
+       c.invocation_id
+FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY source, corruption, width
+                                   ORDER BY recorded_utc DESC, corruption_id) AS age
+      FROM corruption) c
+JOIN corruption_point p ON p.corruption_id = c.corruption_id
+WHERE c.age = 1;
 
 CREATE VIEW v_nelbo AS
 SELECT n.nelbo_id, c.model, c.decoder, c.block_tokens, c.gen_tokens AS sequence_tokens,

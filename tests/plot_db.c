@@ -164,6 +164,30 @@ static enum err store_quality(struct store *s, const char *invocation, const str
     return store_add_quality(s, invocation, &c, &q);
 }
 
+/* Masks, and noise that is worse. */
+static enum err store_corruptions(struct store *s, const char *invocation)
+{
+    char sha[65];
+    sha256_hex("made up", 7, sha);
+    for (int32_t width = 0; width <= 16; width += 16) {
+        struct corruption_point p[40];
+        struct corruption_row row = {.source = "made-up", .process_sha256 = sha, .width = width,
+                                     .symbols = 4, .tokens = 16, .sequences = 100, .entropy = 0.6,
+                                     .useful_time = width ? 0.33 : 0.81};
+        int32_t n = 0;
+        for (int32_t i = 1; i < 10; i++)
+            p[n++] = (struct corruption_point){"uncertainty", i / 10.0,
+                                               width ? (i > 7) * 0.5 : i / 10.0};
+        for (int32_t steps = 1; steps <= 1024; steps *= 2) {
+            double gap = (width ? 5.0 : 0.6) / steps;
+            p[n++] = (struct corruption_point){"bound", steps, 0.6 + gap};
+            p[n++] = (struct corruption_point){"best_bound", steps, 0.6 + gap / 2};
+        }
+        TRY(store_add_corruption(s, invocation, &row, p, n));
+    }
+    return ERR_NONE;
+}
+
 enum err plot_db_fill(struct store *s, const struct plot_db *what)
 {
     bool sim = strncmp(what->device, "sim:", 4) == 0;
@@ -175,6 +199,7 @@ enum err plot_db_fill(struct store *s, const struct plot_db *what)
     char invocation[37], pair[64];
     TRY(store_begin_invocation(s, &i, &d, invocation));
     TRY(store_begin(s));
+    TRY(store_corruptions(s, invocation));
     for (const int32_t *b = what->batch; *b; b++) {
         for (int a = 0; a < N_ARMS; a++) {
             struct cell c = {.layers = what->layers, .dtype = DTYPE_BF16, .kv_dtype = DTYPE_BF16};

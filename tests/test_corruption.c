@@ -32,7 +32,9 @@ static void noise_in_many_steps_costs_the_entropy(void **state)
         double bound = corruption_best_bound(&c, 4096), want = process_markov_entropy(&p);
         if (fabs(bound - want) > 0.1) fail_msg("width %d: %g, entropy %g", widths[i], bound, want);
         assert_true(corruption_best_bound(&c, 4) > bound);
-        assert_true(corruption_bound(&c, 4) >= corruption_best_bound(&c, 4) - 0.05);
+        assert_true(corruption_bound(&c, 4) > corruption_best_bound(&c, 4));
+        double times = corruption_bound(&c, 4096); /* fewer steps lie where they count */
+        assert_true(times > bound - 0.01 && times < want + 1);
     }
     /* One of 64 equally likely symbols, exactly log 64. */
     OK(corruption_noise_of_uniform(64, 128, 3000, 5, &c));

@@ -69,6 +69,7 @@ static void version_1_gains_drafts(void **state)
     sqlite3_close(db);
     run_sql(path, views);
     run_sql(path, "DROP TABLE quality_forward; DROP TABLE quality; DROP TABLE nelbo;"
+                  "DROP TABLE corruption_point; DROP TABLE corruption;"
                   "DROP TABLE kernel_time");
     run_sql(path, "ALTER TABLE cell DROP COLUMN draft_tokens;"
                   "ALTER TABLE cell DROP COLUMN refresh_forwards;"

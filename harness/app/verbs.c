@@ -21,6 +21,8 @@ static const struct verb table[] = {
     {"nelbo", verb_nelbo, TAKES_AXES | TAKES_SWEEP | TAKES_AXES_ALONE | TAKES_PROCESS, NULL,
      "[SWEEP]",
      "Bound the likelihood of sequences by each decoder's objective, on a process or a model"},
+    {"gaussian", verb_gaussian, 0, NULL, "",
+     "What Gaussian noise on token embeddings costs beside masks, with the best denoiser"},
     {"ceilings", verb_ceilings, 0, NULL, "",
      "Measure this machine's roofs: bandwidth by working set, peaks, cost of the team"},
     {"bench", verb_bench, TAKES_AXES | TAKES_AXES_ALONE | TAKES_ARGS, NULL, "kernels",
