@@ -1,6 +1,7 @@
 #!/bin/sh
 # Commit traces on the command line: written by a run, replayed by runs and plans, or refused.
 set -u
+example=$(cd "$(dirname "$0")" && pwd)/traces/sticky-4-threshold.jsonl
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT && cd "$work" || exit 1
 bad=0
 fail() { echo "FAIL: $*"; bad=1; }
@@ -35,5 +36,11 @@ says "expected a denoiser" 2 run -m tiny-test --decoder ar --write-trace c.jsonl
 says "one cell" 2 run $cell -b 1,2 --write-trace c.jsonl --db none.db
 [ ! -e none.db ] && [ ! -e c.jsonl ] || fail "something was written"
 
+# The example of docs/TRACES.md: what an exact process decides, without a model.
+on="--decoder block --block-length 8 -p 8 -n 32 --strategy threshold"
+says "" 0 quality --process sticky-4 $on -b 4 --threshold 0.6 --samples 4 --db q.db -q \
+    --write-trace again.jsonl
+cmp -s again.jsonl "$example" || fail "the example is not what its command writes"
+says '"forwards":16,"seqs":59' 0 plan -m qwen2.5-0.5b $on -b 4 --trace "$example" --json
 says "ancestral" 0 list strategies
 exit $bad

@@ -26,7 +26,7 @@ static const struct flag table[] = {
     {"showcmd", 0, FLAG_SWITCH, OPTION(showcmd), NULL, " plan ", "print each cell as a command"},
     {"reuse", 0, FLAG_WORD, OPTION(reuse_any), "any", " sweep quickstart bound ",
      "take a cell as done even when another build ran it"},
-    {"write-trace", 0, FLAG_TEXT, OPTION(write_trace), "FILE", " run ",
+    {"write-trace", 0, FLAG_TEXT, OPTION(write_trace), "FILE", " run quality ",
      "write what the one cell commits, forward by forward (docs/TRACES.md)"},
     {"tiny", 0, FLAG_SWITCH, OPTION(tiny), NULL, " quickstart ",
      "the smallest sweep that still shows every part"},

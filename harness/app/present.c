@@ -160,6 +160,7 @@ static const char *const columns[] = {
     "gen",
     "block",
     "steps",
+    "strategy",
     "cache",
     "drafts",
     "phase",
@@ -201,7 +202,7 @@ static enum err add_row(void *ctx, const struct store_result_row *row)
 /* Measured runs: few, and every view that says something of them. */
 static const char measured_sql[] =
     IDS "SELECT v.decoder, v.batch_seqs, v.prompt_tokens, v.gen_tokens, v.block_tokens, "
-        "v.denoise_steps, " CACHE ", " DRAFTS
+        "v.denoise_steps, v.strategy, " CACHE ", " DRAFTS
         ", p.phase, p.forwards / p.samples, p.flop / 1e9 / p.forwards, "
         "p.bytes_dram / 1e9 / p.forwards, r.intensity_flop_per_byte, r.side, "
         "p.predicted_ns / 1e6 / p.forwards, s.median_ns / 1e6, "
@@ -217,12 +218,12 @@ static const char measured_sql[] =
 /* Plans: perhaps tens of thousands, so the same from v_phase and the price alone. */
 static const char planned_sql[] = IDS
     ", q AS MATERIALIZED (SELECT j.key, v.decoder, v.batch_seqs, v.prompt_tokens, v.gen_tokens, "
-    "v.block_tokens, v.denoise_steps, " CACHE " AS cache, " DRAFTS
+    "v.block_tokens, v.denoise_steps, v.strategy, " CACHE " AS cache, " DRAFTS
     " AS drafts, f.ridge_flop_per_byte AS ridge, p.* "
     "FROM ids j JOIN v_run v ON v.run_id = j.value "
     "JOIN v_phase p ON p.run_id = v.run_id LEFT JOIN v_roof f ON f.run_id = v.run_id) "
     "SELECT decoder, batch_seqs, prompt_tokens, gen_tokens, block_tokens, denoise_steps, "
-    "cache, drafts, phase, "
+    "strategy, cache, drafts, phase, "
     "forwards, flop / 1e9 / forwards, bytes_dram / 1e9 / forwards, flop * 1.0 / bytes_dram, "
     "CASE WHEN flop * 1.0 / bytes_dram_lo < ridge THEN 'memory' "
     "WHEN flop * 1.0 / bytes_dram_hi >= ridge THEN 'compute' ELSE 'undecided' END, "

@@ -4,6 +4,7 @@
 #include "harness/app/engine.h"
 #include "harness/app/quality.h"
 #include "harness/app/verbs.h"
+#include "harness/app/write_trace.h"
 #include "results/output.h"
 
 static const char *const what_is_printed =
@@ -74,12 +75,14 @@ enum err verb_quality(const struct options *o)
     struct kernels_config config = {.backend = "cpu", .n_threads = 1};
     struct work w = {.o = o};
     enum err e = ERR_NONE;
+    TRY(write_trace_check(o));
     TRY(process_open(o->process, &w.process));
     process_sha256(&w.process, w.sha256);
     TRY_OUT(engine_open("cpu", o->log, &engine));
     TRY_OUT(kernels_open(&config, &w.k));
     TRY_OUT(store_open(o->db, STORE_WRITE, &w.store));
-    e = measure(&w, engine);
+    TRY_OUT(measure(&w, engine));
+    TRY_OUT(write_trace_of_process(o, w.k, &w.process));
 out:
     store_close(w.store);
     kernels_close(w.k);

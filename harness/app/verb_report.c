@@ -156,7 +156,7 @@ static enum err report(const struct options *o, struct store *s)
     }
     if (o->output == OUTPUT_CSV)
         return err_set(ERR_USAGE,
-                       "csv holds one table: name throughput, pairs, roofline, ceilings, "
+                       "csv holds one table: name throughput, pairs, roofline, losses, ceilings, "
                        "kernels, prediction or a view (regime list views)");
     return sql_tables_print(s, tables, N_TABLES, o, "sweep, run or ceilings");
 }

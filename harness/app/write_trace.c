@@ -6,8 +6,10 @@
 #include "diffusion/strategy.h"
 #include "harness/app/decoders.h"
 #include "harness/app/engine.h"
+#include "harness/app/quality.h"
 #include "harness/app/write_trace.h"
 #include "harness/decode/commit_log.h"
+#include "harness/decode/exact.h"
 #include "harness/decode/session.h"
 
 static enum err the_cell(const struct options *o, const struct cell **out)
@@ -84,5 +86,28 @@ enum err write_trace(const struct options *o)
 out:
     commit_log_free(&l);
     engine_close(engine);
+    return e;
+}
+
+enum err write_trace_of_process(const struct options *o, struct kernels *k, const struct process *p)
+{
+    struct exact_session *n = NULL;
+    struct commit_log l = {0};
+    struct model_config config = exact_config(p);
+    struct step_work work;
+    const struct cell *c;
+    enum err e = ERR_NONE;
+    if (!o->write_trace) return ERR_NONE;
+    TRY(the_cell(o, &c));
+    struct cell on = cell_on_process(c, p);
+    TRY_OUT(commit_log_init(&l, &on.spec, &config));
+    TRY_OUT(exact_session_create(k, p, decoder_find(on.decoder), &on.spec, &n));
+    exact_session_log_commits(n, &l);
+    while (!exact_session_done(n)) TRY_OUT(exact_session_step(n, &work));
+    TRY_OUT(strbuf_check(&l.text));
+    TRY_OUT(save(o->write_trace, &l.text));
+out:
+    exact_session_free(n);
+    commit_log_free(&l);
     return e;
 }

@@ -38,6 +38,7 @@ struct row_stat exact_stat(const struct exact_cache *c, int64_t i, int32_t id);
 struct row_stat exact_stat_of(const double *p, int32_t n, int32_t id);
 
 struct exact_session;
+struct commit_log;
 
 /* The process and the kernels outlive it; the temperature must be above 0 where
  * exact_log_drawn is to be read. */
@@ -53,6 +54,9 @@ const int32_t *exact_session_tokens(const struct exact_session *s);
  * confidence: the decode of a given sequence.  tokens[batch, n_prompt + n_gen], borrowed; NULL:
  * rows choose for themselves again.  Not for a decoder that takes drafts. */
 void exact_session_force(struct exact_session *s, const int32_t *tokens);
+
+/* As session_log_commits. */
+void exact_session_log_commits(struct exact_session *s, struct commit_log *log);
 
 /* Sum over the tokens that sequence b has committed of the log probability with which each was
  * drawn from its row: the log probability of the sequence given the sets of positions revealed

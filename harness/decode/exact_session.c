@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/decode/commit_log.h"
 #include "harness/decode/exact.h"
 
 struct exact_session {
@@ -18,6 +19,7 @@ struct exact_session {
     bool *was_masked;       /* owned [max_logits]: the position that a row decides */
     double *log_drawn;      /* owned [batch]      */
     int32_t *drafts;        /* owned: tokens of the decoder's drafts_from; NULL: none */
+    struct commit_log *log;        /* borrowed; NULL: none                              */
     const int32_t *forced;  /* borrowed [batch, length]; NULL: rows choose            */
 };
 
@@ -115,6 +117,11 @@ static int32_t token_at(const struct exact_session *s, const int32_t *tokens,
     return key->position >= length ? -1 : tokens[key->request * length + key->position];
 }
 
+void exact_session_log_commits(struct exact_session *s, struct commit_log *log)
+{
+    s->log = log;
+}
+
 void exact_session_force(struct exact_session *s, const int32_t *tokens)
 {
     CHECK(!s->ops->drafts_from);
@@ -159,7 +166,9 @@ enum err exact_session_step(struct exact_session *s, struct step_work *work)
     finish_stats(s, n);
     for (int64_t i = 0; i < n; i++)
         s->was_masked[i] = token_at(s, exact_session_tokens(s), &s->keys[i]) == s->config.mask_id;
+    if (s->log) commit_log_before(s->log, exact_session_tokens(s));
     s->ops->accept(s->decoder, &p, s->stats, work);
+    if (s->log) commit_log_after(s->log, &p, exact_session_tokens(s));
     note_drawn(s, n);
     return ERR_NONE;
 }
