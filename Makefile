@@ -163,7 +163,7 @@ double_obj   := $(patsubst %,$(B)/%.o,$(double_c))
 $(double_obj): cflags += $(if $(filter 1,$(use_cupti)),,-DNO_CUPTI)
 
 # The same tests for a GPU, linked wherever nvcc is.
-gpu_tests := $(if $(filter 1,$(use_cuda)),$(addprefix $(B)/tests/gpu_,kernels model matmul attention))
+gpu_tests := $(if $(filter 1,$(use_cuda)),$(addprefix $(B)/tests/gpu_,kernels model matmul attention graph))
 
 # --- Targets -----------------------------------------------------------------------------
 
@@ -212,8 +212,8 @@ check-run: $(regime) $(filter $(B)/%,$(call runnable,$(tests))) \
 check-slow-run: $(regime) $(filter $(B)/%,$(call runnable,$(slow))) $(call for_mutants,$(slow))
 	@REGIME=$(abspath $(regime)) SAN=$(san) V=$(V) CUSIM=$(B)/cusim tests/run_tests.sh $(call runnable,$(slow))
 
-gpu-check: $(regime) $(gpu_tests) ## verify the kernels on an NVIDIA GPU
-	@tests/gpu_check.sh '$(cuda_why)' $(regime) $(gpu_tests)
+gpu-check: $(regime) $(gpu_tests) ## verify and measure an NVIDIA GPU: kernels, roofs, a short sweep
+	@tests/gpu_check.sh '$(cuda_why)' $(regime) $(B)/tests
 
 layers: ## check that no include points up the layers
 	$(call say,CHECK,layers)

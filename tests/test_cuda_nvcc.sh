@@ -11,8 +11,8 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 fail() { echo "test_cuda_nvcc.sh: $*"; exit 1; }
 
-reports=("${build%/cusim}"/harness/kernels/cuda/*.ptxas)
-[ ${#reports[@]} -eq "$(ls harness/kernels/cuda/*.cu | wc -l)" ] || fail "${#reports[@]} reports"
+reports=("${build%/cusim}"/{harness/kernels,roofline}/cuda/*.ptxas)
+[ ${#reports[@]} -eq "$(ls harness/kernels/cuda/*.cu roofline/cuda/*.cu | wc -l)" ] || fail "${#reports[@]} reports"
 tests/check_ptxas.sh "${reports[@]}"
 for report in "${reports[@]}"; do
     for arch in sm_80 sm_90; do
@@ -62,7 +62,8 @@ done
 named=$(sed -n 's/.*as nvcc \([0-9]*\.[0-9]*\) .*/\1/p' docs/KERNELS.md)
 [ -n "$named" ] || fail 'docs/KERNELS.md names no compiler'
 if ${compile%% *} --version | grep -q "release $named,"; then
-    tests/kernel_table.sh "$(cat "$build/compile_cu")" "${reports[@]}" > "$tmp/table"
+    tests/kernel_table.sh "$(cat "$build/compile_cu")" \
+        "${build%/cusim}"/harness/kernels/cuda/*.ptxas > "$tmp/table"
     sed -n '/^| `.*\.cu |/p' docs/KERNELS.md | diff - "$tmp/table" ||
         fail 'the table of docs/KERNELS.md is not that of tests/kernel_table.sh'
 fi

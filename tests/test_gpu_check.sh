@@ -1,0 +1,93 @@
+#!/bin/bash
+# The flow of `make gpu-check` with a stand-in for the program and for the tests that a GPU would
+# run: which steps come, what is left behind, and what a failure of each kind ends in.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+fail() { echo "test_gpu_check.sh: $*"; exit 1; }
+
+# make_fakes: a program that knows every verb the script asks for, tests that pass, tools.
+make_fakes() {
+    rm -rf "$tmp/bin" "$tmp/tests"
+    mkdir -p "$tmp/bin" "$tmp/tests"
+    cat > "$tmp/bin/regime" <<'END'
+#!/bin/bash
+[ -z "${FAIL_AT:-}" ] || [ "$1" != "$FAIL_AT" ] || { echo "regime: $1 went wrong"; exit 3; }
+case "$1 ${2:-}" in
+'list backends') echo 'name,available,why'; echo "cuda,${AVAILABLE:-yes,}" ;;
+'--version '*) echo 'regime of the test' ;;
+'run --help') echo 'no such option' ;;
+'ceilings '*) echo '| name | value |'; echo '|---|---|'; echo '| read | 1555 |' ;;
+'sweep '*) [ -z "${SLOW:-}" ] || sleep 30; echo '| decoder | tokens_per_s |' ;;
+'report '*) echo '{"device":"cuda:0","device_description":"Card X, compute capability 8.0","threads":null}' ;;
+'plot '*) touch "${6:?}/roofline.gp" ;;
+*) echo "$1" ;;
+esac
+END
+    for t in kernels model matmul attention graph; do
+        printf '#!/bin/bash\necho "%s $1"\n' $t > "$tmp/tests/gpu_$t"
+    done
+    cat > "$tmp/bin/nvidia-smi" <<'END'
+#!/bin/bash
+case "$*" in *query-gpu=name\ *) echo 'Card X 80GB' ;; *) echo 'Card X 80GB, GPU-1, 580.1, 1410 MHz' ;; esac
+END
+    chmod +x "$tmp"/bin/* "$tmp"/tests/*
+}
+
+# check RC [NAME=VALUE...]: run it and look at the exit code; what it said is in $said.
+check() {
+    local want=$1 rc=0
+    shift
+    rm -rf "$tmp/out"
+    said=$(env "$@" GPU_OUT="$tmp/out" PATH="$tmp/bin:/usr/bin:/bin" \
+        tests/gpu_check.sh "${WHY:-}" "$tmp/bin/regime" "$tmp/tests" 2>&1) || rc=$?
+    [ $rc -eq "$want" ] || fail "exit code $rc, not $want: $said"
+}
+says() { case $said in *"$1"*) ;; *) fail "\"$said\" lacks \"$1\"" ;; esac }
+
+make_fakes
+check 0 FAIL_AT=
+says 'Card X 80GB as cuda:0'
+for step in kernels matmul attention decoders graphs ceilings sweep claims; do
+    says "  $step"
+    [ -s "$tmp/out/logs/$step.txt" ] || fail "no log of $step"
+done
+says 'all of it is fine'
+grep -q '^# Card X 80GB, 20' "$tmp/out/report.md" || fail "$(cat "$tmp/out/report.md")"
+grep -q '^Device: Card X, compute capability 8.0.$' "$tmp/out/report.md" || fail 'no device in the report'
+grep -q '580.1, 1410 MHz' "$tmp/out/report.md" || fail 'no driver and clocks in the report'
+grep -q '^| read | 1555 |' "$tmp/out/report.md" || fail 'no roofs in the report'
+grep -q '^| kernels | ok |' "$tmp/out/report.md" || fail 'no verdicts in the report'
+[ -e "$tmp/out/figures/roofline.gp" ] || fail 'no figures'
+
+# No GPU: the reason, 6, and nothing is written.
+check 6 AVAILABLE='no,no CUDA driver on this machine'
+says 'nothing was checked: no CUDA driver on this machine.'
+[ ! -e "$tmp/out" ] || fail 'results of nothing'
+WHY='no nvcc in PATH' check 6 AVAILABLE='yes,'
+says 'nothing was checked: no nvcc in PATH.'
+
+# A test that fails is a disagreement, told with its last words; the steps after it still run.
+printf '#!/bin/bash\necho "attention of 3 keys: off by 0.5"\nexit 1\n' > "$tmp/tests/gpu_attention"
+check 8 FAIL_AT=
+says 'attention  FAILED'
+says 'off by 0.5'
+says '  sweep      ok'
+says 'does not agree'
+
+# Another step that fails is no disagreement; a step has a budget.
+make_fakes
+check 3 FAIL_AT=ceilings
+says 'ceilings went wrong'
+says 'the kernels agree, but a step failed'
+sed 's/^step sweep 110/step sweep 1/' tests/gpu_check.sh > "$tmp/short.sh"
+chmod +x "$tmp/short.sh"
+rc=0
+said=$(SLOW=1 GPU_OUT="$tmp/out" PATH="$tmp/bin:/usr/bin:/bin" "$tmp/short.sh" '' "$tmp/bin/regime" "$tmp/tests" 2>&1) || rc=$?
+[ $rc -eq 3 ] || fail "a step over its budget: exit code $rc"
+says 'stopped after its budget of 1 s'
+
+# The budgets add up to eight minutes at most.
+sum=$(awk '$1 == "step" && $3 + 0 > 0 { s += $3; n++ } END { print s; exit n < 10 }' tests/gpu_check.sh)
+[ "$sum" -le 480 ] || fail "the budgets add up to $sum s"
