@@ -21,7 +21,7 @@ static const char runs_sql[] =
     "                                    ORDER BY recorded_utc DESC, run_id) AS age"
     "       FROM (SELECT v.*, EXISTS (SELECT 1 FROM run r JOIN forward f ON f.run_no = r.run_no"
     "                                 WHERE r.run_id = v.run_id AND f.kind = 'plan') AS plan"
-    "             FROM v_run v WHERE v.status = 'ok'))"
+    "             FROM v_run v WHERE v.status = 'ok' AND v.arithmetic IS NULL))"
     " WHERE age = 1 ORDER BY run_id";
 enum {
     RUN_ID,

@@ -3,6 +3,7 @@
 
 static const char *const change_names[] = {
     [CHANGE_STORAGE] = "storage",
+    [CHANGE_ARITHMETIC] = "arithmetic",
     [CHANGE_ISA] = "isa",
     [CHANGE_THREADS] = "threads",
 };

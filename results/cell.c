@@ -28,6 +28,11 @@ const char *logits_policy_name(enum logits_policy p)
     return p == LOGITS_ALL ? "all" : "masked";
 }
 
+const char *arithmetic_times(enum arithmetic a)
+{
+    return a == ARITHMETIC_TWICE ? "twice" : "once";
+}
+
 const char *head_policy_name(enum head_policy p)
 {
     return p == HEAD_SAME ? "same" : p == HEAD_SHIFTED ? "shifted" : "default";
@@ -174,6 +179,8 @@ void cell_canonical(const struct cell *cell, struct strbuf *out)
     json_to_strbuf(&j, out);
     json_object_begin(&j);
     if (verifies) put_number(&j, "acceptance", s->acceptance);
+    if (c.arithmetic != ARITHMETIC_ONCE)
+        put_text(&j, "arithmetic", arithmetic_times(c.arithmetic));
     put_int(&j, "batch", s->batch);
     if (s->batch_policy != BATCH_LOCKSTEP)
         put_text(&j, "batch-policy", batch_policy_name(s->batch_policy));

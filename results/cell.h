@@ -8,6 +8,9 @@
 #include "harness/base/strbuf.h"
 #include "harness/decode/decoder.h"
 
+/* TWICE: the same results by twice the multiply-adds, to see what they cost. */
+enum arithmetic { ARITHMETIC_ONCE, ARITHMETIC_TWICE };
+
 struct cell {
     char model[40];
     int32_t layers;        /* 0: as many as the model has                              */
@@ -17,6 +20,7 @@ struct cell {
     enum dtype kv_dtype;   /* follows dtype unless given                               */
     int32_t threads;       /* cpu; 0: one per CPU of the affinity mask                 */
     enum isa isa;          /* cpu; whose kernels                                       */
+    enum arithmetic arithmetic; /* cpu                                                 */
     char device[40];       /* "cpu", "cuda:0", "sim:a100-80gb"                         */
     int64_t launch_ns;     /* sim: cost added to every call                            */
     int32_t graph;         /* cuda: 1: a forward is launched as one CUDA graph         */
@@ -56,6 +60,7 @@ const char *graph_name(bool on);                /* "off", "on"         */
 const char *matmul_by_name(enum matmul_by m);   /* "cublas", "own"     */
 const char *logits_policy_name(enum logits_policy p);
 const char *head_policy_name(enum head_policy p);
+const char *arithmetic_times(enum arithmetic a);
 const char *batch_policy_name(enum batch_policy p);
 const char *strategy_name(enum strategy s);
 const char *schedule_name(enum schedule s);

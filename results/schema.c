@@ -73,7 +73,8 @@
     "phase           TEXT NOT NULL, "                                                              \
     "op              TEXT NOT NULL, "                                                              \
     "base_run_id     TEXT NOT NULL CHECK (length(base_run_id) = 36), "                             \
-    "kind            TEXT NOT NULL CHECK (kind IN ('storage', 'isa', 'threads')), "                \
+    "kind            TEXT NOT NULL CHECK (kind IN ('storage', 'arithmetic', 'isa', "                \
+    "'threads')), "                                                                                \
     "bytes_ratio     REAL NOT NULL CHECK (bytes_ratio > 0), "                                      \
     "compute_ratio   REAL NOT NULL CHECK (compute_ratio > 0), "                                    \
     "bandwidth_ratio REAL NOT NULL CHECK (bandwidth_ratio > 0), "                                  \
@@ -119,6 +120,7 @@ static const struct schema_step steps[] = {
         "ALTER TABLE cell ADD COLUMN graph INTEGER CHECK (graph = 1);"
         "ALTER TABLE cell ADD COLUMN matmul TEXT CHECK (matmul = 'own');"
         "ALTER TABLE forward ADD COLUMN device_ns INTEGER CHECK (device_ns > 0);"
+        "ALTER TABLE cell ADD COLUMN arithmetic TEXT CHECK (arithmetic = 'twice');"
         "ALTER TABLE ceiling ADD COLUMN isa TEXT;" TABLES_OF_QUALITY ";"
         TABLE_OF_KERNEL_TIMES ";" TABLES_OF_BOUND},
 };

@@ -103,7 +103,8 @@ CREATE TABLE cell (
     draft         TEXT,
     draft_layers  INTEGER CHECK (draft_layers > 0),
     graph         INTEGER CHECK (graph = 1),
-    matmul        TEXT CHECK (matmul = 'own')
+    matmul        TEXT CHECK (matmul = 'own'),
+    arithmetic    TEXT CHECK (arithmetic = 'twice') -- NULL: once
 ) STRICT;
 
 -- ---- what happened ----------------------------------------------------------------------
@@ -324,7 +325,8 @@ CREATE TABLE intervention (
     phase           TEXT NOT NULL,
     op              TEXT NOT NULL,
     base_run_id     TEXT NOT NULL CHECK (length(base_run_id) = 36),
-    kind            TEXT NOT NULL CHECK (kind IN ('storage', 'isa', 'threads')),
+    kind            TEXT NOT NULL
+                    CHECK (kind IN ('storage', 'arithmetic', 'isa', 'threads')),
     bytes_ratio     REAL NOT NULL CHECK (bytes_ratio > 0),     -- changed over base
     compute_ratio   REAL NOT NULL CHECK (compute_ratio > 0),   -- base over changed, like the next
     bandwidth_ratio REAL NOT NULL CHECK (bandwidth_ratio > 0),
@@ -405,7 +407,8 @@ SELECT r.run_id, r.cell_id, r.status, r.message, d.device, d.kind AS device_kind
        c.gen_tokens, c.block_tokens, c.denoise_steps, c.strategy, c.cache, c.refresh_forwards,
        c.commit_policy, c.logits, c.head, c.draft, c.draft_layers, c.draft_tokens, c.acceptance,
        c.schedule, c.threshold, c.factor, c.entropy_bound, c.eta, c.trace_sha256, c.guidance, c.temperature, c.seed,
-       COALESCE(r.threads, c.threads) AS threads, c.isa, r.variant, c.launch_ns,
+       COALESCE(r.threads, c.threads) AS threads, c.isa, c.arithmetic, r.variant,
+       c.launch_ns,
        iif(d.kind = 'cuda', iif(c.graph = 1, 'on', 'off'), NULL) AS graph,
        iif(d.kind = 'cuda', COALESCE(c.matmul, 'cublas'), NULL) AS matmul,
        r.match, r.memory_bytes, r.memory_budget_bytes, r.latency_budget_ms, r.pair_id,

@@ -137,7 +137,7 @@ enum err store_find_run(struct store *s, const struct cell *c, bool any_build, b
                         char run_id[37]) MUST_CHECK;
 
 /* ---- what limits a run, by intervention ---- */
-enum change { CHANGE_STORAGE, CHANGE_ISA, CHANGE_THREADS, CHANGE_COUNT };
+enum change { CHANGE_STORAGE, CHANGE_ARITHMETIC, CHANGE_ISA, CHANGE_THREADS, CHANGE_COUNT };
 const char *change_name(enum change c); /* "storage" */
 
 enum bound { BOUND_MEMORY, BOUND_COMPUTE, BOUND_MIXED, BOUND_OVERHEAD, BOUND_UNDECIDED };

@@ -135,6 +135,7 @@ static void every_axis_survives_being_written_and_read(void **state)
         {"device", "sim:h200"},
         {"threads", "2"},
         {"isa", "avx2"},
+        {"arithmetic", "twice"},
         {"launch-ns", "5000"},
         {"graph", "on"},
         {"matmul", "own"},

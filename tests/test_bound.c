@@ -143,7 +143,7 @@ static void judge_planted(struct planted p, const char *want, double eps_bytes, 
     char invocation[37], text[256];
     struct measured_run runs[3] = {0};
     const int32_t index[] = {0, 1, 2};
-    struct bound_arm arm[] = {{.base = 0}, {0, CHANGE_STORAGE, 1}, {0, CHANGE_ISA, 2}};
+    struct bound_arm arm[] = {{.base = 0}, {0, CHANGE_STORAGE, 1}, {0, CHANGE_ARITHMETIC, 2}};
     struct bound_plan plan = {.arm = arm};
     struct bound_judging judging = {s, &plan};
     begin_on(s, "cpu", invocation);
@@ -154,7 +154,7 @@ static void judge_planted(struct planted p, const char *want, double eps_bytes, 
     c.dtype = DTYPE_F32;
     plant(s, invocation, &c, &twice, 0.25, runs[1].run_id);
     c.dtype = DTYPE_BF16;
-    c.isa = ISA_SCALAR;
+    c.arithmetic = ARITHMETIC_TWICE;
     plant(s, invocation, &c, &p, 0.5, runs[2].run_id);
     ok(bound_group_done(&judging, index, runs, 3));
 
@@ -237,7 +237,7 @@ static void a_cell_is_run_beside_what_was_made_of_it(void **state)
     struct bound_options bo = {.store = s, .log = &log, .reuse = true};
     ok(bound_plan_make(&cells, &bo, &plan));
     assert_int_equal(plan.n_bases, 1);
-    /* Storage and, where the CPU has more than plain C, a narrower set. */
+    /* Storage and, where the CPU has more than plain C, twice the arithmetic. */
     struct cpuinfo cpu;
     cpuinfo_read(&cpu);
     assert_int_equal(plan.cells.n, cpu.isa > ISA_SCALAR ? 3 : 2);

@@ -130,6 +130,31 @@ static void int8_is_the_f32_matrix_of_its_values(void **state)
         }
 }
 
+/* Arithmetic that is done twice adds zeros: every tile, of every storage. */
+static void multiplying_twice_changes_nothing(void **state)
+{
+    (void)state;
+    enum { M = 165, D = 600 };
+    static float once[40 * M], twice[40 * M];
+    for (enum isa isa = ISA_AVX2; isa <= best_isa(); isa++) {
+        struct kernels_config config = {
+            .backend = "cpu", .n_threads = 1, .isa = isa, .twice = true};
+        struct kernels *k = open_cpu(isa, 1), *k2;
+        must(kernels_open(&config, &k2));
+        for (int64_t rows = 1; rows <= 40; rows += rows < 14 ? 1 : 26)
+            for (enum dtype d = DTYPE_F32; d < DTYPE_COUNT; d++) {
+                run_matmul(k, once, 0, rows, M, D, d);
+                run_matmul(k2, twice, 0, rows, M, D, d);
+                assert_same_bits(isa_name(isa), once, twice, rows * M);
+            }
+        kernels_close(k);
+        kernels_close(k2);
+    }
+    struct kernels_config plain = {.backend = "cpu", .isa = ISA_SCALAR, .twice = true};
+    struct kernels *none = NULL;
+    assert_int_equal(kernels_open(&plain, &none), ERR_UNSUPPORTED);
+}
+
 /* More members than panels share rows too. */
 static void matmul_knows_no_grid_of_members(void **state)
 {
@@ -351,6 +376,7 @@ int main(void)
         cmocka_unit_test(matmul_rows_do_not_know_their_neighbours),
         cmocka_unit_test(matmul_knows_neither_threads_nor_storage_of_equal_weights),
         cmocka_unit_test(int8_is_the_f32_matrix_of_its_values),
+        cmocka_unit_test(multiplying_twice_changes_nothing),
         cmocka_unit_test(matmul_knows_no_grid_of_members),
         cmocka_unit_test(matmul_is_the_same_in_avx2_and_avx512),
         cmocka_unit_test(integers_are_exact_at_every_row_count),

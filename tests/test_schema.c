@@ -92,7 +92,8 @@ static void version_1_gains_drafts(void **state)
                   "ALTER TABLE cell DROP COLUMN trace_sha256;"
                   "ALTER TABLE cell DROP COLUMN guidance;"
                   "ALTER TABLE forward DROP COLUMN tokens_past_eos;"
-                  "ALTER TABLE cell DROP COLUMN isa; ALTER TABLE ceiling DROP COLUMN isa;"
+                  "ALTER TABLE cell DROP COLUMN isa; ALTER TABLE cell DROP COLUMN arithmetic;"
+                  " ALTER TABLE ceiling DROP COLUMN isa;"
                   "DROP TABLE bound; DROP TABLE intervention;"
                   "ALTER TABLE forward DROP COLUMN seqs; PRAGMA user_version = 1");
     fails(store_open(path, STORE_READ, &s), ERR_DB, "schema version 1");
@@ -100,7 +101,7 @@ static void version_1_gains_drafts(void **state)
     run_sql(path, "SELECT draft_tokens, acceptance, refresh_forwards, commit_policy FROM v_run; "
                   "SELECT acceptance FROM v_pair;"
                   "SELECT schedule, threshold, factor, entropy_bound, eta, trace_sha256, guidance FROM v_run;"
-                  "SELECT isa FROM v_run; SELECT isa FROM v_ceiling; SELECT * FROM v_bound;"
+                  "SELECT isa, arithmetic FROM v_run; SELECT isa FROM v_ceiling; SELECT * FROM v_bound;"
                   "SELECT seqs, tokens_past_eos FROM v_phase; SELECT * FROM v_loss; SELECT "
                   "residual FROM v_kernel");
     store_close(open_ok(path, STORE_READ));

@@ -36,6 +36,10 @@ static const char *commit_word(int32_t i)
 {
     return commit_policy_name((enum commit_policy)i);
 }
+static const char *arithmetic_word(int32_t i)
+{
+    return arithmetic_times((enum arithmetic)i);
+}
 static const char *isa_word(int32_t i)
 {
     return isa_name((enum isa)i);
@@ -223,6 +227,9 @@ static const struct axis table[] = {
     {"isa", 0, AXIS_ENUM, in_machine, CELL(isa), .max = ISA_COUNT - 1, .fallback = "auto",
      .word = isa_word, .device_kind = "cpu",
      .help = "instruction set of the kernels; auto: $REGIME_ISA or the best"},
+    {"arithmetic", 0, AXIS_ENUM, in_machine, CELL(arithmetic), .max = ARITHMETIC_TWICE,
+     .fallback = "once", .word = arithmetic_word, .device_kind = "cpu",
+     .help = "twice: matmuls multiply everything twice for the same result"},
     {"launch-ns", 0, AXIS_INT, in_machine, CELL(launch_ns), .max = 1000000000, .fallback = "0",
      .device_kind = "sim", .help = "time added to every kernel call of a prediction"},
     {"graph", 0, AXIS_ENUM, in_machine, CELL(graph), .max = 1, .fallback = "off",

@@ -102,13 +102,13 @@ static enum err take_real(void *ctx, const struct store_result_row *row)
     return ERR_NONE;
 }
 
-/* Base over changed.  The instruction set does not change how fast memory is, and two probes of
- * the same memory would only add their noise. */
+/* Base over changed.  Instructions do not change how fast memory is, and two probes of the same
+ * memory would only add their noise. */
 static enum err bandwidth_ratio(struct judging *j, enum change change)
 {
     struct store_value ids[] = {store_text(j->base_id), store_text(j->changed_id[change])};
     double ratio = 1;
-    if (change != CHANGE_ISA)
+    if (change == CHANGE_STORAGE || change == CHANGE_THREADS)
         TRY(store_query(j->store,
                         "SELECT b.bytes_per_s / c.bytes_per_s FROM v_roof b JOIN v_roof c "
                         "ON c.run_id = ?2 WHERE b.run_id = ?1",
@@ -153,20 +153,21 @@ static enum err put_intervention(struct judging *j, const struct compared *c, en
 static enum err judge(struct judging *j, const struct compared *c)
 {
     const struct elasticity unknown = {NAN, NAN, NAN};
-    struct elasticity bytes = unknown, flop[CHANGE_COUNT] = {unknown, unknown, unknown};
+    struct elasticity bytes = unknown, flop[CHANGE_COUNT] = {unknown, unknown, unknown, unknown};
     if (c->by[CHANGE_STORAGE].rounds)
         bytes = elasticity_of_bytes(&c->by[CHANGE_STORAGE].time,
                                     c->by[CHANGE_STORAGE].bytes_ratio *
                                         j->bandwidth_ratio[CHANGE_STORAGE]);
     TRY(put_intervention(j, c, CHANGE_STORAGE, &bytes));
-    for (enum change k = CHANGE_ISA; k < CHANGE_COUNT; k++) {
+    for (enum change k = CHANGE_ARITHMETIC; k < CHANGE_COUNT; k++) {
         if (!c->by[k].rounds) continue;
         flop[k] = elasticity_of_compute(&c->by[k].time, j->compute_ratio[k], j->bandwidth_ratio[k],
                                         &bytes);
         TRY(put_intervention(j, c, k, &flop[k]));
     }
-    /* The instruction set leaves the memory alone, so it decides where it shows anything. */
-    enum change by = isnan(flop[CHANGE_ISA].value) ? CHANGE_THREADS : CHANGE_ISA;
+    /* Fewer threads move memory, too, and decide only where nothing else shows anything. */
+    enum change by = CHANGE_ARITHMETIC;
+    while (by < CHANGE_THREADS && isnan(flop[by].value)) by++;
     bool known = !isnan(flop[by].value);
     /* Only whole forwards get a verdict whatever is known. */
     if (c->op[0] && (!known || isnan(bytes.value))) return ERR_NONE;

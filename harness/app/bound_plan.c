@@ -1,4 +1,4 @@
-/* bound_plan.c - choose what to change in a cell: storage, instruction set, threads. */
+/* bound_plan.c - choose what to change in a cell: storage, arithmetic, threads. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +19,12 @@ const struct measure_limits bound_limits = {
 
 /* Cells measured in one group share its probes of the roofs. */
 enum { GROUP_BASES = 8, MAX_RATES = 48 };
+
+struct slower {
+    struct cell cell;
+    enum change change;
+    double off; /* how far its rate is from a half of the base's, in logarithms */
+};
 
 struct planning {
     const struct bound_options *options;
@@ -50,6 +56,19 @@ static struct cell with_isa(const struct cell *base, enum isa isa)
     return c;
 }
 
+static struct cell with_arithmetic_twice(const struct cell *base)
+{
+    struct cell c = *base;
+    c.arithmetic = ARITHMETIC_TWICE;
+    return c;
+}
+
+/* Whether there are kernels that multiply twice for this cell, which does not itself. */
+static bool can_do_twice(const struct planning *p, const struct cell *base)
+{
+    return engine_isa(p->engine, base) != ISA_SCALAR && base->arithmetic == ARITHMETIC_ONCE;
+}
+
 static struct cell with_half_threads(const struct planning *p, const struct cell *base)
 {
     struct cell c = *base;
@@ -62,7 +81,8 @@ static struct cell with_half_threads(const struct planning *p, const struct cell
 static int32_t find_rate(const struct planning *p, const struct cell *c)
 {
     for (int32_t i = 0; i < p->n_rated; i++)
-        if (p->rated[i].dtype == c->dtype && engine_same_roofs(p->engine, &p->rated[i], c))
+        if (p->rated[i].dtype == c->dtype && p->rated[i].arithmetic == c->arithmetic &&
+            engine_same_roofs(p->engine, &p->rated[i], c))
             return i;
     return -1;
 }
@@ -81,6 +101,10 @@ static enum err want_rate(struct planning *p, const struct cell *c)
 static enum err want_rates(struct planning *p, const struct cell *base)
 {
     TRY(want_rate(p, base));
+    if (can_do_twice(p, base)) {
+        struct cell c = with_arithmetic_twice(base);
+        TRY(want_rate(p, &c));
+    }
     for (enum isa i = ISA_SCALAR; i < engine_isa(p->engine, base); i++) {
         struct cell c = with_isa(base, i);
         TRY(want_rate(p, &c));
@@ -95,19 +119,27 @@ static double rate_ratio(const struct planning *p, const struct cell *base, cons
     return p->rate[find_rate(p, base)] / p->rate[find_rate(p, c)];
 }
 
-/* The narrower set whose kernels are nearest to half as fast; AUTO: none is slower by a third. */
-static enum isa choose_isa(const struct planning *p, const struct cell *base)
+/* Take a change if its kernels are nearer to half as fast than the one taken before: a smaller
+ * change drowns in noise, a larger one crosses the ridge from far away. */
+static void consider(const struct planning *p, const struct cell *base, const struct cell *c,
+                     enum change change, struct slower *best)
 {
-    enum isa best = ISA_AUTO;
-    double least = INFINITY;
+    double ratio = rate_ratio(p, base, c);
+    if (ratio < 4.0 / 3 || fabs(log(ratio / 2)) >= best->off) return;
+    *best = (struct slower){*c, change, fabs(log(ratio / 2))};
+}
+
+/* How to make arithmetic slower and leave memory alone; false: there is no way. */
+static bool choose_slower(const struct planning *p, const struct cell *base, struct slower *best)
+{
+    struct cell c = with_arithmetic_twice(base);
+    best->off = INFINITY;
+    if (can_do_twice(p, base)) consider(p, base, &c, CHANGE_ARITHMETIC, best);
     for (enum isa i = ISA_SCALAR; i < engine_isa(p->engine, base); i++) {
-        struct cell c = with_isa(base, i);
-        double ratio = rate_ratio(p, base, &c), off = fabs(log(ratio / 2));
-        if (ratio < 4.0 / 3 || off >= least) continue;
-        best = i;
-        least = off;
+        c = with_isa(base, i);
+        consider(p, base, &c, CHANGE_ISA, best);
     }
-    return best;
+    return !isinf(best->off);
 }
 
 /* ---- the list ---- */
@@ -142,6 +174,7 @@ static void join_group(struct planning *p, const struct cell *c)
     const struct cell *g = &p->of_group;
     bool joins = p->in_group > 0 && p->in_group < GROUP_BASES && strcmp(g->model, c->model) == 0 &&
                  g->layers == c->layers && g->spec.seed == c->spec.seed && g->dtype == c->dtype &&
+                 g->arithmetic == c->arithmetic &&
                  engine_same_roofs(p->engine, g, c);
     if (!joins) {
         p->in_group = 0;
@@ -159,11 +192,8 @@ static enum err add_base(struct planning *p, const struct cell *c)
     p->plan->n_bases++;
     struct cell other = with_other_storage(c);
     TRY(add_change(p, base, &other, CHANGE_STORAGE));
-    enum isa isa = choose_isa(p, c);
-    if (isa != ISA_AUTO) {
-        other = with_isa(c, isa);
-        TRY(add_change(p, base, &other, CHANGE_ISA));
-    }
+    struct slower slower;
+    if (choose_slower(p, c, &slower)) TRY(add_change(p, base, &slower.cell, slower.change));
     if (engine_threads(p->engine, c) < 2) return ERR_NONE;
     other = with_half_threads(p, c);
     return add_change(p, base, &other, CHANGE_THREADS);

@@ -97,18 +97,26 @@ bool engine_same_roofs(const struct engine *e, const struct cell *a, const struc
     return x.threads == y.threads && x.isa == y.isa;
 }
 
-static int32_t find_place(const struct engine *e, const struct cell *c)
+/* What is done twice leaves the machine as fast as it is. */
+static struct engine_setup roofs_of(const struct engine *e, const struct cell *c)
 {
     struct engine_setup s = setup_of(e, c);
-    for (int32_t i = 0; i < e->n_places; i++)
-        if (e->place[i].setup.threads == s.threads && e->place[i].setup.isa == s.isa) return i;
+    s.twice = false;
+    return s;
+}
+
+static int32_t find_place(const struct engine *e, struct engine_setup s)
+{
+    for (int32_t i = 0; i < e->n_places; i++) {
+        const struct engine_setup *p = &e->place[i].setup;
+        if (p->threads == s.threads && p->isa == s.isa && p->twice == s.twice) return i;
+    }
     return -1;
 }
 
-static enum err make_place(struct engine *e, const struct cell *c, int32_t *out)
+static enum err make_place(struct engine *e, struct engine_setup s, int32_t *out)
 {
-    struct engine_setup s = setup_of(e, c);
-    *out = find_place(e, c);
+    *out = find_place(e, s);
     if (*out >= 0) return ERR_NONE;
     if (s.isa != ISA_AUTO) TRY(isa_choose(s.isa, &s.isa)); /* whether this CPU has it */
     if (e->n_places == MAX_SETUPS)
@@ -125,11 +133,12 @@ static enum err make_place(struct engine *e, const struct cell *c, int32_t *out)
 enum err engine_kernels(struct engine *e, const struct cell *c, struct kernels **out)
 {
     int32_t i;
-    TRY(make_place(e, c, &i));
+    TRY(make_place(e, setup_of(e, c), &i));
     struct kernels_config kc = {.backend = e->kind->kind,
                                 .device = e->number,
                                 .n_threads = e->place[i].setup.threads,
-                                .isa = e->place[i].setup.isa};
+                                .isa = e->place[i].setup.isa,
+                                .twice = e->place[i].setup.twice};
     if (!e->place[i].kernels) TRY(kernels_open(&kc, &e->place[i].kernels));
     *out = e->place[i].kernels;
     return ERR_NONE;
@@ -189,7 +198,8 @@ enum err engine_open(const char *device, struct log *log, struct engine **out)
 static bool same_weights(const struct engine *e, const struct cell *a, const struct cell *b)
 {
     return strcmp(a->model, b->model) == 0 && a->layers == b->layers && a->dtype == b->dtype &&
-           a->spec.seed == b->spec.seed && engine_same_roofs(e, a, b);
+           a->spec.seed == b->spec.seed && a->arithmetic == b->arithmetic &&
+           engine_same_roofs(e, a, b);
 }
 
 static int32_t find_loaded(const struct engine *e, const struct cell *c)
@@ -209,7 +219,7 @@ void engine_keep(struct engine *e, const struct cell *const *cell, int32_t n)
     }
     for (int32_t i = 0; i < e->n_places; i++) {
         bool used = false;
-        for (int32_t k = 0; k < n && !used; k++) used = find_place(e, cell[k]) == i;
+        for (int32_t k = 0; k < n && !used; k++) used = find_place(e, setup_of(e, cell[k])) == i;
         if (used) continue;
         kernels_close(e->place[i].kernels);
         e->place[i].kernels = NULL;
@@ -289,7 +299,7 @@ enum err engine_load_draft(struct engine *e, const struct cell *c, struct model 
 
 const struct ceiling_set *engine_roofs(const struct engine *e, const struct cell *c)
 {
-    int32_t i = find_place(e, c);
+    int32_t i = find_place(e, roofs_of(e, c));
     return i < 0 ? NULL : e->place[i].roofs;
 }
 
@@ -297,7 +307,7 @@ enum err engine_measure(struct engine *e, const struct cell *c, enum ceilings_ex
                         ceilings_progress_fn *progress, void *ctx)
 {
     int32_t i;
-    TRY(make_place(e, c, &i));
+    TRY(make_place(e, roofs_of(e, c), &i));
     if (!e->place[i].roofs) e->place[i].roofs = calloc(1, sizeof *e->place[i].roofs);
     if (!e->place[i].roofs) return err_set(ERR_NOMEM, "roofs: out of memory");
     return e->kind->measure(e->state, &e->place[i].setup, extent, progress, ctx, e->place[i].roofs);
@@ -358,6 +368,7 @@ static struct price table_price(const struct engine *e, const struct cell *c, bo
     roofs.cache_resident = cache_resident;
     /* The table is of the kernels that cells have which name none. */
     if (!e->times || engine_isa(e, c) != engine_isa(e, &any) ||
+        c->arithmetic != ARITHMETIC_ONCE ||
         model_preset(c->model, c->layers, &g) != ERR_NONE)
         return (struct price){.known = false};
     int64_t d = g.d_model, q = (int64_t)g.n_head * g.d_head;

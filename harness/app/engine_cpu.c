@@ -34,7 +34,8 @@ static struct engine_setup cpu_setup(const void *state, const struct cell *c)
 {
     const struct cpu_state *s = state;
     return (struct engine_setup){c->threads ? c->threads : s->n_cpus,
-                                 c->isa == ISA_AUTO ? s->isa : c->isa};
+                                 c->isa == ISA_AUTO ? s->isa : c->isa,
+                                 c->arithmetic == ARITHMETIC_TWICE};
 }
 
 static enum err cpu_measure(void *state, const struct engine_setup *setup,

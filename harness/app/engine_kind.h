@@ -6,10 +6,11 @@
 #include "results/cell.h"
 #include "roofline/ceilings.h"
 
-/* Whose kernels and roofs. */
+/* Whose kernels and, without `twice`, whose roofs. */
 struct engine_setup {
     int32_t threads; /* of the host; 0 where none of them compute */
     enum isa isa;    /* of their kernels; AUTO where there are none */
+    bool twice;      /* all arithmetic is done twice */
 };
 
 struct engine_kind {

@@ -12,7 +12,7 @@ static const struct verb table[] = {
     {"sweep", verb_sweep, TAKES_AXES | TAKES_SWEEP, NULL, "SWEEP",
      "Run the cells of a sweep that have no finished run yet"},
     {"bound", verb_bound, TAKES_AXES | TAKES_SWEEP | TAKES_AXES_ALONE, NULL, "[SWEEP]",
-     "Find what limits each forward by changing its bytes, instructions and threads"},
+     "Find what limits each forward by changing its bytes, arithmetic and threads"},
     {"plot", verb_plot, TAKES_ARGS, NULL, "FIGURE|all",
      "Draw figures of what the database holds, each with its data, script and caption"},
     {"quality", verb_quality, TAKES_AXES | TAKES_SWEEP | TAKES_AXES_ALONE | TAKES_PROCESS, NULL,

@@ -29,6 +29,7 @@ struct kernels_config {
     const char *backend;          /* "cpu", "null", "cuda"                                  */
     int32_t n_threads;            /* cpu; 0: one per CPU of the affinity mask               */
     enum isa isa;                 /* cpu                                                    */
+    bool twice;                   /* cpu: the same results by twice the multiply-adds       */
     int32_t device;               /* cuda: the GPU's number                                 */
     enum dtype activation_dtype;  /* null only: what the imagined device uses               */
     struct traffic_model traffic; /* llc_bytes 0: ask the backend                           */

@@ -12,6 +12,14 @@ static const struct cpu_isa isa_parts[ISA_COUNT] = {
     [ISA_AVX512] = {&cpu_rows_avx512, &cpu_tiles_avx512, &cpu_attention_avx512},
 };
 
+static const struct {
+    const struct cpu_tiles *tiles;
+    const char *variant;
+} twice_parts[ISA_COUNT] = {
+    [ISA_AVX2] = {&cpu_tiles_twice_avx2, "avx2 twice"},
+    [ISA_AVX512] = {&cpu_tiles_twice_avx512, "avx512 twice"},
+};
+
 /* A call below this many bytes is over before a team has woken. */
 enum { SERIAL_BYTES = 16 << 10 };
 
@@ -33,14 +41,18 @@ static enum err cpu_open(const struct kernels_config *config, void **state,
     struct cpu *c = calloc(1, sizeof *c);
     if (c == NULL) return err_set(ERR_NOMEM, "no memory for the cpu backend");
     TRY_OUT(isa_choose(config->isa, &isa));
+    if (config->twice && !twice_parts[isa].tiles)
+        TRY_OUT(err_set(ERR_UNSUPPORTED, "there are no %s kernels that multiply twice",
+                        isa_name(isa)));
     TRY_OUT(team_create(config->n_threads, &c->team));
     cpuinfo_read(&cpu);
     c->isa = isa_parts[isa];
+    if (config->twice) c->isa.tiles = twice_parts[isa].tiles;
     snprintf(c->description, sizeof c->description, "%s, %d CPUs, %s", cpu.model, cpu.n_cpus,
              isa_name(isa));
     *info = (struct backend_info){
         .n_threads = team_size(c->team),
-        .variant = isa_name(isa),
+        .variant = config->twice ? twice_parts[isa].variant : isa_name(isa),
         .description = c->description,
         .activation_dtype = DTYPE_F32,
         .traffic = {.llc_bytes = cpu.llc_bytes, .row_tile = 1, .block_cols = MATMUL_BLOCK_COLS},

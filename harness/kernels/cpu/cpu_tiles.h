@@ -51,5 +51,7 @@ struct cpu_tiles {
 };
 
 extern const struct cpu_tiles cpu_tiles_scalar, cpu_tiles_avx2, cpu_tiles_avx512;
+/* The same with every multiply-add done twice. */
+extern const struct cpu_tiles cpu_tiles_twice_avx2, cpu_tiles_twice_avx512;
 
 #endif
