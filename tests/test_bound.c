@@ -295,6 +295,7 @@ static void threads_are_halved(void **state)
     log_open(&log, talk, LOG_ERROR);
     struct planned_cell base = {.pair = -1, .cell = small_cell("ar", "cpu")};
     base.cell.threads = 4;
+    base.cell.isa = ISA_SCALAR; /* nothing is slower */
     struct cell_list cells = {.cell = &base, .n = 1};
     struct bound_options bo = {.log = &log};
     struct bound_plan plan;

@@ -1,8 +1,8 @@
 /* bound.h - what limits a cell's forwards, found by changing one thing at a time.
  *
  * Beside each cell run the same cell with its weights stored otherwise (other bytes, the same
- * arithmetic), with its arithmetic done twice or by a narrower instruction set, and on half of
- * the threads (the same bytes, slower arithmetic), all in the same interleaving rounds. */
+ * arithmetic), with its arithmetic done twice, by a narrower instruction set or, failing these, on
+ * half of the threads (the same bytes, slower arithmetic), all in the same interleaving rounds. */
 #ifndef APP_BOUND_H
 #define APP_BOUND_H
 

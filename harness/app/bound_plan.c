@@ -193,7 +193,8 @@ static enum err add_base(struct planning *p, const struct cell *c)
     struct cell other = with_other_storage(c);
     TRY(add_change(p, base, &other, CHANGE_STORAGE));
     struct slower slower;
-    if (choose_slower(p, c, &slower)) TRY(add_change(p, base, &slower.cell, slower.change));
+    if (choose_slower(p, c, &slower)) return add_change(p, base, &slower.cell, slower.change);
+    /* Fewer threads slow memory down, too, if less: only where there is nothing better. */
     if (engine_threads(p->engine, c) < 2) return ERR_NONE;
     other = with_half_threads(p, c);
     return add_change(p, base, &other, CHANGE_THREADS);
