@@ -32,7 +32,7 @@ static struct engine_setup cuda_setup(const void *state, const struct cell *c)
 {
     (void)state;
     (void)c;
-    return (struct engine_setup){0, ISA_AUTO};
+    return (struct engine_setup){.isa = ISA_AUTO};
 }
 
 static enum err cuda_measure(void *state, const struct engine_setup *setup,
