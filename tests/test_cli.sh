@@ -82,6 +82,12 @@ for axis in counters; do
     [ $? -eq 2 ] && grep -q "^regime: --$axis: this build " err || fail "--$axis: $(cat err)"
 done
 
+# ---- the decoders are what they are said to be, on this machine ----
+"$regime" verify -o csv > verify.csv 2> err || fail "verify: $(cat err)"
+[ "$(grep -c ',PASS$' verify.csv)" -ge 16 ] || fail "verify: $(cat verify.csv)"
+[ "$(grep -c '^drift,' verify.csv)" -eq 5 ] || fail "verify: $(cat verify.csv)"
+refuses 2 'regime verify: expected at most one model' verify tiny-test tiny-25m
+
 # ---- an experiment typed by hand that cannot run is a mistake; one of several is a skip ----
 refuses 2 'block: n-prompt 64 + n-gen 63 is not a multiple of block-length 32' plan --decoder block -n 63
 refuses 2 'qwen2.5-0.5b has 24 layers; 99 were asked for' plan --layers 99

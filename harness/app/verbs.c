@@ -37,6 +37,8 @@ static const struct verb table[] = {
      "How far a sweep has come, or what the database holds and what went wrong"},
     {"compare", verb_compare, TAKES_ARGS, NULL, "BEFORE AFTER",
      "Compare the same cells in two databases: exit code 4 when one became slower"},
+    {"verify", verb_verify, TAKES_ARGS, NULL, "[MODEL]",
+     "Check on this CPU that exact caches and decoders that must agree do; how far others drift"},
     {"merge", verb_merge, TAKES_ARGS, NULL, "INTO FROM...",
      "Take other databases' runs into one; again changes nothing"},
     {"export", verb_export, TAKES_ARGS | WRITES_CSV, NULL, "[TABLE|VIEW...]",

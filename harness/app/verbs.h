@@ -49,6 +49,7 @@ enum err verb_nelbo(const struct options *o);
 enum err verb_gaussian(const struct options *o);
 enum err verb_status(const struct options *o);
 enum err verb_compare(const struct options *o);
+enum err verb_verify(const struct options *o);
 enum err verb_merge(const struct options *o);
 enum err verb_export(const struct options *o);
 enum err verb_explain(const struct options *o);

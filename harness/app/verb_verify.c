@@ -1,0 +1,270 @@
+/* verb_verify.c - verify: on this machine, the decoders are what they are said to be.
+ *
+ * Whole decodes of a small model on the CPU: every exact cache against no cache, bit for bit;
+ * decoders that must agree, token for token; how far approximate caches drift; and how long
+ * forwards take that are the same work under three names, one after the other so that the machine's
+ * moods hit them alike. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ar_baseline/ar.h"
+#include "ar_baseline/ar_verify.h"
+#include "diffusion/block.h"
+#include "diffusion/diffusion.h"
+#include "harness/app/table.h"
+#include "harness/app/verbs.h"
+#include "harness/base/clock.h"
+#include "harness/base/stats.h"
+#include "harness/decode/drift.h"
+#include "harness/decode/session.h"
+
+enum { PROMPT = 20, GEN = 28, LENGTH = PROMPT + GEN, BATCH = 3, BLOCK = 8 };
+
+struct checks {
+    struct model *model;
+    struct table table;
+    int32_t n_failed;
+};
+
+static const char *const columns[] = {
+    "check", "of", "against", "rows", "differing", "unequal", "max_difference", "verdict", NULL};
+
+static struct decode_spec base(void)
+{
+    return (struct decode_spec){.batch = BATCH,
+                                .n_prompt = PROMPT,
+                                .n_gen = GEN,
+                                .block_length = BLOCK,
+                                .steps = 4,
+                                .head = HEAD_SAME,
+                                .draft_tokens = 3,
+                                .acceptance = 0.7f,
+                                .draft = "none",
+                                .seed = 11};
+}
+
+/* One row; differing and the like below 0: not asked. */
+static void add(struct checks *c, const char *check, const char *of, const char *against,
+                int64_t rows, int64_t differing, int64_t unequal, double largest,
+                const char *verdict)
+{
+    table_text(&c->table, check);
+    table_text(&c->table, of);
+    table_text(&c->table, against);
+    table_int(&c->table, rows);
+    table_int(&c->table, differing);
+    table_int(&c->table, unequal);
+    table_real(&c->table, largest);
+    table_text(&c->table, verdict);
+    c->n_failed += strcmp(verdict, "FAIL") == 0;
+}
+
+/* ---- caches ---- */
+
+static enum err check_cache(struct checks *c, const char *of, const struct decoder_ops *ops,
+                            const struct decode_spec *s, enum mask mask, bool exact)
+{
+    struct drift d[PHASE_COUNT];
+    TRY(drift_measure(c->model, ops, s, DTYPE_F32, mask, d));
+    for (int ph = 0; ph < PHASE_COUNT; ph++) {
+        char name[96];
+        if (d[ph].rows == 0) continue;
+        bool equal = d[ph].unequal == 0;
+        /* A refresh computes everything; reuse is what drifts. */
+        bool must = exact || ph == PHASE_REFRESH;
+        snprintf(name, sizeof name, "%s, %s", of, phase_name((enum phase)ph));
+        add(c, must ? "cache" : "drift", name, "no cache", d[ph].rows, d[ph].differing,
+            d[ph].unequal, d[ph].largest,
+            !must   ? "drifts"
+            : equal ? "PASS"
+                    : "FAIL");
+    }
+    return ERR_NONE;
+}
+
+static enum err check_caches(struct checks *c)
+{
+    static const struct {
+        const char *name;
+        enum cache_policy cache;
+        int32_t refresh;
+    } caches[] = {{"diffusion --cache prefix", CACHE_PREFIX, 0},
+                  {"diffusion --cache dual", CACHE_DUAL, 0},
+                  {"diffusion --cache dkv", CACHE_DKV, 0},
+                  {"diffusion --cache dual --refresh 2", CACHE_DUAL, 2},
+                  {"diffusion --cache dkv --refresh 4", CACHE_DKV, 4}};
+    struct decode_spec s = base();
+    TRY(check_cache(c, "ar", &decoder_ar, &s, MASK_CAUSAL, true));
+    TRY(check_cache(c, "ar-verify", &decoder_ar_verify, &s, MASK_CAUSAL, true));
+    TRY(check_cache(c, "block", &decoder_block, &s, MASK_BLOCK, true));
+    s.commit = COMMIT_FUSED;
+    TRY(check_cache(c, "block --commit fused", &decoder_block, &s, MASK_BLOCK, true));
+    s = base();
+    s.block_length = 7; /* divides what is generated */
+    s.steps = 7;
+    TRY(check_cache(c, "diffusion", &decoder_diffusion, &s, MASK_FULL, true));
+    for (size_t i = 0; i < sizeof caches / sizeof caches[0]; i++) {
+        s.cache = caches[i].cache;
+        s.refresh = caches[i].refresh;
+        TRY(check_cache(c, caches[i].name, &decoder_diffusion, &s, MASK_FULL, false));
+    }
+    return ERR_NONE;
+}
+
+/* ---- tokens ---- */
+
+static enum err decode(struct checks *c, const struct decoder_ops *ops, const struct decode_spec *s,
+                       int32_t *tokens)
+{
+    struct session *n;
+    struct step_work w;
+    enum err e = ERR_NONE;
+    TRY(ops->check(s, model_config_of(c->model)));
+    TRY(session_create(c->model, ops, s, DTYPE_F32, &n));
+    while (e == ERR_NONE && !session_done(n)) e = session_step(n, &w);
+    if (e == ERR_NONE)
+        memcpy(tokens, session_tokens(n), (size_t)(s->batch * spec_length(s)) * sizeof *tokens);
+    session_free(n);
+    return e;
+}
+
+static enum err check_tokens(struct checks *c, const char *of, const struct decoder_ops *ops,
+                             const struct decode_spec *s, const char *against,
+                             const struct decoder_ops *other_ops, const struct decode_spec *other)
+{
+    int32_t x[BATCH * LENGTH], y[BATCH * LENGTH], differing = 0;
+    int32_t n = s->batch < other->batch ? s->batch : other->batch;
+    TRY(decode(c, ops, s, x));
+    TRY(decode(c, other_ops, other, y));
+    for (int32_t i = 0; i < n * LENGTH; i++) differing += x[i] != y[i];
+    add(c, "tokens", of, against, n * GEN, differing, differing, NAN, differing ? "FAIL" : "PASS");
+    return ERR_NONE;
+}
+
+static enum err check_all_tokens(struct checks *c)
+{
+    struct decode_spec ar = base(), s = base(), t;
+    TRY(check_tokens(c, "ar-verify", &decoder_ar_verify, &s, "ar", &decoder_ar, &ar));
+    s.block_length = s.steps = 1;
+    s.head = HEAD_SHIFTED;
+    TRY(check_tokens(c, "block of 1, shifted head", &decoder_block, &s, "ar", &decoder_ar, &ar));
+    t = s = base();
+    s.commit = COMMIT_FUSED;
+    s.temperature = t.temperature = 0.9f;
+    TRY(check_tokens(c, "block, commits fused", &decoder_block, &s, "commits separate",
+                     &decoder_block, &t));
+    t = s = base();
+    s.block_length = LENGTH;
+    t.block_length = 0;
+    TRY(check_tokens(c, "block of everything", &decoder_block, &s, "diffusion", &decoder_diffusion,
+                     &t));
+    t = s = base();
+    s.block_length = t.block_length = 7;
+    s.cache = CACHE_DKV;
+    s.refresh = 1;
+    TRY(check_tokens(c, "a refresh every forward", &decoder_diffusion, &s, "no cache",
+                     &decoder_diffusion, &t));
+    s = base();
+    s.batch = 1;
+    TRY(check_tokens(c, "ar alone", &decoder_ar, &s, "ar in company", &decoder_ar, &ar));
+    return ERR_NONE;
+}
+
+/* ---- times ---- */
+
+enum { ROUNDS = 200, ARMS = 3 };
+
+struct arm {
+    const char *name;
+    const struct decoder_ops *ops;
+    struct session *session;
+    struct recording *recording;
+    double ns[ROUNDS], ratio[ROUNDS];
+};
+
+/* A forward in the middle of the decode, to run again and again. */
+static enum err open_arm(struct checks *c, struct arm *a, const struct decode_spec *s)
+{
+    struct step_work w;
+    TRY(session_create(c->model, a->ops, s, DTYPE_F32, &a->session));
+    for (int32_t i = 0; !session_done(a->session); i++) {
+        if (i == GEN / 2) TRY(session_record_next(a->session, &a->recording));
+        TRY(session_step(a->session, &w));
+    }
+    return ERR_NONE;
+}
+
+static enum err time_round(struct arm *arm, int32_t round)
+{
+    struct step_work w;
+    for (int32_t i = 0; i < ARMS; i++) {
+        struct arm *a = &arm[round % 2 ? ARMS - 1 - i : i];
+        TRY(session_replay(a->session, a->recording, &w)); /* its own data in the caches */
+        int64_t begin = clock_ns();
+        TRY(session_replay(a->session, a->recording, &w));
+        a->ns[round] = (double)(clock_ns() - begin);
+    }
+    for (int32_t i = 0; i < ARMS; i++) arm[i].ratio[round] = arm[i].ns[round] / arm[0].ns[round];
+    return ERR_NONE;
+}
+
+/* One row after the same context: AR's decode, a verify forward without drafts, a block of one. */
+static enum err check_times(struct checks *c)
+{
+    struct decode_spec s = base();
+    struct arm *arm = calloc(ARMS, sizeof *arm);
+    enum err e = ERR_NONE;
+    if (!arm) return err_set(ERR_NOMEM, "verify: out of memory");
+    arm[0] = (struct arm){.name = "ar", .ops = &decoder_ar};
+    arm[1] = (struct arm){.name = "ar-verify without drafts", .ops = &decoder_ar_verify};
+    arm[2] = (struct arm){.name = "block of 1, shifted head", .ops = &decoder_block};
+    s.batch = 1;
+    s.draft_tokens = 0;
+    s.block_length = s.steps = 1;
+    s.head = HEAD_SHIFTED;
+    for (int32_t i = 0; i < ARMS; i++) TRY_OUT(open_arm(c, &arm[i], &s));
+    for (int32_t r = 0; r < ROUNDS; r++) TRY_OUT(time_round(arm, r));
+    for (int32_t i = 1; i < ARMS; i++) {
+        char name[120];
+        stats_sort(arm[i].ratio, ROUNDS);
+        double lo = NAN, hi = NAN;
+        stats_median_ci(arm[i].ratio, ROUNDS, 0.95, &lo, &hi);
+        snprintf(name, sizeof name, "%s: %.3f times as long (%.3f to %.3f)", arm[i].name,
+                 stats_median(arm[i].ratio, ROUNDS), lo, hi);
+        /* A busy machine may say anything: no verdict on the program. */
+        add(c, "time", name, "ar", ROUNDS, 0, 0, NAN,
+            lo >= 0.98 && hi <= 1.02 ? "within 2 %"
+            : lo > 1.02 || hi < 0.98 ? "differs"
+                                     : "undecided");
+    }
+out:
+    for (int32_t i = 0; i < ARMS; i++) session_free(arm[i].session);
+    free(arm);
+    return e;
+}
+
+enum err verb_verify(const struct options *o)
+{
+    struct checks c = {0};
+    struct kernels *k = NULL;
+    struct model_config config;
+    struct kernels_config kc = {.backend = "cpu"};
+    enum err e = ERR_NONE;
+    if (o->n_args > 1) return err_set(ERR_USAGE, "regime verify: expected at most one model");
+    table_open(&c.table, "checks", columns);
+    TRY_OUT(model_preset(o->n_args ? o->arg[0] : "tiny-test", 0, &config));
+    TRY_OUT(kernels_open(&kc, &k));
+    TRY_OUT(model_create(k, &config, DTYPE_BF16, 11, &c.model));
+    TRY_OUT(check_caches(&c));
+    TRY_OUT(check_all_tokens(&c));
+    TRY_OUT(check_times(&c));
+    TRY_OUT(table_print(&c.table, o->output));
+    if (c.n_failed) e = err_set(ERR_VERIFY, "%d checks failed on %s", c.n_failed, config.name);
+out:
+    table_free(&c.table);
+    model_free(c.model);
+    kernels_close(k);
+    return e;
+}
