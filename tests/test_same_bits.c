@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +44,15 @@ static void assert_same_bits(const char *what, const float *a, const float *b, i
                      (double)a[i], (double)b[i]);
 }
 
+/* Groups of very different sizes, and every tenth all zeros. */
+static void spread_groups(float *w, int64_t m, int64_t d)
+{
+    for (int64_t i = 0; i < m * d; i++) {
+        int64_t group = i / d + i % d / INT8_GROUP;
+        w[i] = group % 10 == 9 ? 0 : ldexpf(w[i], (int)(group * 7 % 23) - 11);
+    }
+}
+
 /* y[n,m] of fixed inputs; rows row0 .. row0 + n - 1; weights that `values` can hold, stored as
  * `weight`. */
 static void run_matmul_of(struct kernels *k, float *y, int64_t row0, int64_t n, int64_t m,
@@ -50,6 +60,7 @@ static void run_matmul_of(struct kernels *k, float *y, int64_t row0, int64_t n, 
 {
     float *x = random_floats((row0 + n) * d, 21, 1), *w = random_floats(m * d, 22, 1);
     float *bias = random_floats(m, 23, 1);
+    if (values == DTYPE_INT8) spread_groups(w, m, d);
     struct weight rounded = weight_open(k, w, m, d, values, LAYOUT_PACKED); /* w too */
     struct weight gw = weight_open(k, w, m, d, weight, LAYOUT_PACKED);
     struct weight bias_bf16 = weight_open(k, bias, 0, m, DTYPE_BF16, LAYOUT_ROWS);
