@@ -126,9 +126,20 @@ static void many_values(const struct attention *a, int64_t n, const struct cache
     }
 }
 
+/* Where the tile after this one begins, in the keys and in the values. */
+struct after {
+    const void *keys, *values;
+};
+
+static struct after after_at(const struct attention *a, const struct item *it, int64_t key)
+{
+    return (struct after){rows_at(a, a->k_cache, it, key, 0).data,
+                          rows_at(a, a->v_cache, it, key, 0).data};
+}
+
 /* One tile of n_keys keys from key0; `work` as laid out by cpu_attention. */
 static void attend_tile(const struct attention *a, const struct item *it, int64_t key0,
-                        int64_t n_keys, struct partial part, float *work)
+                        int64_t n_keys, struct after after, struct partial part, float *work)
 {
     const struct cpu_attention *ops = a->cpu->isa.attention;
     int64_t n = n_queries(a, it);
@@ -138,8 +149,8 @@ static void attend_tile(const struct attention *a, const struct item *it, int64_
     struct cache_rows keys = rows_at(a, a->k_cache, it, key0, n_keys);
     struct cache_rows values = rows_at(a, a->v_cache, it, key0, n_keys);
     /* Each product asks for what it will read in the next tile. */
-    keys.ahead = (const char *)keys.data + n_keys * a->d * dtype_bytes(keys.dtype);
-    values.ahead = (const char *)values.data + n_keys * a->d * dtype_bytes(values.dtype);
+    keys.ahead = after.keys;
+    values.ahead = after.values;
     if (n <= FEW_QUERIES)
         ops->few_scores(scores, &keys, queries, n);
     else
@@ -155,16 +166,20 @@ static void attend_tile(const struct attention *a, const struct item *it, int64_
         many_values(a, n, &values, scores, part.sum_v, panels);
 }
 
+/* after: what this member turns to when the piece is done. */
 static void attend_piece(const struct attention *a, const struct item *it, int32_t piece,
-                         struct partial part, float *work)
+                         struct after after, struct partial part, float *work)
 {
     int64_t n = n_queries(a, it), begin = (int64_t)piece * PIECE_KEYS;
     int64_t end = min_i64(begin + PIECE_KEYS, it->n_keys);
     for (int64_t r = 0; r < n; r++) part.max[r] = -INFINITY;
     memset(part.sum, 0, (size_t)n * sizeof(float));
     memset(part.sum_v, 0, (size_t)(n * a->d_padded) * sizeof(float));
-    for (int64_t key = begin; key < end; key += SCORE_KEYS)
-        attend_tile(a, it, key, min_i64(SCORE_KEYS, end - key), part, work);
+    for (int64_t key = begin; key < end; key += SCORE_KEYS) {
+        int64_t next = key + SCORE_KEYS;
+        attend_tile(a, it, key, min_i64(SCORE_KEYS, end - key),
+                    next < end ? after_at(a, it, next) : after, part, work);
+    }
 }
 
 static void merge_piece(const struct attention *a, const struct item *it, struct partial into,
@@ -191,9 +206,9 @@ static void attend_item(const struct attention *a, const struct item *it, float 
     float *parts = work + a->member_floats - 2 * a->part_floats;
     struct partial all = partial_at(a, parts), next = partial_at(a, parts + a->part_floats);
     pack_queries(a, it, work);
-    attend_piece(a, it, 0, all, work);
+    attend_piece(a, it, 0, after_at(a, it, PIECE_KEYS), all, work);
     for (int32_t p = 1; p < it->n_pieces; p++) {
-        attend_piece(a, it, p, next, work);
+        attend_piece(a, it, p, after_at(a, it, (p + 1) * PIECE_KEYS), next, work);
         merge_piece(a, it, all, next);
     }
     write_item(a, it, all);
@@ -218,13 +233,18 @@ static void attention_member(void *arg, int32_t member, int32_t n_members)
             attend_item(a, &a->items[i], work);
         }
     }
-    for (;;) {
-        int32_t i = atomic_fetch_add(&a->next_item, 1);
-        if (i >= a->n_pieces) break;
-        const struct item *it = item_of_piece(a, i);
+    /* The next piece is taken before this one is begun, so that its keys can be asked for. */
+    for (int32_t next, i = atomic_fetch_add(&a->next_item, 1); i < a->n_pieces; i = next) {
+        next = atomic_fetch_add(&a->next_item, 1);
+        const struct item *it = item_of_piece(a, i), *then = it;
+        int64_t key = (i - it->first_piece) * PIECE_KEYS;
+        if (next < a->n_pieces) {
+            then = item_of_piece(a, next);
+            key = (next - then->first_piece) * PIECE_KEYS;
+        }
         pack_queries(a, it, work);
-        attend_piece(a, it, i - it->first_piece, partial_at(a, a->parts + i * a->part_floats),
-                     work);
+        attend_piece(a, it, i - it->first_piece, after_at(a, then, key),
+                     partial_at(a, a->parts + i * a->part_floats), work);
     }
     if (n_members > 1) team_barrier(a->cpu->team, member);
     for (;;) {
