@@ -5,7 +5,8 @@
         -o build/pic/beside.so -lmd -lm -lpthread
     python3 docs/beside/linear_torch.py build/pic/beside.so [THREADS] [N] [K]
 
-Each line: milliseconds (medians), and the ratio of PyTorch's time to ours, the median over rounds.
+Each line: milliseconds, medians and in brackets the best, and the ratio of PyTorch's time to ours,
+the median over rounds and in brackets that of the bests.
 bf16: PyTorch multiplies bf16 activations with bf16 weights, ours f32 ones with bf16 weights.
 """
 import ctypes
@@ -15,7 +16,7 @@ import time
 
 import torch
 
-ROUNDS, ROWS, POOL_BYTES = 15, (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024), 512 << 20
+ROUNDS, ROWS, POOL_BYTES = 11, (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024), 512 << 20
 
 lib = ctypes.CDLL(sys.argv[1])
 lib.beside_open.restype = ctypes.c_void_p
@@ -55,9 +56,11 @@ for name, dtype, ours_dtype in (("bf16", torch.bfloat16, 1), ("f32", torch.float
         with torch.inference_mode():
             for _ in range(ROUNDS):
                 t.append(seconds(torch_call))
-                time.sleep(0.003)  # let the other's threads stop spinning
+                time.sleep(0.01)  # let the other's threads stop spinning
                 o.append(seconds(our_call))
-                time.sleep(0.003)
+                time.sleep(0.01)
         ratio = statistics.median(a / b for a, b in zip(t, o))
-        print(f"{name:5} {rows:5} rows: torch {1e3 * statistics.median(t):9.3f} ms, "
-              f"ours {1e3 * statistics.median(o):9.3f} ms, ratio {ratio:5.2f}", flush=True)
+        print(f"{name:5} {rows:5} rows: "
+              f"torch {1e3 * statistics.median(t):8.3f} ({1e3 * min(t):8.3f}) ms, "
+              f"ours {1e3 * statistics.median(o):8.3f} ({1e3 * min(o):8.3f}) ms, "
+              f"ratio {ratio:5.2f} ({min(t) / min(o):5.2f})", flush=True)
