@@ -164,7 +164,9 @@ static enum err bound_cell(struct work *w, int32_t i)
 {
     struct cell c = objective_of(w, &w->o->cells.cell[i].cell);
     struct objective b = {.w = w, .cell = &c};
-    if (w->o->cells.cell[i].skip_reason[0] || is_done(w, i, &c)) {
+    const char *reason = w->o->cells.cell[i].skip_reason;
+    if (*reason) log_line(w->o->log, LOG_INFO, "skipped: %s", reason);
+    if (*reason || is_done(w, i, &c)) {
         w->n_skipped++;
         return ERR_NONE;
     }

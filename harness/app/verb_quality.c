@@ -29,6 +29,7 @@ static enum err measure_cell(struct work *w, const struct planned_cell *planned,
     struct cell c = cell_on_process(&planned->cell, &w->process);
     struct quality_row q;
     if (planned->skip_reason[0]) {
+        log_line(w->o->log, LOG_INFO, "skipped: %s", planned->skip_reason);
         w->n_skipped++;
         return ERR_NONE;
     }
