@@ -9,7 +9,7 @@ enum { PHASE, SIDE };
 
 static const char sql[] =
     "SELECT run_id, phase, side, intensity_flop_per_byte, intensity_lo, intensity_hi,"
-    " ridge_flop_per_byte FROM v_roofline WHERE work = 'algorithmic'";
+    " ridge_flop_per_byte FROM v_roofline WHERE work = 'algorithmic' AND evidence <> 'counter'";
 
 static enum err draw_ridge(struct sheet *s, struct chart *c, const struct drawn_roof *r)
 {

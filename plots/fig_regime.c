@@ -15,7 +15,7 @@ static const char sql[] =
     "SELECT f.run_id, f.phase, f.intensity_flop_per_byte, f.intensity_lo, f.intensity_hi,"
     " p.rows * 1.0 / p.forwards / f.batch_seqs"
     " FROM v_roofline f JOIN v_phase p ON p.run_id = f.run_id AND p.phase = f.phase"
-    " WHERE f.work = 'algorithmic'";
+    " WHERE f.work = 'algorithmic' AND f.evidence <> 'counter'";
 
 /* Bands of intensity over ridge, and their colours: also ordered in grey, darker on the
  * compute side. */

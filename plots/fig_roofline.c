@@ -28,7 +28,7 @@ static const char algorithmic_sql[] =
     " COALESCE(s.n, p.samples), f.roof_flop_per_s, f.roof_fraction, f.above_roof"
     " FROM v_roofline f JOIN v_phase p ON p.run_id = f.run_id AND p.phase = f.phase"
     " LEFT JOIN v_step s ON s.run_id = f.run_id AND s.phase = f.phase"
-    " WHERE f.work = 'algorithmic'";
+    " WHERE f.work = 'algorithmic' AND f.evidence <> 'counter'";
 
 /* Goodput is of a whole decode: a forward that commits nothing still takes its time. */
 static const char goodput_sql[] =

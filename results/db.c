@@ -93,6 +93,33 @@ static const char *const sql[STMT_COUNT] = {
                         "entropy, useful_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [STMT_CORRUPTION_POINT] = "INSERT INTO corruption_point (corruption_id, quantity, x, value) "
                               "VALUES (?, ?, ?, ?)",
+    [STMT_COUNTING_DROP] = "DELETE FROM counting WHERE run_no = ?1 AND probe = ?2 "
+                           "AND l2_state = ?3",
+    [STMT_COUNTING] = "INSERT INTO counting (run_no, probe, l2_state, status, reason, "
+                      "counted_utc, samples, chip, passes, version) "
+                      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    /* Counters in the order of enum counter. */
+    [STMT_FORWARD_COUNTER] =
+        "INSERT INTO forward_counter (run_no, probe, l2_state, sample, step, phase, device_ns, "
+        "dram_read_bytes, dram_write_bytes, l2_bytes, l2_all_bytes, l2_fabric_bytes, "
+        "l2_host_bytes, l1_bytes, l1_fill_bytes, l1_drain_bytes, flop_tensor, flop_vector, "
+        "sm_cycles, sm_hz, dram_hz, dram_peak_bytes_per_cycle, tensor_peak_flop_per_cycle) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [STMT_FORWARD_KERNEL] =
+        "INSERT INTO forward_kernel (run_no, probe, l2_state, sample, step, ordinal, phase, name, "
+        "start_ns, end_ns, grid_x, grid_y, grid_z, block_x, block_y, block_z, registers, "
+        "shared_bytes, dram_read_bytes, dram_write_bytes, l2_bytes, l1_bytes, flop_tensor) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [STMT_KNOWN_WORK] = "INSERT INTO known_work (run_no, probe, l2_state, work, counter, known, "
+                        "counted) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    [STMT_ENERGY] = "INSERT INTO energy (run_no, probe, l2_state, decodes, tokens, window_ns, "
+                    "energy_mj, power_before_mw, power_after_mw, sm_before_mhz, sm_after_mhz, "
+                    "memory_before_mhz, memory_after_mhz, temperature_before_c, "
+                    "temperature_after_c, throttle_bits) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [STMT_RUN_TOKENS] = "SELECT run_no, tokens_sha256 FROM run WHERE run_id = ? AND status = 'ok'",
+    [STMT_IS_COUNTED] = "SELECT 1 FROM run r JOIN counting c ON c.run_no = r.run_no WHERE "
+                        "r.run_id = ? AND c.probe = ? AND c.l2_state = ? AND c.status = 'ok'",
     /* A plan of a real device is no run of it. */
     [STMT_FIND_RUN] = "SELECT r.run_id FROM run r JOIN device d ON d.device_id = r.device_id "
                       "JOIN invocation i ON i.invocation_id = r.invocation_id "
@@ -133,8 +160,7 @@ enum err db_fail(sqlite3 *db, const char *path, const char *doing, int rc)
         return err_set(ERR_DB, "cannot %s %s: another process keeps it locked", doing, path);
     if (kind == SQLITE_READONLY)
         return err_set(ERR_DB, "cannot %s %s: the file or its folder is read-only", doing, path);
-    if (kind == SQLITE_NOTADB)
-        return err_set(ERR_DB, "%s is not an SQLite database", path);
+    if (kind == SQLITE_NOTADB) return err_set(ERR_DB, "%s is not an SQLite database", path);
     if (kind == SQLITE_CORRUPT)
         return err_set(ERR_DB, "%s is damaged: %s", path, sqlite3_errmsg(db));
     if ((kind == SQLITE_CANTOPEN || kind == SQLITE_IOERR) && os_error)
@@ -167,8 +193,8 @@ enum err db_prepare_all(struct store *s)
 {
     for (int i = 0; i < STMT_COUNT; i++) {
         if (s->mode == STORE_READ && i != STMT_FIND_RUN) continue;
-        int rc = sqlite3_prepare_v3(s->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->stmt[i],
-                                    NULL);
+        int rc =
+            sqlite3_prepare_v3(s->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->stmt[i], NULL);
         if (rc == SQLITE_ERROR)
             return err_set(ERR_DB, "%s lacks part of its schema: %s", s->path,
                            sqlite3_errmsg(s->db));
@@ -210,20 +236,26 @@ void arg_null(struct args *a)
 
 void arg_text(struct args *a, const char *v)
 {
-    if (!v || !*v) arg_null(a);
-    else arg_done(a, sqlite3_bind_text(a->st, ++a->i, v, -1, SQLITE_STATIC));
+    if (!v || !*v)
+        arg_null(a);
+    else
+        arg_done(a, sqlite3_bind_text(a->st, ++a->i, v, -1, SQLITE_STATIC));
 }
 
 void arg_int_above(struct args *a, int64_t v, int64_t floor)
 {
-    if (v > floor) arg_int(a, v);
-    else arg_null(a);
+    if (v > floor)
+        arg_int(a, v);
+    else
+        arg_null(a);
 }
 
 void arg_real_above(struct args *a, double v, double floor)
 {
-    if (v > floor) arg_real(a, v);
-    else arg_null(a);
+    if (v > floor)
+        arg_real(a, v);
+    else
+        arg_null(a);
 }
 
 enum err db_run(struct store *s, struct args *a)

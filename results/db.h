@@ -30,6 +30,14 @@ enum stmt {
     STMT_KERNEL_TIME,
     STMT_INTERVENTION,
     STMT_BOUND,
+    STMT_COUNTING_DROP,
+    STMT_COUNTING,
+    STMT_FORWARD_COUNTER,
+    STMT_FORWARD_KERNEL,
+    STMT_KNOWN_WORK,
+    STMT_ENERGY,
+    STMT_RUN_TOKENS,
+    STMT_IS_COUNTED,
     STMT_FIND_RUN,
     STMT_BEGIN,
     STMT_COMMIT,
@@ -41,7 +49,7 @@ enum { QUERY_CACHE_SIZE = 16 };
 
 /* A SELECT that may be asked again. */
 struct query {
-    char *sql;                 /* owned; NULL: unused entry */
+    char *sql; /* owned; NULL: unused entry */
     sqlite3_stmt *st;
     const char **name;         /* [columns] */
     struct store_value *value; /* [columns] */

@@ -9,13 +9,19 @@
 
 struct shift {
     int64_t run_no, forward_id;
+    const char *run_no_as; /* an expression instead; NULL: shifted */
 };
 
 /* A column as the target stores it. */
 static void add_expression(struct strbuf *out, const char *column, const struct shift *by)
 {
+    bool is_run = strcmp(column, "run_no") == 0;
+    if (is_run && by->run_no_as) {
+        strbuf_addf(out, "%s%s", out->len ? ", " : "", by->run_no_as);
+        return;
+    }
     strbuf_addf(out, "%sc.%s", out->len ? ", " : "", column);
-    if (strcmp(column, "run_no") == 0) strbuf_addf(out, " + %lld", (long long)by->run_no);
+    if (is_run) strbuf_addf(out, " + %lld", (long long)by->run_no);
     if (strcmp(column, "forward_id") == 0) strbuf_addf(out, " + %lld", (long long)by->forward_id);
     if (strcmp(column, "op_id") == 0) strbuf_addf(out, " + %lld", 32 * (long long)by->forward_id);
 }
@@ -58,6 +64,31 @@ out:
     return e;
 }
 
+/* Counters may have been added to a run that both files have: those the target lacks, or could
+ * not get itself. */
+static enum err copy_counted(struct store *s)
+{
+    static const char *const tables[] = {"counting", "forward_counter", "forward_kernel",
+                                         "known_work", "energy"};
+    const struct shift by = {.run_no_as = "n.run_no"};
+    TRY(db_exec(s->db, s->path,
+                "DELETE FROM main.counting WHERE status = 'unavailable' AND EXISTS (SELECT 1 "
+                "FROM main.run m JOIN other.run o ON o.run_id = m.run_id "
+                "JOIN other.counting c ON c.run_no = o.run_no WHERE m.run_no = counting.run_no "
+                "AND c.probe = counting.probe AND c.l2_state = counting.l2_state "
+                "AND c.status = 'ok');"
+                "CREATE TEMP TABLE new_counting AS SELECT m.run_no, c.run_no AS other_no, c.probe, "
+                "c.l2_state FROM other.counting c JOIN other.run o ON o.run_no = c.run_no "
+                "JOIN main.run m ON m.run_id = o.run_id WHERE NOT EXISTS (SELECT 1 "
+                "FROM main.counting d WHERE d.run_no = m.run_no AND d.probe = c.probe "
+                "AND d.l2_state = c.l2_state)"));
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
+        TRY(copy(s, tables[i], &by,
+                 "JOIN temp.new_counting n ON n.other_no = c.run_no AND n.probe = c.probe "
+                 "AND n.l2_state = c.l2_state"));
+    return db_exec(s->db, s->path, "DROP TABLE temp.new_counting");
+}
+
 static enum err copy_all(struct store *s, int64_t *n_runs)
 {
     static const char *const named[] = {"build", "host", "device", "invocation", "cell", "ceiling",
@@ -86,7 +117,8 @@ static enum err copy_all(struct store *s, int64_t *n_runs)
     TRY(copy(s, "forward_op", &by,
              "WHERE c.forward_id IN (SELECT forward_id FROM other.forward "
              "WHERE run_no IN (SELECT run_no FROM temp.new_run))"));
-    return db_exec(s->db, s->path, "DROP TABLE temp.new_run");
+    TRY(db_exec(s->db, s->path, "DROP TABLE temp.new_run"));
+    return copy_counted(s);
 }
 
 enum err store_merge(struct store *s, const char *path, int64_t *n_runs)

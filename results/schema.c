@@ -95,6 +95,43 @@
     "PRIMARY KEY (run_no, phase, op) "                                                             \
     ") STRICT, WITHOUT ROWID; "
 
+#define TABLES_OF_COUNTERS                                                                         \
+    "CREATE TABLE counting ( run_no INTEGER NOT NULL REFERENCES run, probe TEXT NOT NULL, "        \
+    "l2_state TEXT NOT NULL CHECK (l2_state IN ('steady', 'cold')), status TEXT NOT NULL "         \
+    "CHECK (status IN ('ok', 'unavailable')), reason TEXT, counted_utc TEXT NOT NULL, "            \
+    "samples INTEGER CHECK (samples > 0), chip TEXT, passes INTEGER CHECK (passes > 0), "          \
+    "version INTEGER, PRIMARY KEY (run_no, probe, l2_state), CHECK ((status = 'ok') = "            \
+    "(reason IS NULL)) ) STRICT, WITHOUT ROWID; CREATE TABLE forward_counter ( run_no "            \
+    "INTEGER NOT NULL, probe TEXT NOT NULL, l2_state TEXT NOT NULL, sample INTEGER NOT "           \
+    "NULL, step INTEGER NOT NULL, phase TEXT NOT NULL, device_ns INTEGER, dram_read_bytes "        \
+    "INTEGER, dram_write_bytes INTEGER, l2_bytes INTEGER, l2_all_bytes INTEGER, "                  \
+    "l2_fabric_bytes INTEGER, l2_host_bytes INTEGER, l1_bytes INTEGER, l1_fill_bytes "             \
+    "INTEGER, l1_drain_bytes INTEGER, flop_tensor INTEGER, flop_vector INTEGER, sm_cycles "        \
+    "INTEGER, sm_hz INTEGER, dram_hz INTEGER, dram_peak_bytes_per_cycle INTEGER, "                 \
+    "tensor_peak_flop_per_cycle INTEGER, PRIMARY KEY (run_no, probe, l2_state, sample, "           \
+    "step), FOREIGN KEY (run_no, probe, l2_state) REFERENCES counting ON DELETE CASCADE ) "        \
+    "STRICT, WITHOUT ROWID; CREATE TABLE forward_kernel ( run_no INTEGER NOT NULL, probe "         \
+    "TEXT NOT NULL, l2_state TEXT NOT NULL, sample INTEGER NOT NULL, step INTEGER NOT "            \
+    "NULL, ordinal INTEGER NOT NULL, phase TEXT NOT NULL, name TEXT, start_ns INTEGER, "           \
+    "end_ns INTEGER, grid_x INTEGER, grid_y INTEGER, grid_z INTEGER, block_x INTEGER, "            \
+    "block_y INTEGER, block_z INTEGER, registers INTEGER, shared_bytes INTEGER, "                  \
+    "dram_read_bytes INTEGER, dram_write_bytes INTEGER, l2_bytes INTEGER, l1_bytes "               \
+    "INTEGER, flop_tensor INTEGER, PRIMARY KEY (run_no, probe, l2_state, sample, step, "           \
+    "ordinal), FOREIGN KEY (run_no, probe, l2_state) REFERENCES counting ON DELETE "               \
+    "CASCADE ) STRICT, WITHOUT ROWID; CREATE TABLE known_work ( run_no INTEGER NOT NULL, "         \
+    "probe TEXT NOT NULL, l2_state TEXT NOT NULL, work TEXT NOT NULL, counter TEXT NOT "           \
+    "NULL, known INTEGER NOT NULL CHECK (known > 0), counted INTEGER NOT NULL CHECK "              \
+    "(counted >= 0), PRIMARY KEY (run_no, probe, l2_state, work, counter), FOREIGN KEY "           \
+    "(run_no, probe, l2_state) REFERENCES counting ON DELETE CASCADE ) STRICT, WITHOUT "           \
+    "ROWID; CREATE TABLE energy ( run_no INTEGER NOT NULL, probe TEXT NOT NULL, l2_state "         \
+    "TEXT NOT NULL, decodes INTEGER NOT NULL CHECK (decodes > 0), tokens INTEGER NOT NULL "        \
+    "CHECK (tokens > 0), window_ns INTEGER NOT NULL CHECK (window_ns > 0), energy_mj "             \
+    "INTEGER, power_before_mw INTEGER, power_after_mw INTEGER, sm_before_mhz INTEGER, "            \
+    "sm_after_mhz INTEGER, memory_before_mhz INTEGER, memory_after_mhz INTEGER, "                  \
+    "temperature_before_c INTEGER, temperature_after_c INTEGER, throttle_bits INTEGER, "           \
+    "PRIMARY KEY (run_no, probe, l2_state), FOREIGN KEY (run_no, probe, l2_state) "                \
+    "REFERENCES counting ON DELETE CASCADE ) STRICT, WITHOUT ROWID"
+
 /* In order of `from`. */
 static const struct schema_step steps[] = {
     {1, "ALTER TABLE cell ADD COLUMN draft_tokens INTEGER CHECK (draft_tokens >= 0);"
@@ -122,7 +159,7 @@ static const struct schema_step steps[] = {
         "ALTER TABLE forward ADD COLUMN device_ns INTEGER CHECK (device_ns > 0);"
         "ALTER TABLE cell ADD COLUMN arithmetic TEXT CHECK (arithmetic = 'twice');"
         "ALTER TABLE ceiling ADD COLUMN isa TEXT;" TABLES_OF_QUALITY ";"
-        TABLE_OF_KERNEL_TIMES ";" TABLES_OF_BOUND},
+        TABLE_OF_KERNEL_TIMES ";" TABLES_OF_BOUND TABLES_OF_COUNTERS},
 };
 enum { N_STEPS = sizeof steps / sizeof steps[0] };
 

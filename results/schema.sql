@@ -374,6 +374,82 @@ CREATE TABLE corruption_point (
     PRIMARY KEY (corruption_id, quantity, x)
 ) STRICT, WITHOUT ROWID;
 
+-- ---- what the hardware counted ----------------------------------------------------------
+-- In passes of their own after a run was timed, over the same decode again; a pass that could
+-- not be made leaves its reason.  Since version 3.
+
+CREATE TABLE counting (
+    run_no      INTEGER NOT NULL REFERENCES run,
+    probe       TEXT NOT NULL,
+    l2_state    TEXT NOT NULL CHECK (l2_state IN ('steady', 'cold')),
+    status      TEXT NOT NULL CHECK (status IN ('ok', 'unavailable')),
+    reason      TEXT,
+    counted_utc TEXT NOT NULL,
+    samples     INTEGER CHECK (samples > 0),
+    chip        TEXT,
+    passes      INTEGER CHECK (passes > 0),
+    version     INTEGER,
+    PRIMARY KEY (run_no, probe, l2_state),
+    CHECK ((status = 'ok') = (reason IS NULL))
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE forward_counter (
+    run_no   INTEGER NOT NULL, probe TEXT NOT NULL, l2_state TEXT NOT NULL,
+    sample   INTEGER NOT NULL, step INTEGER NOT NULL,
+    phase    TEXT NOT NULL,
+    device_ns INTEGER,
+    dram_read_bytes INTEGER, dram_write_bytes INTEGER,
+    l2_bytes INTEGER, l2_all_bytes INTEGER, l2_fabric_bytes INTEGER, l2_host_bytes INTEGER,
+    l1_bytes INTEGER, l1_fill_bytes INTEGER, l1_drain_bytes INTEGER,
+    flop_tensor INTEGER, flop_vector INTEGER,
+    sm_cycles INTEGER, sm_hz INTEGER, dram_hz INTEGER,
+    dram_peak_bytes_per_cycle INTEGER, tensor_peak_flop_per_cycle INTEGER,
+    PRIMARY KEY (run_no, probe, l2_state, sample, step),
+    FOREIGN KEY (run_no, probe, l2_state) REFERENCES counting ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+-- Kernels of one forward of each phase: when (cupti-activity) or how much (cupti-kernel).
+CREATE TABLE forward_kernel (
+    run_no   INTEGER NOT NULL, probe TEXT NOT NULL, l2_state TEXT NOT NULL,
+    sample   INTEGER NOT NULL, step INTEGER NOT NULL, ordinal INTEGER NOT NULL,
+    phase    TEXT NOT NULL,
+    name     TEXT,
+    start_ns INTEGER, end_ns INTEGER,
+    grid_x INTEGER, grid_y INTEGER, grid_z INTEGER,
+    block_x INTEGER, block_y INTEGER, block_z INTEGER,
+    registers INTEGER, shared_bytes INTEGER,
+    dram_read_bytes INTEGER, dram_write_bytes INTEGER, l2_bytes INTEGER, l1_bytes INTEGER,
+    flop_tensor INTEGER,
+    PRIMARY KEY (run_no, probe, l2_state, sample, step, ordinal),
+    FOREIGN KEY (run_no, probe, l2_state) REFERENCES counting ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+-- Work whose bytes and FLOPs are known, counted by the same pass: what its counters are worth.
+CREATE TABLE known_work (
+    run_no   INTEGER NOT NULL, probe TEXT NOT NULL, l2_state TEXT NOT NULL,
+    work     TEXT NOT NULL, counter TEXT NOT NULL,
+    known    INTEGER NOT NULL CHECK (known > 0),
+    counted  INTEGER NOT NULL CHECK (counted >= 0),
+    PRIMARY KEY (run_no, probe, l2_state, work, counter),
+    FOREIGN KEY (run_no, probe, l2_state) REFERENCES counting ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+-- Whole decodes repeated for a while, and what the GPU's management library said before and after.
+CREATE TABLE energy (
+    run_no    INTEGER NOT NULL, probe TEXT NOT NULL, l2_state TEXT NOT NULL,
+    decodes   INTEGER NOT NULL CHECK (decodes > 0),
+    tokens    INTEGER NOT NULL CHECK (tokens > 0),
+    window_ns INTEGER NOT NULL CHECK (window_ns > 0),
+    energy_mj INTEGER,
+    power_before_mw INTEGER, power_after_mw INTEGER,
+    sm_before_mhz INTEGER, sm_after_mhz INTEGER,
+    memory_before_mhz INTEGER, memory_after_mhz INTEGER,
+    temperature_before_c INTEGER, temperature_after_c INTEGER,
+    throttle_bits INTEGER,
+    PRIMARY KEY (run_no, probe, l2_state),
+    FOREIGN KEY (run_no, probe, l2_state) REFERENCES counting ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
 -- For n sorted samples of any continuous distribution the median lies between order
 -- statistics lo and n + 1 - lo with at least 95 % confidence; lo is the largest such rank:
 -- P(Binomial(n, 1/2) < lo) <= 0.025.  Below n = 6 there is none.  The recursion carries
@@ -422,36 +498,72 @@ JOIN invocation i ON i.invocation_id = r.invocation_id
 JOIN build b ON b.build_id = i.build_id;
 
 -- One row per run and phase: sums over its whole decodes, or over the one planned decode.
+-- Counters are of decodes of their own: scaled to as many as were timed, and only where every
+-- forward of the phase was counted.
 CREATE VIEW v_phase AS
-SELECT r.run_id, f.phase,
-       COUNT(DISTINCT f.sample) AS samples,
-       SUM(f.forwards) AS forwards, SUM(f.seqs) AS seqs, SUM(f.tokens_past_eos) AS tokens_past_eos, SUM(f.rows) AS rows,
-       SUM(f.logit_rows) AS logit_rows,
-       SUM(f.tokens_committed) AS tokens_committed,
-       iif(COUNT(f.time_ns) = COUNT(*), SUM(f.time_ns), NULL) AS time_ns,
-       SUM(f.flop_matmul) AS flop_matmul, SUM(f.flop_attention) AS flop_attention,
-       SUM(f.flop_matmul + f.flop_attention) AS flop,
-       SUM(f.flop_vector) AS flop_vector, SUM(f.flop_executed) AS flop_executed,
-       SUM(f.flop_useful) AS flop_useful,
-       SUM(f.bytes_weight) AS bytes_weight, SUM(f.bytes_kv) AS bytes_kv,
-       SUM(f.bytes_activation) AS bytes_activation, SUM(f.bytes_logits) AS bytes_logits,
-       SUM(f.bytes_weight + f.bytes_kv + f.bytes_activation + f.bytes_logits) AS bytes_kernel,
-       SUM(f.bytes_dram) AS bytes_dram,
-       SUM(f.bytes_dram_lo) AS bytes_dram_lo, SUM(f.bytes_dram_hi) AS bytes_dram_hi,
-       SUM(COALESCE(f.predicted_ceilings_ns, f.predicted_datasheet_ns)) AS predicted_ns,
-       SUM(f.predicted_datasheet_ns) AS predicted_datasheet_ns,
-       SUM(f.predicted_ceilings_ns) AS predicted_ceilings_ns,
-       SUM(f.predicted_table_ns) AS predicted_table_ns,
-       SUM(COALESCE(f.memory_ceilings_ns, f.memory_datasheet_ns))
-           / SUM(COALESCE(f.predicted_ceilings_ns, f.predicted_datasheet_ns)) AS memory_time_share,
-       CAST(NULL AS INTEGER) AS dram_read_bytes_counter,
-       CAST(NULL AS INTEGER) AS dram_write_bytes_counter,
-       CAST(NULL AS INTEGER) AS flop_counter,
-       iif(MAX(f.kind) = 'plan', 'analytic', 'timing') AS evidence
-FROM run r
-JOIN forward f ON f.run_no = r.run_no
-WHERE f.kind IN ('decode', 'plan') AND f.warmup = 0
-GROUP BY r.run_id, f.phase;
+SELECT p.run_id, p.phase, p.samples, p.forwards, p.seqs, p.tokens_past_eos, p.rows, p.logit_rows,
+       p.tokens_committed, p.time_ns, p.flop_matmul, p.flop_attention, p.flop, p.flop_vector,
+       p.flop_executed, p.flop_useful, p.bytes_weight, p.bytes_kv, p.bytes_activation,
+       p.bytes_logits, p.bytes_kernel, p.bytes_dram, p.bytes_dram_lo, p.bytes_dram_hi,
+       p.predicted_ns, p.predicted_datasheet_ns, p.predicted_ceilings_ns, p.predicted_table_ns,
+       p.memory_time_share,
+       dram_read_bytes_counter, dram_write_bytes_counter, l2_bytes_counter, flop_tensor_counter,
+       flop_vector_counter,
+       flop_tensor_counter + flop_vector_counter AS flop_counter, p.evidence
+FROM (SELECT p.*,
+             (SELECT iif(COUNT(*) * p.samples = COUNT(DISTINCT c.sample) * p.forwards,
+                         SUM(c.dram_read_bytes) * p.samples / COUNT(DISTINCT c.sample), NULL)
+              FROM forward_counter c
+              WHERE c.run_no = p.run_no AND c.probe = 'cupti-base' AND c.l2_state = 'steady'
+                AND c.phase = p.phase) AS dram_read_bytes_counter,
+             (SELECT iif(COUNT(*) * p.samples = COUNT(DISTINCT c.sample) * p.forwards,
+                         SUM(c.dram_write_bytes) * p.samples / COUNT(DISTINCT c.sample), NULL)
+              FROM forward_counter c
+              WHERE c.run_no = p.run_no AND c.probe = 'cupti-base' AND c.l2_state = 'steady'
+                AND c.phase = p.phase) AS dram_write_bytes_counter,
+             (SELECT iif(COUNT(*) * p.samples = COUNT(DISTINCT c.sample) * p.forwards,
+                         SUM(c.l2_bytes) * p.samples / COUNT(DISTINCT c.sample), NULL)
+              FROM forward_counter c
+              WHERE c.run_no = p.run_no AND c.probe = 'cupti-base' AND c.l2_state = 'steady'
+                AND c.phase = p.phase) AS l2_bytes_counter,
+             (SELECT iif(COUNT(*) * p.samples = COUNT(DISTINCT c.sample) * p.forwards,
+                         SUM(c.flop_tensor) * p.samples / COUNT(DISTINCT c.sample), NULL)
+              FROM forward_counter c
+              WHERE c.run_no = p.run_no AND c.probe = 'cupti-base' AND c.l2_state = 'steady'
+                AND c.phase = p.phase) AS flop_tensor_counter,
+             (SELECT iif(COUNT(*) * p.samples = COUNT(DISTINCT c.sample) * p.forwards,
+                         SUM(c.flop_vector) * p.samples / COUNT(DISTINCT c.sample), NULL)
+              FROM forward_counter c
+              WHERE c.run_no = p.run_no AND c.probe = 'cupti-vector' AND c.l2_state = 'steady'
+                AND c.phase = p.phase) AS flop_vector_counter
+      FROM (SELECT r.run_id, r.run_no, f.phase,
+                   COUNT(DISTINCT f.sample) AS samples,
+                   SUM(f.forwards) AS forwards, SUM(f.seqs) AS seqs, SUM(f.tokens_past_eos) AS tokens_past_eos, SUM(f.rows) AS rows,
+                   SUM(f.logit_rows) AS logit_rows,
+                   SUM(f.tokens_committed) AS tokens_committed,
+                   iif(COUNT(f.time_ns) = COUNT(*), SUM(f.time_ns), NULL) AS time_ns,
+                   SUM(f.flop_matmul) AS flop_matmul, SUM(f.flop_attention) AS flop_attention,
+                   SUM(f.flop_matmul + f.flop_attention) AS flop,
+                   SUM(f.flop_vector) AS flop_vector, SUM(f.flop_executed) AS flop_executed,
+                   SUM(f.flop_useful) AS flop_useful,
+                   SUM(f.bytes_weight) AS bytes_weight, SUM(f.bytes_kv) AS bytes_kv,
+                   SUM(f.bytes_activation) AS bytes_activation, SUM(f.bytes_logits) AS bytes_logits,
+                   SUM(f.bytes_weight + f.bytes_kv + f.bytes_activation + f.bytes_logits)
+                       AS bytes_kernel,
+                   SUM(f.bytes_dram) AS bytes_dram,
+                   SUM(f.bytes_dram_lo) AS bytes_dram_lo, SUM(f.bytes_dram_hi) AS bytes_dram_hi,
+                   SUM(COALESCE(f.predicted_ceilings_ns, f.predicted_datasheet_ns)) AS predicted_ns,
+                   SUM(f.predicted_datasheet_ns) AS predicted_datasheet_ns,
+                   SUM(f.predicted_ceilings_ns) AS predicted_ceilings_ns,
+                   SUM(f.predicted_table_ns) AS predicted_table_ns,
+                   SUM(COALESCE(f.memory_ceilings_ns, f.memory_datasheet_ns))
+                       / SUM(COALESCE(f.predicted_ceilings_ns, f.predicted_datasheet_ns))
+                           AS memory_time_share,
+                   iif(MAX(f.kind) = 'plan', 'analytic', 'timing') AS evidence
+            FROM run r
+            JOIN forward f ON f.run_no = r.run_no
+            WHERE f.kind IN ('decode', 'plan') AND f.warmup = 0
+            GROUP BY r.run_id, f.phase) p) p;
 
 -- The same by operation class.
 CREATE VIEW v_op AS
@@ -524,9 +636,24 @@ SELECT g.run_id, g.phase, g.n,
         FROM (SELECT step_ns, ROW_NUMBER() OVER (ORDER BY step_ns) AS rank FROM forward
               WHERE run_no = g.run_no AND phase = g.phase AND step_ns IS NOT NULL) s
         WHERE s.rank = g.n + 1 - b.lo) AS ci_hi_ns,
-       g.min_ns, g.max_ns
-FROM (SELECT r.run_id, r.run_no, f.phase, COUNT(*) AS n, MIN(f.step_ns) AS min_ns,
-             MAX(f.step_ns) AS max_ns
+       g.min_ns, g.max_ns,
+       (SELECT AVG(c.dram_read_bytes) FROM forward_counter c
+        WHERE c.run_no = g.run_no AND c.probe = 'cupti-base' AND c.l2_state = 'steady'
+          AND c.step = g.step) AS dram_read_bytes_counter,
+       (SELECT AVG(c.dram_write_bytes) FROM forward_counter c
+        WHERE c.run_no = g.run_no AND c.probe = 'cupti-base' AND c.l2_state = 'steady'
+          AND c.step = g.step) AS dram_write_bytes_counter,
+       (SELECT AVG(c.l2_bytes) FROM forward_counter c
+        WHERE c.run_no = g.run_no AND c.probe = 'cupti-base' AND c.l2_state = 'steady'
+          AND c.step = g.step) AS l2_bytes_counter,
+       (SELECT AVG(c.flop_tensor) FROM forward_counter c
+        WHERE c.run_no = g.run_no AND c.probe = 'cupti-base' AND c.l2_state = 'steady'
+          AND c.step = g.step) AS flop_tensor_counter,
+       (SELECT AVG(c.flop_vector) FROM forward_counter c
+        WHERE c.run_no = g.run_no AND c.probe = 'cupti-vector' AND c.l2_state = 'steady'
+          AND c.step = g.step) AS flop_vector_counter
+FROM (SELECT r.run_id, r.run_no, f.phase, MIN(f.step) AS step, COUNT(*) AS n,
+             MIN(f.step_ns) AS min_ns, MAX(f.step_ns) AS max_ns
       FROM run r
       JOIN forward f ON f.run_no = r.run_no
       WHERE f.step_ns IS NOT NULL
@@ -600,7 +727,8 @@ JOIN price p ON p.run_no = r.run_no
 
 -- What a point on a roofline is made of.  basis 'pinned': one forward at its pinned context
 -- and its median time; 'whole': the sums of v_phase, where nothing was pinned, for plans, and
--- for useful work, which only a whole decode has.
+-- for useful work, which only a whole decode has.  evidence 'counter': the pinned forward again,
+-- over the DRAM bytes that were counted, from the least to the most of all counted decodes.
 CREATE VIEW v_point AS
 SELECT p.run_id, p.phase, w.work, 'timing' AS evidence, 'pinned' AS basis,
        iif(w.work = 'executed', p.flop_executed, p.flop) AS flop, p.bytes_dram, p.bytes_dram_lo,
@@ -624,7 +752,20 @@ FROM v_phase v
 JOIN (SELECT 'algorithmic' AS work UNION ALL SELECT 'executed' UNION ALL SELECT 'useful') w
 WHERE w.work = 'useful'
    OR NOT EXISTS (SELECT 1 FROM run r JOIN forward f ON f.run_no = r.run_no
-                  WHERE r.run_id = v.run_id AND f.phase = v.phase AND f.step_ns IS NOT NULL);
+                  WHERE r.run_id = v.run_id AND f.phase = v.phase AND f.step_ns IS NOT NULL)
+UNION ALL
+SELECT k.run_id, k.phase, w.work, 'counter', 'pinned', iif(w.work = 'executed', k.flop, p.flop),
+       k.dram_bytes, k.dram_min, k.dram_max, s.median_ns, s.ci_lo_ns, s.ci_hi_ns
+FROM (SELECT run_id, run_no, phase, AVG(dram_bytes) AS dram_bytes, MIN(dram_bytes) AS dram_min,
+             MAX(dram_bytes) AS dram_max, AVG(flop_tensor + flop_vector) AS flop
+      FROM v_pinned_counter
+      WHERE l2_state = 'steady'
+      GROUP BY run_id, run_no, phase) k
+JOIN (SELECT run_no, phase, AVG(flop_matmul + flop_attention) AS flop FROM forward
+      WHERE step_ns IS NOT NULL
+      GROUP BY run_no, phase) p ON p.run_no = k.run_no AND p.phase = k.phase
+JOIN v_step s ON s.run_id = k.run_id AND s.phase = k.phase
+JOIN (SELECT 'algorithmic' AS work UNION ALL SELECT 'executed') w;
 
 -- The same roof, joined where SQLite can look it up run by run.  above_roof takes the larger of
 -- the roofs measured before and after.
@@ -686,6 +827,7 @@ FROM bound b
 JOIN run r ON r.run_no = b.run_no
 JOIN cell c ON c.cell_id = r.cell_id
 JOIN v_roofline f ON f.run_id = r.run_id AND f.phase = b.phase AND f.work = 'algorithmic'
+     AND f.evidence <> 'counter'
 LEFT JOIN intervention s ON s.base_run_id = r.run_id AND s.phase = b.phase AND s.op = b.op
      AND s.kind = 'storage'
 LEFT JOIN intervention w ON w.base_run_id = r.run_id AND w.phase = b.phase AND w.op = b.op
@@ -860,7 +1002,7 @@ SELECT f.run_id, SUM(f.roof_fraction * w.ns) / SUM(w.ns) AS roof_fraction
 FROM v_roofline f
 JOIN (SELECT run_id, phase, iif(evidence = 'analytic', predicted_ns, time_ns) AS ns
       FROM v_phase WHERE phase NOT LIKE 'prefill%') w ON w.run_id = f.run_id AND w.phase = f.phase
-WHERE f.work = 'algorithmic'
+WHERE f.work = 'algorithmic' AND f.evidence <> 'counter'
 GROUP BY f.run_id;
 
 -- Matched runs side by side; ratios are partner over baseline, above 1 when the partner is
@@ -996,3 +1138,125 @@ SELECT n.nelbo_id, c.model, c.decoder, c.block_tokens, c.gen_tokens AS sequence_
        n.cell_id
 FROM nelbo n
 JOIN cell c ON c.cell_id = n.cell_id;
+
+-- ---- counters ----
+
+-- Mean of one forward of a phase as counted, over all forwards and samples; each counter of the
+-- pass that is made for it.
+CREATE VIEW v_counter AS
+SELECT r.run_id, f.phase, f.l2_state, c.chip,
+       COUNT(DISTINCT f.sample) AS samples,
+       SUM(f.probe = 'cupti-base') AS forwards,
+       AVG(iif(f.probe = 'cupti-base', f.device_ns, NULL)) AS device_ns,
+       AVG(iif(f.probe = 'cupti-base', f.dram_read_bytes, NULL)) AS dram_read_bytes,
+       AVG(iif(f.probe = 'cupti-base', f.dram_write_bytes, NULL)) AS dram_write_bytes,
+       AVG(iif(f.probe = 'cupti-base', f.l2_bytes, NULL)) AS l2_bytes,
+       AVG(iif(f.probe = 'cupti-base', f.l2_all_bytes, NULL)) AS l2_all_bytes,
+       AVG(iif(f.probe = 'cupti-base', f.l2_fabric_bytes, NULL)) AS l2_fabric_bytes,
+       AVG(iif(f.probe = 'cupti-base', f.l2_host_bytes, NULL)) AS l2_host_bytes,
+       AVG(iif(f.probe = 'cupti-base', f.l1_bytes, NULL)) AS l1_bytes,
+       AVG(f.l1_fill_bytes) AS l1_fill_bytes, AVG(f.l1_drain_bytes) AS l1_drain_bytes,
+       AVG(f.flop_tensor) AS flop_tensor, AVG(f.flop_vector) AS flop_vector,
+       AVG(f.sm_cycles) AS sm_cycles, AVG(f.sm_hz) AS sm_hz, AVG(f.dram_hz) AS dram_hz,
+       AVG(f.dram_hz * f.dram_peak_bytes_per_cycle) AS dram_peak_bytes_per_s,
+       AVG(f.sm_hz * f.tensor_peak_flop_per_cycle) AS tensor_peak_flop_per_s
+FROM run r
+JOIN forward_counter f ON f.run_no = r.run_no
+JOIN counting c ON c.run_no = f.run_no AND c.probe = f.probe AND c.l2_state = f.l2_state
+GROUP BY r.run_id, f.phase, f.l2_state;
+
+-- The forward that was pinned and timed, as counted: one row per counted decode.
+CREATE VIEW v_pinned_counter AS
+SELECT r.run_id, r.run_no, b.phase, b.l2_state, b.sample, b.step,
+       b.dram_read_bytes + b.dram_write_bytes AS dram_bytes, b.l2_bytes, b.l1_bytes,
+       b.flop_tensor, v.flop_vector
+FROM (SELECT run_no, phase, MIN(step) AS step FROM forward WHERE step_ns IS NOT NULL
+      GROUP BY run_no, phase) p
+JOIN run r ON r.run_no = p.run_no
+JOIN forward_counter b ON b.run_no = p.run_no AND b.probe = 'cupti-base' AND b.step = p.step
+LEFT JOIN (SELECT run_no, l2_state, step, AVG(flop_vector) AS flop_vector FROM forward_counter
+           WHERE probe = 'cupti-vector' GROUP BY run_no, l2_state, step) v
+     ON v.run_no = b.run_no AND v.l2_state = b.l2_state AND v.step = b.step;
+
+-- What the ledger says a forward moves and computes, with its band, against what was counted:
+-- median over the counted decodes, with a 95 % rank interval from six on.
+CREATE VIEW v_model_vs_counter AS
+WITH counted AS (
+    SELECT run_id, run_no, phase, l2_state, 'dram_bytes' AS quantity, dram_bytes * 1.0 AS value
+    FROM v_pinned_counter WHERE dram_bytes IS NOT NULL
+    UNION ALL
+    SELECT run_id, run_no, phase, l2_state, 'flop', flop_tensor + flop_vector * 1.0
+    FROM v_pinned_counter WHERE flop_tensor + flop_vector IS NOT NULL
+),
+ranked AS (
+    SELECT *, COUNT(*) OVER same AS n, ROW_NUMBER() OVER (same ORDER BY value) AS i
+    FROM counted WINDOW same AS (PARTITION BY run_no, phase, l2_state, quantity)
+),
+summed AS (
+    SELECT run_id, run_no, phase, l2_state, quantity, MAX(ranked.n) AS samples,
+           AVG(iif(i IN ((ranked.n + 1) / 2, ranked.n / 2 + 1), value, NULL)) AS counter,
+           MAX(iif(i = lo, value, NULL)) AS counter_lo,
+           MAX(iif(i = ranked.n + 1 - lo, value, NULL)) AS counter_hi,
+           MIN(value) AS counter_min, MAX(value) AS counter_max
+    FROM ranked LEFT JOIN rank_bound b ON b.n = MIN(ranked.n, 2000)
+    GROUP BY run_id, run_no, phase, l2_state, quantity
+),
+model AS (
+    SELECT run_no, phase, AVG(bytes_dram) AS bytes, AVG(bytes_dram_lo) AS bytes_lo,
+           AVG(bytes_dram_hi) AS bytes_hi, AVG(flop_executed) AS flop,
+           AVG(flop_matmul + flop_attention) AS flop_lo, AVG(flop_executed + flop_vector) AS flop_hi
+    FROM forward WHERE step_ns IS NOT NULL GROUP BY run_no, phase
+)
+SELECT s.run_id, s.phase, s.quantity, s.l2_state, s.samples, s.counter, s.counter_lo, s.counter_hi,
+       s.counter_min, s.counter_max,
+       iif(s.quantity = 'flop', m.flop, m.bytes) AS model,
+       iif(s.quantity = 'flop', m.flop_lo, m.bytes_lo) AS model_lo,
+       iif(s.quantity = 'flop', m.flop_hi, m.bytes_hi) AS model_hi,
+       s.counter / iif(s.quantity = 'flop', m.flop, m.bytes) AS ratio,
+       s.counter / iif(s.quantity = 'flop', m.flop_hi, m.bytes_hi) AS ratio_lo,
+       s.counter / iif(s.quantity = 'flop', m.flop_lo, m.bytes_lo) AS ratio_hi,
+       s.counter BETWEEN iif(s.quantity = 'flop', m.flop_lo, m.bytes_lo)
+                     AND iif(s.quantity = 'flop', m.flop_hi, m.bytes_hi) AS in_band,
+       'counter' AS evidence
+FROM summed s
+JOIN model m ON m.run_no = s.run_no AND m.phase = s.phase;
+
+-- Whether the counters themselves are right.
+CREATE VIEW v_known_work AS
+SELECT r.run_id, k.probe, k.l2_state, k.work, k.counter, k.known, k.counted,
+       k.counted * 1.0 / k.known AS ratio,
+       k.counted NOT BETWEEN 0.98 * k.known AND 1.02 * k.known AS off
+FROM known_work k
+JOIN run r ON r.run_no = k.run_no;
+
+CREATE VIEW v_energy AS
+SELECT r.run_id, e.decodes, e.tokens, e.window_ns, e.energy_mj,
+       e.energy_mj / 1000.0 / e.tokens AS joules_per_token,
+       e.energy_mj * 1e6 / e.window_ns AS power_w,
+       e.sm_before_mhz, e.sm_after_mhz, e.memory_before_mhz, e.memory_after_mhz,
+       e.temperature_before_c, e.temperature_after_c, e.throttle_bits
+FROM energy e
+JOIN run r ON r.run_no = e.run_no;
+
+-- Which kernels a forward runs: sums over a name.  Where it was traced and where it was counted
+-- alone are two passes, joined by the order of the launches.
+CREATE VIEW v_forward_kernel AS
+SELECT r.run_id, a.phase, a.name, COUNT(*) AS launches, SUM(a.end_ns - a.start_ns) AS time_ns,
+       SUM(a.end_ns - a.start_ns) * 1.0 /
+           (SELECT SUM(t.end_ns - t.start_ns) FROM forward_kernel t
+            WHERE t.run_no = r.run_no AND t.probe = a.probe AND t.phase = a.phase) AS share,
+       SUM(k.dram_read_bytes) AS dram_read_bytes, SUM(k.dram_write_bytes) AS dram_write_bytes,
+       SUM(k.l2_bytes) AS l2_bytes, SUM(k.l1_bytes) AS l1_bytes, SUM(k.flop_tensor) AS flop_tensor
+FROM run r
+JOIN forward_kernel a ON a.run_no = r.run_no AND a.probe = 'cupti-activity'
+LEFT JOIN forward_kernel k ON k.run_no = a.run_no AND k.probe = 'cupti-kernel'
+     AND k.l2_state = a.l2_state AND k.sample = a.sample AND k.step = a.step
+     AND k.ordinal = a.ordinal
+     -- Only where both passes launched as many: else an ordinal means another kernel.
+     AND (SELECT COUNT(*) FROM forward_kernel x
+          WHERE x.run_no = a.run_no AND x.probe = 'cupti-kernel' AND x.l2_state = a.l2_state
+            AND x.sample = a.sample AND x.step = a.step) =
+         (SELECT COUNT(*) FROM forward_kernel x
+          WHERE x.run_no = a.run_no AND x.probe = a.probe AND x.l2_state = a.l2_state
+            AND x.sample = a.sample AND x.step = a.step)
+GROUP BY r.run_id, a.phase, a.name;

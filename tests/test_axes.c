@@ -352,7 +352,8 @@ static void bad_expressions_name_their_column(void **state)
         {"batch && 4 > 3", EXPR_TRUTH,
          "\"&&\" needs a comparison on both sides, at column 7 of \"batch && 4 > 3\""},
         {"counters > 1", EXPR_TRUTH,
-         "this build reads no hardware counters, at column 1 of \"counters > 1\""},
+         "counters are read for a whole command, not for a cell: regime sweep --counters, at column "
+         "1 of \"counters > 1\""},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -77,10 +77,11 @@ refuses 2 '--device: no device "gpu"; expected cpu, cuda:N or sim:NAME (regime l
 refuses 2 'command line: the axes make more than 50000 cells' plan -b 1-1000 -n 1-1000
 refuses 2 '--steps: no axis is called "bach"; the nearest is "batch", at column 16 of "block-length / bach"' \
     plan --steps 'block-length / bach'
-for axis in counters; do
-    "$regime" plan --$axis 1 2> err
-    [ $? -eq 2 ] && grep -q "^regime: --$axis: this build " err || fail "--$axis: $(cat err)"
-done
+refuses 2 '--counters: counters are read for a whole command, not for a cell: regime sweep --counters' \
+    plan --counters auto
+refuses 2 '--counters: "maybe" is none of off|auto|require' run --counters maybe
+refuses 2 '--probes: no probe "cupti" (regime list probes)' run -m tiny-test --probes cupti,nvml
+refuses 6 'only the counters of NVIDIA GPUs (cuda:N) can be read' run -m tiny-test --counters require
 
 # ---- the decoders are what they are said to be, on this machine ----
 "$regime" verify -o csv > verify.csv 2> err || fail "verify: $(cat err)"

@@ -68,6 +68,8 @@ static void version_1_gains_drafts(void **state)
     sqlite3_finalize(st);
     sqlite3_close(db);
     run_sql(path, views);
+    run_sql(path, "DROP TABLE forward_counter; DROP TABLE forward_kernel; DROP TABLE energy;"
+                  "DROP TABLE known_work; DROP TABLE counting");
     run_sql(path, "DROP TABLE quality_forward; DROP TABLE quality; DROP TABLE nelbo;"
                   "DROP TABLE corruption_point; DROP TABLE corruption;"
                   "DROP TABLE kernel_time");

@@ -121,7 +121,7 @@ static enum err device_lines(void *ctx, const struct store_result_row *row)
         "JOIN v_phase p ON p.run_id = f.run_id AND p.phase = f.phase "
         "LEFT JOIN v_step s ON s.run_id = f.run_id AND s.phase = f.phase "
         "JOIN v_throughput t ON t.run_id = f.run_id "
-        "WHERE r.device = ?1 AND f.work = 'algorithmic' AND f.phase IN ('decode', 'verify', "
+        "WHERE r.device = ?1 AND f.work = 'algorithmic' AND f.evidence <> 'counter' AND f.phase IN ('decode', 'verify', "
         "'denoise') "
         "AND f.run_id IN " NEWEST
         "ORDER BY f.batch_seqs, f.decoder, f.block_tokens, f.denoise_steps",
@@ -192,6 +192,7 @@ enum err answer_print(struct store *s, FILE *out)
         "SELECT f.side = 'compute' AND b.side = 'memory' AS crossed, "
         "p.decode_ratio_lo AS lo, p.decode_ratio_hi AS hi "
         "FROM v_pair p JOIN v_roofline f ON f.run_id = p.run_id AND f.work = 'algorithmic' "
+        "AND f.evidence <> 'counter' AND b.evidence <> 'counter' "
         "AND f.phase = 'denoise' JOIN v_roofline b ON b.run_id = p.baseline_run_id "
         "AND b.work = 'algorithmic' AND b.phase = 'decode' WHERE p.device_kind <> 'sim' "
         "AND p.run_id IN " NEWEST ")",

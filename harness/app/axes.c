@@ -238,7 +238,8 @@ static const struct axis table[] = {
     {"matmul", 0, AXIS_ENUM, in_machine, CELL(matmul), .max = MATMUL_OWN, .fallback = "cublas",
      .word = matmul_word, .device_kind = "cuda", .help = "whose kernels multiply"},
 
-    {"counters", .kind = AXIS_TEXT, .not_yet = "this build reads no hardware counters"},
+    {"counters", .kind = AXIS_TEXT,
+     .not_yet = "counters are read for a whole command, not for a cell: regime sweep --counters"},
 };
 enum { N_AXES = sizeof table / sizeof table[0] };
 

@@ -287,6 +287,41 @@ out:
     return e;
 }
 
+/* ---- counters ---- */
+
+/* One that cannot be counted keeps its timing; where counting is required it counts as failed. */
+static enum err count_one(struct job *j, int32_t i, char *last, size_t size)
+{
+    const struct cell *c = &j->cells->cell[i].cell;
+    const struct count_options *o = &j->options->count;
+    char why[512];
+    log_progress(j->options->log, "counting %s %s batch %d", c->model, c->decoder, c->spec.batch);
+    TRY(count_run(o, j->engine, j->store, c, count_device(j->device),
+                  j->out->run[j->place[i]].run_id, why, sizeof why));
+    if (!*why) return ERR_NONE;
+    if (o->mode == COUNTERS_REQUIRE) {
+        note_failure(j, c, why);
+    } else if (strcmp(why, last) != 0) { /* the same on every run: said once */
+        log_progress_end(j->options->log);
+        log_line(j->options->log, LOG_WARN, "not counted on %s: %s", j->device, why);
+        snprintf(last, size, "%s", why);
+    }
+    return ERR_NONE;
+}
+
+/* After everything has been timed. */
+static enum err count_all(struct job *j)
+{
+    char last[512] = "";
+    if (!count_wanted(&j->options->count, j->device)) return ERR_NONE;
+    for (int32_t i = 0; i < j->cells->n; i++) {
+        if (!on_device(j, i) || j->cells->cell[i].skip_reason[0]) continue;
+        if (!j->out->run[j->place[i]].run_id[0]) continue;
+        TRY(count_one(j, i, last, sizeof last));
+    }
+    return ERR_NONE;
+}
+
 static enum err run_real(struct job *j)
 {
     enum err e = ERR_NONE;
@@ -297,6 +332,7 @@ static enum err run_real(struct job *j)
     engine_use_times(j->engine, &j->times);
     j->started_ns = clock_ns();
     TRY_OUT(measure_all(j));
+    TRY_OUT(count_all(j));
 out:
     engine_close(j->engine);
     j->engine = NULL;
@@ -330,7 +366,7 @@ static enum err check_device(const struct execute_options *o, const char *device
     struct engine *e;
     TRY(engine_open(device, o->log, &e));
     engine_close(e);
-    return ERR_NONE;
+    return count_check(&o->count, device);
 }
 
 static bool seen_before(const struct cell_list *cells, int32_t i)

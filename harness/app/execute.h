@@ -2,6 +2,7 @@
 #ifndef APP_EXECUTE_H
 #define APP_EXECUTE_H
 
+#include "harness/app/count.h"
 #include "harness/app/measure.h"
 #include "harness/app/present.h"
 
@@ -25,6 +26,7 @@ struct execute_options {
     const struct measure_limits *limits;
     group_done_fn *done; /* NULL: nothing to do */
     void *done_ctx;
+    struct count_options count;          /* what is counted once all has been timed        */
     struct log *log;
 };
 

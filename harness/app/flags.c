@@ -49,6 +49,14 @@ static const struct flag table[] = {
      "how much a time may change and count as the same (default 5%)"},
     {"allow-mixed", 0, FLAG_SWITCH, OPTION(allow_mixed), NULL, " compare ",
      "compare measurements of different machines"},
+    {"counters", 0, FLAG_CHOICE, OPTION(count.mode), "off|auto|require", " run sweep ",
+     "count bytes and FLOPs in passes of their own after timing (default auto on GPUs)"},
+    {"probes", 0, FLAG_TEXT, OPTION(count.probes), "LIST", " run sweep ",
+     "which of them (regime list probes; default " COUNT_PROBES ")"},
+    {"l2", 0, FLAG_CHOICE, OPTION(l2), "steady|cold", " run sweep ",
+     "what counted forwards find in L2: what a decode leaves there (default), or nothing"},
+    {"counter-files", 0, FLAG_TEXT, OPTION(count.files), "DIR", " run sweep ",
+     "keep what was counted, for regime counters decode"},
 };
 enum { N_FLAGS = sizeof table / sizeof table[0] };
 
@@ -126,6 +134,18 @@ static enum err set_count(const struct flag *f, int64_t *out, const char *value)
     return ERR_NONE;
 }
 
+static enum err set_choice(const struct flag *f, int32_t *out, const char *value)
+{
+    size_t n = strlen(value);
+    int32_t i = 1;
+    for (const char *p = f->arg; p; p = strchr(p, '|'), p = p ? p + 1 : NULL, i++) {
+        if (n == 0 || strncmp(p, value, n) != 0 || (p[n] != '|' && p[n] != '\0')) continue;
+        *out = i;
+        return ERR_NONE;
+    }
+    return err_set(ERR_USAGE, "--%s: \"%.40s\" is none of %s", f->name, value, f->arg);
+}
+
 enum err flag_set(const struct flag *f, struct options *o, const char *value)
 {
     void *field = (char *)o + f->offset;
@@ -140,6 +160,8 @@ enum err flag_set(const struct flag *f, struct options *o, const char *value)
         break;
     case FLAG_OUTPUT:
         return set_output(f, field, value);
+    case FLAG_CHOICE:
+        return set_choice(f, field, value);
     case FLAG_JSON:
         *(enum output *)field = OUTPUT_JSON;
         break;

@@ -11,7 +11,8 @@ enum flag_kind {
     FLAG_JSON,   /* enum output, takes no value       */
     FLAG_WORD,   /* bool: its value must be this word */
     FLAG_PERCENT, /* double: "5%" is 0.05              */
-    FLAG_COUNT   /* int64_t from 1 to 10^9            */
+    FLAG_COUNT,  /* int64_t from 1 to 10^9            */
+    FLAG_CHOICE  /* int32_t: which word of arg, from 1 */
 };
 
 struct flag {
@@ -19,7 +20,7 @@ struct flag {
     char letter;
     enum flag_kind kind;
     size_t offset;     /* in struct options                           */
-    const char *arg;   /* of its value in help; FLAG_WORD: the word   */
+    const char *arg;   /* of its value in help; FLAG_WORD: the word, FLAG_CHOICE: "a|b" */
     const char *verbs; /* " plan sweep "; NULL: all                   */
     const char *help;
 };

@@ -27,7 +27,9 @@ static void print_option(char letter, const char *name, const char *arg, const c
     char left[80], shorter[8] = "    ";
     if (letter) snprintf(shorter, sizeof shorter, "-%c, ", letter);
     snprintf(left, sizeof left, "  %s--%s%s%s", shorter, name, arg ? " " : "", arg ? arg : "");
-    printf("%-*s  ", COLUMN, left);
+    bool fits = strlen(left) <= COLUMN;
+    printf("%-*s%s", COLUMN, left, fits ? "  " : "\n");
+    if (!fits) printf("%*s", COLUMN + 2, "");
     print_wrapped(help);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "diffusion/strategy.h"
+#include "harness/app/count.h"
 #include "harness/app/decoders.h"
 #include "harness/app/sweep.h"
 #include "harness/app/table.h"
@@ -245,6 +246,21 @@ static enum err list_views(struct table *t)
     return e;
 }
 
+static enum err list_probes(struct table *t)
+{
+    static const char *const columns[] = {"probe", "available", "what", NULL};
+    const struct count_probe *p;
+    table_open(t, "probes", columns);
+    for (int32_t i = 0; (p = count_probe_at(i)); i++) {
+        char why[512] = "";
+        count_probe_reason(p, 0, why, sizeof why);
+        table_text(t, p->name);
+        table_bool(t, !*why);
+        table_text(t, *why ? why : p->help);
+    }
+    return ERR_NONE;
+}
+
 static const struct {
     const char *what;
     enum err (*fill)(struct table *t);
@@ -260,6 +276,7 @@ static const struct {
     {"sweeps", list_sweeps, "built-in sweep files"},
     {"figures", list_figures, "what regime plot can draw"},
     {"views", list_views, "views of the results database, for regime report and sqlite3"},
+    {"probes", list_probes, "what can be counted on the first GPU, in passes after timing"},
     {"backends", list_backends, "implementations of the kernels"},
 };
 enum { N_LISTS = sizeof lists / sizeof lists[0] };

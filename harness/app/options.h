@@ -3,6 +3,7 @@
 #define APP_OPTIONS_H
 
 #include "harness/app/cells.h"
+#include "harness/app/count.h"
 #include "harness/base/log.h"
 
 struct verb;
@@ -32,6 +33,8 @@ struct options {
     const char *process; /* --process: a preset's name or a file                    */
     int64_t samples, draws; /* --samples: sequences; --draws: masked ones of each       */
     const char *device;     /* of a verb that has no cells; NULL: "cpu"                 */
+    struct count_options count; /* what is counted after timing                         */
+    int32_t l2; /* --l2: 1 steady, 2 cold; 0: not given                                 */
     const char *out; /* folder for what a verb writes; NULL: its own default     */
 
     /* the cells: of the flags, or of a sweep file with flags put over it */

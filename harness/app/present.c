@@ -210,7 +210,7 @@ static const char measured_sql[] =
         "FROM ids j JOIN v_run v ON v.run_id = j.value "
         "JOIN v_phase p ON p.run_id = v.run_id "
         "LEFT JOIN v_roofline r ON r.run_id = v.run_id AND r.phase = p.phase "
-        "AND r.work = 'algorithmic' "
+        "AND r.work = 'algorithmic' AND r.evidence <> 'counter' "
         "LEFT JOIN v_step s ON s.run_id = v.run_id AND s.phase = p.phase "
         "LEFT JOIN v_throughput t ON t.run_id = v.run_id "
         "ORDER BY j.key, " PHASE_ORDER;

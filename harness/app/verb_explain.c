@@ -161,6 +161,7 @@ enum phase_column {
     "JOIN (SELECT q.*, iif(q.basis = 'pinned', 1.0, h.forwards) AS k FROM v_point q "              \
     "JOIN v_phase h ON h.run_id = q.run_id AND h.phase = q.phase) o "                              \
     "ON o.run_id = p.run_id AND o.phase = p.phase AND o.work = 'algorithmic' "                     \
+    "AND o.evidence <> 'counter' "                                                                 \
     "JOIN v_roofline f ON f.run_id = p.run_id AND f.phase = p.phase AND f.work = o.work "          \
     "AND f.evidence = o.evidence "                                                                 \
     "LEFT JOIN v_roofline u ON u.run_id = p.run_id AND u.phase = p.phase AND u.work = 'useful' "   \

@@ -35,6 +35,8 @@ out:
 
 static struct execute_options execute_options_of(const struct options *o)
 {
+    struct count_options count = o->count;
+    count.l2 = o->l2 == 1 + L2_COLD ? L2_COLD : L2_STEADY;
     return (struct execute_options){
         .command = o->command,
         .sweep_name = o->sweep_name,
@@ -42,6 +44,7 @@ static struct execute_options execute_options_of(const struct options *o)
         .reuse = o->sweep_name != NULL,
         .reuse_any_build = o->reuse_any,
         .limits = &measure_default,
+        .count = count,
         .log = o->log,
     };
 }

@@ -66,7 +66,6 @@ static enum err open_range(int32_t device, const char *set, enum cupti_range mod
 /* A new series; in mode KERNEL a new forward. */
 static enum err arm(struct range_state *s, int32_t n_ranges)
 {
-    TRY(cupti_target_disarm(s->target));
     cupti_image_free(&s->counted);
     return cupti_target_arm(s->target, s->set, &s->config, n_ranges, s->mode, &s->counted);
 }
@@ -125,6 +124,7 @@ static enum err take_kernels(struct range_state *s)
     TRY(cupti_target_stop(s->target, &again));
     if (again) return err_set(ERR_DEVICE, "counters of one pass want another one");
     TRY(cupti_target_decode(s->target));
+    TRY(cupti_target_disarm(s->target)); /* a device has one session at a time */
     TRY(cupti_host_ranges(s->host, &s->counted, &n));
     TRY(room_for_kernels(s, n));
     struct kernel_record *first = &s->kernels[s->n_kernels];
@@ -168,6 +168,7 @@ static enum err read_ranges(struct range_state *s)
 {
     int32_t n = 0;
     TRY(cupti_target_decode(s->target));
+    TRY(cupti_target_disarm(s->target)); /* a device has one session at a time */
     TRY(cupti_host_ranges(s->host, &s->counted, &n));
     if (n != s->n_forwards)
         return err_set(ERR_DEVICE, "counters of %d ranges came back for %d forwards", n,

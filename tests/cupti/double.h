@@ -19,7 +19,7 @@ struct cupti_double {
     bool no_times;     /* kernels come back without                                */
     int32_t n_kernels; /* that run in every forward                                */
     bool no_energy;    /* NVML does not know it                                    */
-    /* What is counted: session is 1 for the first armed. */
+    /* What is counted: session is 1 for the first one armed by an opened probe. */
     double (*value)(int32_t session, const char *range, const char *metric);
 
     /* What shall fail: the call of this number, from 1 (0: none) ... */
@@ -34,7 +34,7 @@ struct cupti_double {
     char failed[64];   /* the call that was made to fail; "": none            */
     char misused[160]; /* the first call that broke a rule; "": none          */
     int32_t n_held;    /* contexts, hosts, sessions, NVML, not given back     */
-    int32_t n_sessions, n_libraries;
+    int32_t n_sessions, n_armed, n_libraries;
 };
 
 /* NULL: this build has no CUPTI to stand in for. */

@@ -13,6 +13,7 @@ struct CUpti_RangeProfiler_Object {
 static CUptiResult fake_cuptiProfilerInitialize(CUpti_Profiler_Initialize_Params *p)
 {
     ENTER_SIZED(cuptiProfilerInitialize, CUpti_Profiler_Initialize_Params);
+    cupti_double()->n_sessions = 0;
     cupti_double()->n_held++;
     return CUPTI_SUCCESS;
 }
@@ -55,6 +56,7 @@ static CUptiResult fake_cuptiRangeProfilerEnable(CUpti_RangeProfiler_Enable_Para
 {
     ENTER_SIZED(cuptiRangeProfilerEnable, CUpti_RangeProfiler_Enable_Params);
     RULE(p->ctx, cuptiRangeProfilerEnable, "wants a context");
+    RULE(++cupti_double()->n_armed == 1, cuptiRangeProfilerEnable, "one session at a time");
     p->pRangeProfilerObject = calloc(1, sizeof *p->pRangeProfilerObject);
     cupti_double()->n_held++;
     cupti_double()->n_sessions++;
@@ -66,6 +68,7 @@ static CUptiResult fake_cuptiRangeProfilerDisable(CUpti_RangeProfiler_Disable_Pa
     bool started = p->pRangeProfilerObject->started;
     free(p->pRangeProfilerObject);
     cupti_double()->n_held--;
+    cupti_double()->n_armed--;
     ENTER_SIZED(cuptiRangeProfilerDisable, CUpti_RangeProfiler_Disable_Params);
     RULE(!started, cuptiRangeProfilerDisable, "not while started");
     return CUPTI_SUCCESS;
