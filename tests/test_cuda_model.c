@@ -147,6 +147,48 @@ static void cached_equals_uncached(void **state)
     close_cuda(&t);
 }
 
+/* With kernels of this program alone a position's logits have the same bits in a prefill, among
+ * the rows of a block and by itself, whatever else is in the pass: so it is on a GPU, too, where
+ * cuBLAS chooses another kernel for another number of rows. */
+static void own_kernels_give_equal_bits_in_any_pass(void **state)
+{
+    (void)state;
+    enum { LENGTH = 70, FIRST = 60 };
+    struct toy t;
+    struct kernels_config c = {.backend = "cuda"};
+    struct kernels_mode mode = {.matmul = MATMUL_OWN};
+    int32_t tokens[LENGTH];
+    fresh_device();
+    /* Wide enough for tensor cores everywhere, and narrow enough to be emulated. */
+    OK(model_preset("tiny-test", 1, &t.config));
+    t.config.n_head = 4, t.config.n_kv_head = 2, t.config.d_head = 64;
+    t.config.d_model = 64, t.config.d_ff = 88;
+    for (int32_t i = 0; i < LENGTH; i++) tokens[i] = i * 37 % t.config.n_ids;
+    OK(kernels_open(&c, &t.k));
+    OK(kernels_set_mode(t.k, &mode));
+    OK(model_create(t.k, &t.config, DTYPE_BF16, SEED, &t.model));
+    size_t v = (size_t)t.config.n_vocab;
+    float *want = whole(&t, tokens, LENGTH, MASK_CAUSAL, 0, DTYPE_BF16);
+    for (int32_t b = 1; b <= 5; b += 4) {
+        struct kv_cache_size size = {.n_slots = 2,
+                                     .capacity = LENGTH + 300,
+                                     .max_rows = LENGTH,
+                                     .max_logits = LENGTH,
+                                     .dtype = DTYPE_BF16};
+        struct kv_cache *cache;
+        OK(kv_cache_create(t.model, &size, &cache));
+        free(toy_rows(&t, cache, 1, tokens, 0, FIRST, MASK_CAUSAL, 0, true));
+        for (int32_t pos = FIRST; pos < LENGTH; pos += b) {
+            float *got = toy_rows(&t, cache, 1, tokens + pos, pos, b, MASK_CAUSAL, 0, true);
+            assert_memory_equal(got, want + (size_t)pos * v, (size_t)b * v * sizeof *got);
+            free(got);
+        }
+        kv_cache_free(cache);
+    }
+    free(want);
+    close_cuda(&t);
+}
+
 /* ---- decoders ---- */
 
 static struct decode_spec spec(int32_t batch, int32_t n_prompt, int32_t n_gen, int32_t block,
@@ -290,6 +332,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(logits_agree_with_the_cpu),
         cmocka_unit_test(order_and_lateness_change_no_bit),
         cmocka_unit_test(cached_equals_uncached),
+        cmocka_unit_test(own_kernels_give_equal_bits_in_any_pass),
         cmocka_unit_test(decoders_choose_what_the_cpu_finds_best),
         cmocka_unit_test(blocks_of_one_are_greedy_ar),
         cmocka_unit_test(one_block_is_full_sequence),

@@ -77,14 +77,14 @@ static __device__ __forceinline__ void weigh(float (&scores)[KEYS / 8][4], struc
         max = fmaxf(max, __shfl_xor_sync(ALL_LANES, max, 1));
         max = fmaxf(max, __shfl_xor_sync(ALL_LANES, max, 2));
         /* Nothing seen yet: infinity less infinity would not be a number. */
-        float base = max == -INFINITY ? 0 : max, shrink = exp2f(p[half].max - base);
+        float base = max == -INFINITY ? 0 : max, shrink = power_of_two(p[half].max - base);
         p[half].max = max;
         p[half].sum *= shrink;
 #pragma unroll
         for (int j = 0; j < KEYS / 8; j++)
 #pragma unroll
             for (int e = 2 * half; e < 2 * half + 2; e++) {
-                scores[j][e] = exp2f(scores[j][e] - base);
+                scores[j][e] = power_of_two(scores[j][e] - base);
                 p[half].sum += scores[j][e];
             }
 #pragma unroll

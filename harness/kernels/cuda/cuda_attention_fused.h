@@ -9,6 +9,7 @@
 #define CUDA_ATTENTION_FUSED_H
 
 #include "harness/kernels/cuda/cuda_device.h"
+#include "harness/kernels/cuda/cuda_ptx.h"
 
 struct fused {
     bf16 *out;
@@ -33,8 +34,8 @@ static __device__ __forceinline__ void fold(struct softmax *all, struct softmax 
                                             float *add)
 {
     float max = fmaxf(all->max, chunk.max);
-    *keep = exp2f(all->max - max);
-    *add = exp2f(chunk.max - max);
+    *keep = power_of_two(all->max - max);
+    *add = power_of_two(chunk.max - max);
     all->max = max;
     all->sum = fmaf(chunk.sum, *add, all->sum * *keep);
 }

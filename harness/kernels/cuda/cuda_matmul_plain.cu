@@ -6,8 +6,6 @@
  * rising order of k. */
 #include "harness/kernels/cuda/cuda_matmul_own.h"
 
-#include "harness/kernels/cuda/launch.h"
-
 enum { SIDE = 32, EACH = 4, N_THREADS = SIDE * SIDE / EACH };
 
 template <class W> static __global__ void __launch_bounds__(N_THREADS) plain_kernel(struct matmul a)
@@ -83,5 +81,6 @@ cudaError_t cuda_launch_matmul(cudaStream_t s, struct tensor y, struct tensor x,
     /* Tiles that leave SMs idle would be slower than reading weights more than once. */
     int64_t n_tiles =
         ((x.dim[0] + MATMUL_TILE - 1) / MATMUL_TILE) * ((w.dim[0] + MATMUL_TILE - 1) / MATMUL_TILE);
-    return x.dim[0] <= 64 || n_tiles < n_sms ? matmul_few_launch(s, &a) : matmul_many_launch(s, &a);
+    return x.dim[0] <= 64 || n_tiles < n_sms ? matmul_few_launch(s, &a, n_sms)
+                                             : matmul_many_launch(s, &a);
 }

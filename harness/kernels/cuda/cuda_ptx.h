@@ -1,5 +1,6 @@
 /* cuda_ptx.h - the instructions that CUDA C++ has no words for, each in a function of its own:
- * tensor cores, their operands from shared memory, and copies that run beside the arithmetic.
+ * tensor cores, their operands from shared memory, copies that run beside the arithmetic, and
+ * powers of two.
  *
  * All of the kernels' inline assembly is here.  tests/cusim/shadow has a header of this name
  * that does the same on a CPU; tests/test_cuda_nvcc.sh looks for the instructions in what nvcc
@@ -67,6 +68,14 @@ static __device__ __forceinline__ void copy_async_group(void)
 template <int LEFT> static __device__ __forceinline__ void copy_async_wait(void)
 {
     asm volatile("cp.async.wait_group %0;" ::"n"(LEFT) : "memory");
+}
+
+/* 2^x to 2^-22 of itself, 0 where that would be denormal; 2^0 is 1 and 2^-infinity 0. */
+static __device__ __forceinline__ float power_of_two(float x)
+{
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
 }
 
 #endif

@@ -3,6 +3,8 @@
 #ifndef CUDA_PTX_H
 #define CUDA_PTX_H
 
+#include <math.h>
+
 #include "tests/cusim/cusim.h"
 
 static inline void mma(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1,
@@ -37,6 +39,12 @@ static inline void copy_async_group(void)
 template <int LEFT> static inline void copy_async_wait(void)
 {
     cusim_copy_async_wait(LEFT);
+}
+
+static inline float power_of_two(float x)
+{
+    float y = exp2f(x);
+    return y < 0x1p-126f ? 0 : y;
 }
 
 #endif
