@@ -29,7 +29,7 @@ kernels() {
 # has as many threads as block_for gives, at most 256.
 sizes() {
     local source=$1 name base type threads bounded n=0
-    bounded=$(tr '\n' ' ' < "$source" | grep -o '__launch_bounds__(N_THREADS) *[a-z_]*' || true)
+    bounded=$(tr '\n' ' ' < "$source" | grep -o '__launch_bounds__(N_THREADS[^)]*) *[a-z_]*' || true)
     : > "$tmp/names"
     printf '#include "%s"\n' "$source" > "$tmp/sizes.cu"
     while read -r name; do

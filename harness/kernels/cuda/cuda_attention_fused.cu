@@ -62,35 +62,68 @@ static __device__ __forceinline__ void score(float (&scores)[N][4], const bf16 (
     }
 }
 
-/* Scores become weights 2^(score - max), and `v` and the sum what they are beside this maximum.
- * A lane has two rows of the fragments; `sum` is its own columns' share. */
-template <int N>
-static __device__ __forceinline__ void weigh(float (&scores)[KEYS / 8][4], struct softmax (&p)[2],
-                                             float (&v)[N][4])
+/* What a lane has of its two rows of the fragments: a softmax, whose sum is its own columns' share
+ * until the chunk ends, and pieces of the weighted values. */
+template <int N> struct state {
+    struct softmax p[2];
+    float v[N][4];
+};
+
+template <int N> static __device__ __forceinline__ void clear(struct state<N> *s)
 {
 #pragma unroll
     for (int half = 0; half < 2; half++) {
-        float max = p[half].max;
+        s->p[half].max = -INFINITY;
+        s->p[half].sum = 0;
+    }
+#pragma unroll
+    for (int j = 0; j < N; j++)
+#pragma unroll
+        for (int e = 0; e < 4; e++) s->v[j][e] = 0;
+}
+
+/* Scaled, and minus infinity where a row does not see the key. */
+static __device__ __forceinline__ void mask(float (&scores)[KEYS / 8][4], int32_t key0,
+                                            const int32_t (&seen)[2], bool all_seen, float scale,
+                                            int lane)
+{
+#pragma unroll
+    for (int j = 0; j < KEYS / 8; j++)
+#pragma unroll
+        for (int e = 0; e < 4; e++) {
+            int32_t key = key0 + 8 * j + lane % 4 * 2 + e % 2;
+            scores[j][e] = all_seen || key < seen[e / 2] ? scores[j][e] * scale : -INFINITY;
+        }
+}
+
+/* Scores become weights 2^(score - max), and what there was is brought to the new maximum. */
+template <int N>
+static __device__ __forceinline__ void weigh(float (&scores)[KEYS / 8][4], struct state<N> *s)
+{
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        struct softmax *p = &s->p[half];
+        float max = p->max;
 #pragma unroll
         for (int j = 0; j < KEYS / 8; j++)
             max = fmaxf(max, fmaxf(scores[j][2 * half], scores[j][2 * half + 1]));
         max = fmaxf(max, __shfl_xor_sync(ALL_LANES, max, 1));
         max = fmaxf(max, __shfl_xor_sync(ALL_LANES, max, 2));
         /* Nothing seen yet: infinity less infinity would not be a number. */
-        float base = max == -INFINITY ? 0 : max, shrink = power_of_two(p[half].max - base);
-        p[half].max = max;
-        p[half].sum *= shrink;
+        float base = max == -INFINITY ? 0 : max, shrink = power_of_two(p->max - base);
+        p->max = max;
+        p->sum *= shrink;
 #pragma unroll
         for (int j = 0; j < KEYS / 8; j++)
 #pragma unroll
             for (int e = 2 * half; e < 2 * half + 2; e++) {
                 scores[j][e] = power_of_two(scores[j][e] - base);
-                p[half].sum += scores[j][e];
+                p->sum += scores[j][e];
             }
 #pragma unroll
         for (int j = 0; j < N; j++) {
-            v[j][2 * half] *= shrink;
-            v[j][2 * half + 1] *= shrink;
+            s->v[j][2 * half] *= shrink;
+            s->v[j][2 * half + 1] *= shrink;
         }
     }
 }
@@ -116,8 +149,86 @@ add_values(float (&v)[N][4], const float (&weights)[KEYS / 8][4], const bf16 (&v
     }
 }
 
+/* ---- the end of a chunk, and of a row ---- */
+
+/* Every lane has the sums of its rows. */
+template <int N> static __device__ __forceinline__ void complete(struct state<N> *s)
+{
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        s->p[half].sum += __shfl_xor_sync(ALL_LANES, s->p[half].sum, 1);
+        s->p[half].sum += __shfl_xor_sync(ALL_LANES, s->p[half].sum, 2);
+    }
+}
+
+template <int N>
+static __device__ __forceinline__ void fold_chunk(struct state<N> *all,
+                                                  const struct state<N> *chunk)
+{
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        float keep, add;
+        fold(&all->p[half], chunk->p[half], &keep, &add);
+#pragma unroll
+        for (int j = 0; j < N; j++)
+#pragma unroll
+            for (int e = 2 * half; e < 2 * half + 2; e++)
+                all->v[j][e] = fmaf(chunk->v[j][e], add, all->v[j][e] * keep);
+    }
+}
+
+/* For the merge; warps that share rows have the same softmax, and the first writes it. */
+template <int D, int N>
+static __device__ __forceinline__ void leave_chunk(const struct fused *a, struct cuda_tile tile,
+                                                   int32_t key0, const struct state<N> *chunk,
+                                                   int pair0, int piece0, int lane)
+{
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        int i = pair0 + lane / 4 + 8 * half, row = i / a->group;
+        int64_t head = (int64_t)blockIdx.y * a->group + i % a->group;
+        int64_t part = part_index(a, key0 / CUDA_CHUNK, tile.row0 + row, head);
+        if (row >= tile.n_rows) continue;
+        if (piece0 == 0 && lane % 4 == 0) part_states(a, D)[part] = chunk->p[half];
+#pragma unroll
+        for (int j = 0; j < N; j++)
+            *(float2 *)(a->parts + part * D + (piece0 + j) * WIDE + lane % 4 * 2) =
+                make_float2(chunk->v[j][2 * half], chunk->v[j][2 * half + 1]);
+    }
+}
+
+/* Through shared memory, to be stored by 16-byte accesses. */
+template <int ROWS, int D, int N>
+static __device__ __forceinline__ void store_rows(const struct fused *a, struct cuda_tile tile,
+                                                  const struct state<N> *all, bf16 (&rows)[ROWS][D],
+                                                  int pair0, int piece0, int lane)
+{
+    __syncthreads(); /* results take the place of q */
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        int i = pair0 + lane / 4 + 8 * half;
+        float inverse = 1 / all->p[half].sum;
+#pragma unroll
+        for (int j = 0; j < N; j++) {
+            const float(&two)[4] = all->v[j];
+            *(uint32_t *)&rows[i][piece_at(i, piece0 + j) + lane % 4 * 2] =
+                bf16_pair(two[2 * half] * inverse, two[2 * half + 1] * inverse);
+        }
+    }
+    __syncthreads();
+    for (int at = threadIdx.x; at < ROWS * D / WIDE; at += N_THREADS) {
+        int i = at / (D / WIDE), piece = at % (D / WIDE), row = i / a->group;
+        if (row >= tile.n_rows) continue;
+        int64_t head = (int64_t)blockIdx.y * a->group + i % a->group;
+        *(uint4 *)(a->out + (tile.row0 + row) * a->out_stride + head * D + piece * WIDE) =
+            *(const uint4 *)&rows[i][piece_at(i, piece)];
+    }
+}
+
+/* ---- the kernel ---- */
+
 template <int D, int ROWS, bool SPLIT>
-static __global__ void __launch_bounds__(N_THREADS) fused_kernel(struct fused a)
+static __global__ void __launch_bounds__(N_THREADS, 2) fused_kernel(struct fused a)
 {
     typedef struct fused_shared<D, ROWS> shared_t;
     enum { IS_SHARED = ROWS == 16, N_PIECES = D / WIDE / (IS_SHARED ? N_WARPS : 1) };
@@ -156,9 +267,9 @@ static __global__ void __launch_bounds__(N_THREADS) fused_kernel(struct fused a)
     copy_queries(s.q, &a, tile);
     for (int32_t u = 0; u < STAGES - 1; u++) fetch(u);
 
-    float v[N_PIECES][4] = {}, all_v[SPLIT ? 1 : N_PIECES][4] = {};
-    struct softmax p[2] = {{-INFINITY, 0}, {-INFINITY, 0}},
-                   all[2] = {{-INFINITY, 0}, {-INFINITY, 0}};
+    struct state<N_PIECES> chunk, all;
+    clear(&chunk);
+    clear(&all);
     for (int32_t u = 0; key_tile(u) < n_key_tiles; u++) {
         int32_t key0 = key_tile(u) * KEYS;
         float scores[KEYS / 8][4] = {};
@@ -178,68 +289,18 @@ static __global__ void __launch_bounds__(N_THREADS) fused_kernel(struct fused a)
         } else {
             score(scores, s.q, pair0, s.keys[u % STAGES], 0, lane);
         }
-        bool all_seen = key0 + KEYS <= least;
-#pragma unroll
-        for (int j = 0; j < KEYS / 8; j++)
-#pragma unroll
-            for (int e = 0; e < 4; e++) {
-                int32_t key = key0 + 8 * j + lane % 4 * 2 + e % 2;
-                scores[j][e] = all_seen || key < seen[e / 2] ? scores[j][e] * a.scale : -INFINITY;
-            }
-        weigh(scores, p, v);
-        add_values(v, scores, s.values[u % STAGES], piece0, lane);
-
+        mask(scores, key0, seen, key0 + KEYS <= least, a.scale, lane);
+        weigh(scores, &chunk);
+        add_values(chunk.v, scores, s.values[u % STAGES], piece0, lane);
         if (u % CHUNK_TILES != CHUNK_TILES - 1 && key0 + KEYS < n_keys) continue;
-            /* The chunk ends here. */
-#pragma unroll
-        for (int half = 0; half < 2; half++) {
-            p[half].sum += __shfl_xor_sync(ALL_LANES, p[half].sum, 1);
-            p[half].sum += __shfl_xor_sync(ALL_LANES, p[half].sum, 2);
-            int i = pair0 + lane / 4 + 8 * half, row = i / a.group;
-            float keep = 0, add = 0;
-            int64_t part = part_index(&a, key0 / CUDA_CHUNK, tile.row0 + row,
-                                      (int64_t)blockIdx.y * a.group + i % a.group);
-            if (!SPLIT) fold(&all[half], p[half], &keep, &add);
-            if (SPLIT && row < tile.n_rows && piece0 == 0 && lane % 4 == 0)
-                part_states(&a, D)[part] = p[half];
-#pragma unroll
-            for (int j = 0; j < N_PIECES; j++) {
-                if (SPLIT && row < tile.n_rows)
-                    *(float2 *)(a.parts + part * D + (piece0 + j) * WIDE + lane % 4 * 2) =
-                        make_float2(v[j][2 * half], v[j][2 * half + 1]);
-#pragma unroll
-                for (int e = 2 * half; e < 2 * half + 2; e++) {
-                    float *to = &all_v[SPLIT ? 0 : j][e];
-                    if (!SPLIT) *to = fmaf(v[j][e], add, *to * keep);
-                    v[j][e] = 0;
-                }
-            }
-            p[half].max = -INFINITY;
-            p[half].sum = 0;
-        }
+        complete(&chunk);
+        if (SPLIT)
+            leave_chunk<D>(&a, tile, key0, &chunk, pair0, piece0, lane);
+        else
+            fold_chunk(&all, &chunk);
+        clear(&chunk);
     }
-    if (SPLIT) return;
-
-    __syncthreads(); /* results take the place of q */
-#pragma unroll
-    for (int half = 0; half < 2; half++) {
-        int i = pair0 + lane / 4 + 8 * half;
-        float inverse = 1 / all[half].sum;
-#pragma unroll
-        for (int j = 0; j < N_PIECES; j++) {
-            const float(&two)[4] = all_v[SPLIT ? 0 : j];
-            *(uint32_t *)&s.q[i][piece_at(i, piece0 + j) + lane % 4 * 2] =
-                bf16_pair(two[2 * half] * inverse, two[2 * half + 1] * inverse);
-        }
-    }
-    __syncthreads();
-    for (int at = threadIdx.x; at < ROWS * D / WIDE; at += N_THREADS) {
-        int i = at / (D / WIDE), piece = at % (D / WIDE), row = i / a.group;
-        if (row >= tile.n_rows) continue;
-        int64_t head = (int64_t)blockIdx.y * a.group + i % a.group;
-        *(uint4 *)(a.out + (tile.row0 + row) * a.out_stride + head * D + piece * WIDE) =
-            *(const uint4 *)&s.q[i][piece_at(i, piece)];
-    }
+    if (!SPLIT) store_rows(&a, tile, &all, s.q, pair0, piece0, lane);
 }
 
 /* ---- launches ---- */
