@@ -1,6 +1,7 @@
 #!/bin/bash
 # What each CUDA kernel needs of a multiprocessor, as docs/KERNELS.md has it: registers as ptxas
-# says, shared memory as large as the type that its launch names, and how many blocks fit.
+# says, shared memory as large as the type that its launch names, and how many blocks fit.  Kernels
+# without launch bounds, the ones that walk elements, are left out: they fill an SM anyway.
 #     kernel_table.sh COMPILE REPORT...
 #     COMPILE   how a kernel is compiled for the CPU, to ask for sizes
 #     REPORT    FILE.cu.ptxas, what `ptxas -v` said of harness/kernels/cuda/FILE.cu
@@ -25,28 +26,21 @@ kernels() {
     }' "$1" | c++filt | sed 's/^void //; s/([^|]*)|/|/; s/unsigned short/bf16/g'
 }
 
-# Sizes are those of arrays in an object file: name|threads|bytes.  A kernel without launch bounds
-# has as many threads as block_for gives, at most 256.
+# Sizes are those of arrays in an object file: name|threads|bytes.
 sizes() {
-    local source=$1 name base type threads bounded n=0
-    bounded=$(tr '\n' ' ' < "$source" | grep -o '__launch_bounds__(N_THREADS[^)]*) *[a-z_]*' || true)
+    local source=$1 name type n=0
     : > "$tmp/names"
     printf '#include "%s"\n' "$source" > "$tmp/sizes.cu"
     while read -r name; do
-        base=${name%%<*} threads=256 type=
-        case $bounded' ' in *" $base "*) threads=N_THREADS ;; esac
+        type=
         if grep -q SHARED_ALL "$source"; then
             type=${name/_kernel/_shared}
             case $type in *', true>' | *', false>') type="${type%,*}>" ;; esac
         fi
-        echo "char threads_$n[$threads], shared_$n[${type:+sizeof($type) + }1];" >> "$tmp/sizes.cu"
+        echo "char threads_$n[N_THREADS], shared_$n[${type:+sizeof($type) + }1];" >> "$tmp/sizes.cu"
         echo "$n|$name" >> "$tmp/names"
         n=$((n + 1))
     done
-    if [ -z "$bounded" ]; then
-        sed 's/^[0-9]*|\(.*\)/\1|256|0/' "$tmp/names"
-        return
-    fi
     $compile -w -c -o "$tmp/sizes.o" "$tmp/sizes.cu"
     nm -S --defined-only "$tmp/sizes.o" | awk '{ print $4 "|" $2 }' > "$tmp/found"
     while IFS='|' read -r n name; do
@@ -57,7 +51,9 @@ sizes() {
 
 for report; do
     source=harness/kernels/cuda/$(basename "$report" .ptxas)
-    kernels "$report" > "$tmp/kernels"
+    bounded=$(tr '\n' ' ' < "$source" | grep -o '__launch_bounds__(N_THREADS[^)]*) *[a-z_]*' || true)
+    [ -n "$bounded" ] || continue
+    kernels "$report" | grep "^${bounded##* }[<|]" > "$tmp/kernels"
     sizes "$source" < <(cut -d'|' -f1 "$tmp/kernels" | sort -uV) > "$tmp/sizes"
     awk -F'|' -v file="$(basename "$source")" '
     FNR == NR { threads[$1] = $2; shared[$1] = $3; order[++n] = $1; next }
