@@ -833,6 +833,39 @@ LEFT JOIN intervention s ON s.base_run_id = r.run_id AND s.phase = b.phase AND s
 LEFT JOIN intervention w ON w.base_run_id = r.run_id AND w.phase = b.phase AND w.op = b.op
      AND w.kind = b.flop_by;
 
+-- A block's denoise forward against a verify forward of as many rows, round by round: the median of
+-- the time ratio (block over verify) and its 95 % rank interval.
+CREATE VIEW v_same_physics AS
+WITH pinned AS (
+    SELECT r.run_id, f.phase, f.round, AVG(f.step_ns) AS ns, AVG(f.rows) AS rows,
+           AVG(f.flop_matmul + f.flop_attention) AS flop, AVG(f.bytes_dram) AS bytes
+    FROM run r
+    JOIN forward f ON f.run_no = r.run_no
+    WHERE f.step_ns IS NOT NULL AND f.phase IN ('verify', 'denoise')
+    GROUP BY r.run_id, f.phase, f.round
+),
+ratio AS (
+    SELECT p.run_id, p.baseline_run_id, b.rows, t.ns / b.ns AS ratio,
+           t.flop / b.flop AS flop_ratio, t.bytes / b.bytes AS bytes_ratio,
+           COUNT(*) OVER (PARTITION BY p.run_id) AS n,
+           ROW_NUMBER() OVER (PARTITION BY p.run_id ORDER BY t.ns / b.ns) AS i
+    FROM v_partner p
+    JOIN run r ON r.run_id = p.baseline_run_id AND r.invocation_id = p.invocation_id
+    JOIN pinned b ON b.run_id = p.baseline_run_id AND b.phase = 'verify'
+    JOIN pinned t ON t.run_id = p.run_id AND t.phase = 'denoise' AND t.round = b.round
+         AND t.rows = b.rows
+)
+SELECT q.run_id, q.baseline_run_id, v.device, v.model, v.dtype, v.threads, v.variant,
+       v.batch_seqs, v.block_tokens, q.rows, q.n AS rounds,
+       AVG(iif(q.i IN ((q.n + 1) / 2, q.n / 2 + 1), q.ratio, NULL)) AS time_ratio,
+       MAX(iif(q.i = k.lo, q.ratio, NULL)) AS time_ratio_lo,
+       MAX(iif(q.i = q.n + 1 - k.lo, q.ratio, NULL)) AS time_ratio_hi,
+       q.flop_ratio, q.bytes_ratio, v.cache_resident, 'timing' AS evidence
+FROM ratio q
+JOIN v_run v ON v.run_id = q.run_id
+LEFT JOIN rank_bound k ON k.n = MIN(q.n, 2000)
+GROUP BY q.run_id;
+
 -- Rates of whole decodes.  Predicted time for plans (evidence 'analytic').
 CREATE VIEW v_throughput AS
 SELECT run_id, samples, tokens, forwards, time_prefill_ns, time_decode_ns,

@@ -128,9 +128,14 @@ static void make_given(const struct product *p, const struct cell_space *s, stru
     for (int32_t i = 0; i < p->n; i++)
         if (!p->entry[i]->tied) axis_set(p->entry[i]->axis, c, &p->entry[i]->list.value[p->at[i]]);
     axes_resolve_block_length(c);
-    for (int32_t i = 0; i < p->n; i++)
-        if (p->entry[i]->tied && axis_applies(p->entry[i]->axis, c))
-            set_tied(p->entry[i], c, reason, reason_size);
+    for (int32_t i = 0; i < p->n; i++) {
+        char ignored[160] = "";
+        bool applies = axis_applies(p->entry[i]->axis, c);
+        if (!p->entry[i]->tied) continue;
+        /* A cell that has no use for it may be paired with one that has. */
+        set_tied(p->entry[i], c, applies ? reason : ignored,
+                 applies ? reason_size : sizeof ignored);
+    }
 }
 
 /* Do not show a default where a tie should have given the value and could not. */

@@ -110,6 +110,10 @@ static const struct claim table[] = {
     {"C25", "serving", "LIT_QUALITY_SERVING", '0', "Dream 7B is served by mainline SGLang",
      "a record", "SGLang pull request 20615", NULL, EVIDENCE_LITERATURE, false,
      "not found: its pull request was closed unmerged when last looked at"},
+    {"C26", NULL, "SAME_PHYSICS", '-',
+     "A block forward takes as long as verifying as many drafted tokens",
+     "the same rows behind the same context", "derived", ask_same_physics, EVIDENCE_TIMING, true,
+     NULL},
 };
 enum { N_CLAIMS = sizeof table / sizeof table[0] };
 

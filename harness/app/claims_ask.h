@@ -37,6 +37,9 @@ void ask_dual_bound(struct trial *t);
 void ask_refresh_reuse(struct trial *t);
 void ask_cache_short(struct trial *t);
 
+/* claims_physics.c */
+void ask_same_physics(struct trial *t);
+
 /* claims_record.c */
 void record_efficiency(struct trial *t);
 void record_bd3_perplexity(struct trial *t);

@@ -43,6 +43,8 @@ static const struct flag table[] = {
      "rows of each call (default 1-256*2)"},
     {"keys", 0, FLAG_TEXT, OPTION(keys), "LIST", " bench ",
      "positions that attention's rows see (default 1024)"},
+    {"rounds", 0, FLAG_COUNT, OPTION(rounds), "N", " run sweep ",
+     "interleaving rounds of replays, at most 32 (default 6)"},
     {"draws", 0, FLAG_COUNT, OPTION(draws), "N", " nelbo ",
      "masked sequences to make of each sequence, or of each of its blocks (default 4)"},
     {"tolerance", 0, FLAG_PERCENT, OPTION(tolerance), "PERCENT", " compare ",

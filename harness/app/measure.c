@@ -19,12 +19,12 @@ const struct measure_limits measure_default = {
     .decode_ns = 1500 * 1000000LL,
 };
 
-enum { MAX_ROUNDS = 32, MAX_WARMUPS = 4 };
+enum { MAX_WARMUPS = 4 };
 
 /* What one arm's roofs were in each round. */
 struct probes {
     struct ceiling_set *set; /* owned: this round's; NULL where another arm has the same */
-    struct price price[MAX_ROUNDS];
+    struct price price[MEASURE_ROUNDS_MAX];
     int32_t n;
 };
 
@@ -188,7 +188,7 @@ static enum err probe_arm(struct group *g, int32_t i)
     int32_t twin = same_roofs(g, i);
     if (twin >= 0 && g->probes[twin].n <= p->n) twin = -1; /* failed: let this arm say so, too */
     const struct ceiling_set *set = twin < 0 ? NULL : g->probes[twin].set;
-    CHECK(p->n < MAX_ROUNDS);
+    CHECK(p->n < MEASURE_ROUNDS_MAX);
     if (twin < 0) {
         if (!p->set) p->set = calloc(1, sizeof *p->set);
         if (!p->set) return err_set(ERR_NOMEM, "roofs: out of memory");
@@ -218,7 +218,7 @@ static void probe_roofs(struct group *g)
 
 static double median_of(const struct probes *p, size_t field)
 {
-    double value[MAX_ROUNDS];
+    double value[MEASURE_ROUNDS_MAX];
     for (int32_t i = 0; i < p->n; i++)
         memcpy(&value[i], (const char *)&p->price[i] + field, sizeof *value);
     stats_sort(value, p->n);

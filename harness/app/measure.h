@@ -20,6 +20,7 @@ struct measure_limits {
     bool trace_rounds; /* trace in every round, not only at the end                   */
 };
 extern const struct measure_limits measure_default;
+enum { MEASURE_ROUNDS_MAX = 32 };
 
 struct measured_run {
     enum err status; /* ERR_NONE, or why this cell failed */

@@ -32,6 +32,7 @@ struct options {
     const char *write_trace; /* --write-trace: file for the cell's commits; NULL: none    */
     const char *process; /* --process: a preset's name or a file                    */
     int64_t samples, draws; /* --samples: sequences; --draws: masked ones of each       */
+    int64_t rounds; /* --rounds; 0: as many as usual */
     const char *device;     /* of a verb that has no cells; NULL: "cpu"                 */
     struct count_options count; /* what is counted after timing                         */
     int32_t l2; /* --l2: 1 steady, 2 cold; 0: not given                                 */

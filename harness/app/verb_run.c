@@ -52,6 +52,12 @@ static struct execute_options execute_options_of(const struct options *o)
 static enum err run_cells(const struct options *o)
 {
     struct execute_options eo = execute_options_of(o);
+    struct measure_limits limits = measure_default;
+    if (o->rounds > MEASURE_ROUNDS_MAX)
+        return err_set(ERR_USAGE, "--rounds: %lld; at most %d", (long long)o->rounds,
+                       MEASURE_ROUNDS_MAX);
+    if (o->rounds > 0) limits.n_rounds = (int32_t)o->rounds;
+    eo.limits = &limits;
     return execute_and_print(o, o->db, &eo);
 }
 
