@@ -139,10 +139,11 @@ static enum err device_lines(void *ctx, const struct store_result_row *row)
         &device, 1, prediction_line, a));
     TRY(store_query(
         a->store,
-        "SELECT iif(name = 'read', 'DRAM bandwidth', 'f32 peak'), MIN(value), MAX(value), "
+        "SELECT CASE name WHEN 'read' THEN 'DRAM bandwidth' WHEN 'fma_f32' THEN 'f32 peak' "
+        "ELSE 'bf16 peak' END, MIN(value), MAX(value), "
         "iif(name = 'read', 'GB/s', 'GFLOP/s') FROM ceiling c JOIN device d "
         "ON d.device_id = c.device_id WHERE d.device = ?1 AND c.moment <> 'alone' "
-        "AND (c.level = 'dram' OR c.name = 'fma_f32') "
+        "AND (c.name = 'read' AND c.level = 'dram' OR c.name IN ('fma_f32', 'matmul_bf16')) "
         "GROUP BY name HAVING MAX(value) > 1.15 * MIN(value)",
         &device, 1, moved_line, a));
     return store_query(

@@ -31,7 +31,7 @@ struct reading reading_scaled(struct reading a, double by)
 /* The roof measured last before a run was stored, or first after it. */
 #define ROOF_NEAR(what, moment_, side, order)                                                      \
     "(SELECT c.value FROM ceiling c WHERE c.invocation_id = r.invocation_id "                      \
-    "AND c.device_id = r.device_id AND c.threads = r.threads "                                     \
+    "AND c.device_id = r.device_id AND c.threads IS r.threads "                                    \
     "AND COALESCE(c.isa, r.variant) IS r.variant AND " what                                        \
     " AND c.moment = '" moment_ "' AND c.measured_utc " side                                       \
     " r.recorded_utc ORDER BY c.measured_utc " order ", c.ceiling_no LIMIT 1)"
@@ -59,9 +59,10 @@ static const char *const load_sql =
     "s.median_ns, s.ci_lo_ns, s.ci_hi_ns, "
     "iif(p.evidence = 'timing', p.forwards + COALESCE(s.n, 0), 0), o.calls * 1.0 / p.forwards, "
     "(SELECT MIN(q.value) FROM v_ceiling q WHERE q.device_id = r.device_id "
-    "AND q.name = 'team_run' AND q.threads = r.threads), "
+    "AND (q.name = 'team_run' AND q.threads = r.threads "
+    "OR q.name = iif(r.graph = 'on', 'launch_graph', 'launch'))), "
     "MAX(0.0, w.others - i.n_cpus + r.threads) / r.threads, " ROOF_MOVE(
-        "c.name = 'read' AND c.level = 'dram'") ", " ROOF_MOVE("c.name = 'fma_f32'") " "
+        "c.name = 'read' AND c.level = 'dram'") ", " ROOF_MOVE("c.name IN ('fma_f32', 'matmul_bf16')") " "
                                                                                      "FROM v_run r "
                                                                                      "JOIN v_phase "
                                                                                      "p ON "
