@@ -68,12 +68,13 @@ static enum err timed(struct arm *a, const struct recording *r, struct forward_r
     kernels_trace(k, row.kind == FORWARD_TRACE);
     ledger_clear(kernels_ledger(k));
     struct measured measured;
-    struct kernels_mode mode = {.graph = a->cell->graph, .matmul = a->cell->matmul};
+    bool calls_alone = row.kind == FORWARD_TRACE; /* waited for one by one: nothing to capture */
+    struct kernels_mode mode = {.graph = a->cell->graph && !calls_alone, .matmul = a->cell->matmul};
     int64_t captured = kernels_graphs(k).captured;
     TRY(kernels_set_mode(k, &mode));
     TRY(probe_clock.begin(a->probe));
-    enum err e =
-        kernels_timer_begin(k); /* inside, so that the device's time is part of the host's */
+    /* Inside, so that the device's time is part of the host's. */
+    enum err e = kernels_timer_begin(k);
     if (e == ERR_NONE)
         e = r ? session_replay(a->session, r, &row.work) : session_step(a->session, &row.work);
     if (e == ERR_NONE) e = probe_clock.end(a->probe, &measured);
