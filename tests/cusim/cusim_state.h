@@ -14,7 +14,7 @@ enum {
     MAX_REGIONS = 4096,
     MAX_COPIES = 128,          /* in flight, of one thread                      */
     SHARED_UNASKED = 48 << 10, /* a kernel may have so much without being prepared */
-    SHARED_MOST = 163 << 10    /* of compute capability 8.0                     */
+    SHARED_MOST = 99 << 10     /* of compute capability 8.6: the least there is from 8.0 on */
 };
 
 /* ---- memory ---- */

@@ -110,7 +110,7 @@ template <int BLOCK_M, int BLOCK_N, int STAGES> static cudaError_t prepare(void)
 }
 
 /* More rows, larger blocks of weights: what L2 has to deliver of x is n / BLOCK_M of the weights,
- * here at most as much as them; unless more than half of the SMs would have no block. */
+ * here at most twice as much as them; unless more than half of the SMs would have no block. */
 static bool fills(const struct matmul *a, int block_m, int32_t n_sms)
 {
     return 2 * (int64_t)((a->m + block_m - 1) / block_m) >= n_sms;
@@ -121,13 +121,13 @@ cudaError_t matmul_few_launch(cudaStream_t s, const struct matmul *a, int32_t n_
     if (a->n <= 8) return launch<16, 8, 4>(s, a);
     if (a->n <= 16) return launch<16, 16, 4>(s, a);
     if (a->n <= 32) return fills(a, 32, n_sms) ? launch<32, 32, 3>(s, a) : launch<16, 32, 3>(s, a);
-    return fills(a, 64, n_sms) ? launch<64, 64, 2>(s, a) : launch<16, 64, 3>(s, a);
+    return fills(a, 32, n_sms) ? launch<32, 64, 2>(s, a) : launch<16, 64, 2>(s, a);
 }
 
 cudaError_t cuda_prepare_matmul_few(void)
 {
     cudaError_t (*const all[])(void) = {prepare<16, 8, 4>,  prepare<16, 16, 4>, prepare<16, 32, 3>,
-                                        prepare<32, 32, 3>, prepare<16, 64, 3>, prepare<64, 64, 2>};
+                                        prepare<32, 32, 3>, prepare<16, 64, 2>, prepare<32, 64, 2>};
     for (auto one : all) {
         cudaError_t e = one();
         if (e != cudaSuccess) return e;
