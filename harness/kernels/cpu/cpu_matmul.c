@@ -1,6 +1,7 @@
 /* cpu_matmul.c - y = x . w^T + bias from packed panels.
  *
- * Few rows: every panel streams from memory once through a tile as high as x.  Many rows: x is
+ * Few rows: every panel streams from memory once through a tile as high as x, or two of them, the
+ * second of which finds it in L2.  Many rows: x is
  * cut into rows a tile holds, k into MATMUL_BLOCK_K and the columns into MATMUL_BLOCK_COLS;
  * the first rows to meet a bf16 or int8 block leave it as f32 in a buffer that stays in L2 for the
  * other rows. */
@@ -8,15 +9,18 @@
 
 #include "harness/kernels/cpu/cpu.h"
 
-enum { BLOCK_PANELS = MATMUL_BLOCK_COLS / PANEL };
+/* STREAM_BLOCKS: row blocks up to which panels stream. */
+enum { BLOCK_PANELS = MATMUL_BLOCK_COLS / PANEL, STREAM_BLOCKS = 2 };
 
 struct matmul {
     struct cpu *cpu;
     struct tensor y, x, w, bias;
-    float *packed_x; /* [k blocks][row blocks][k of the block][rows of the block]      */
+    float *packed_x; /* [k blocks][row blocks][k of the block][rows of the block];
+                        streaming: [row blocks][k][rows of the block] */
     char *members;   /* per member: a block of w as f32, then the last panel's results */
     int64_t member_bytes;
     int64_t n_row_blocks;
+    bool streams; /* whole panels, one after the other */
 };
 
 static int64_t row_begin(const struct matmul *m, int64_t block)
@@ -24,18 +28,18 @@ static int64_t row_begin(const struct matmul *m, int64_t block)
     return m->x.dim[0] * block / m->n_row_blocks;
 }
 
-/* Packing is shared out in steps of k; a single row block is contiguous over all k, so any
- * step will do there. */
+/* Packing is shared out in steps of k, any where a row block is contiguous over all of it. */
 static int64_t pack_step(const struct matmul *m)
 {
-    return m->n_row_blocks == 1 ? 256 : MATMUL_BLOCK_K;
+    return m->streams ? 256 : MATMUL_BLOCK_K;
 }
 
 /* k steps from k0 of `rows` rows from row0: the tile's x. */
 static void pack_block(const struct matmul *m, int64_t k0, int64_t k, int64_t row0, int64_t rows)
 {
     const float *x = (const float *)m->x.data + row0 * m->x.row_stride + k0;
-    float *out = m->packed_x + k0 * m->x.dim[0] + row0 * k;
+    float *out =
+        m->packed_x + (m->streams ? row0 * m->w.dim[1] + k0 * rows : k0 * m->x.dim[0] + row0 * k);
     m->cpu->isa.rows->turn(out, x, m->x.row_stride, rows, k);
 }
 
@@ -79,20 +83,6 @@ static void finish_panel(const struct matmul *m, int64_t panel, int64_t begin, i
     }
 }
 
-static void stream_panels(const struct matmul *m, int64_t begin, int64_t end, float *aside)
-{
-    const struct cpu_tiles *t = m->cpu->isa.tiles;
-    int64_t k = m->w.dim[1], rows = m->x.dim[0];
-    int64_t one_panel = panel_bytes(m->w.dtype, k);
-    stream_fn *fn = t->stream[m->w.dtype][rows];
-    const char *w = m->w.data;
-    int64_t whole = min_i64(end, m->w.dim[0] / PANEL);
-    if (begin < whole)
-        fn(w + begin * one_panel, whole - begin, m->packed_x, k, (float *)m->y.data + begin * PANEL,
-           m->y.row_stride);
-    if (whole < end) fn(w + whole * one_panel, 1, m->packed_x, k, aside, PANEL);
-}
-
 /* One member's share: a rectangle of y. */
 struct part {
     int64_t block_begin, block_end; /* row blocks */
@@ -118,6 +108,28 @@ static struct part part_of(const struct matmul *m, int32_t member, int32_t n_mem
     team_share(m->n_row_blocks, 1, group, row_groups, &p.block_begin, &p.block_end);
     team_share(panels, 1, member % column_groups, column_groups, &p.panel_begin, &p.panel_end);
     return p;
+}
+
+/* One panel, or more where y has room for all of their columns, and rows of one block. */
+static void stream_block(const struct matmul *m, int64_t block, int64_t panel, int64_t n_panels,
+                         struct place to)
+{
+    int64_t k = m->w.dim[1], row0 = row_begin(m, block), rows = row_begin(m, block + 1) - row0;
+    const char *w = (const char *)m->w.data + panel * panel_bytes(m->w.dtype, k);
+    m->cpu->isa.tiles->stream[m->w.dtype][rows](w, n_panels, m->packed_x + row0 * k, k,
+                                                to.y + row0 * to.stride, to.stride);
+}
+
+static void stream_panels(const struct matmul *m, const struct part *part, float *aside)
+{
+    int64_t whole = min_i64(part->panel_end, m->w.dim[0] / PANEL);
+    bool once = part->block_end - part->block_begin == 1;
+    for (int64_t p = part->panel_begin; p < part->panel_end;) {
+        int64_t n = once && p < whole ? whole - p : 1;
+        for (int64_t b = part->block_begin; b < part->block_end; b++)
+            stream_block(m, b, p, n, place_of(m, p, aside));
+        p += n;
+    }
 }
 
 /* What follows a block of w in memory order of use: the lines of the next one, handed out
@@ -202,13 +214,10 @@ static void matmul_member(void *arg, int32_t member, int32_t n_members)
         pack_x(m, member, n_members);
         if (n_members > 1) team_barrier(m->cpu->team, member);
     }
-    int64_t step = m->n_row_blocks == 1 ? part.panel_end - part.panel_begin : BLOCK_PANELS;
-    for (int64_t p = part.panel_begin; p < part.panel_end; p += step) {
-        int64_t end = min_i64(p + step, part.panel_end);
-        if (m->n_row_blocks == 1)
-            stream_panels(m, p, end, aside);
-        else
-            block_panels(m, &part, p, end, wide, aside);
+    if (m->streams) stream_panels(m, &part, aside);
+    for (int64_t p = part.panel_begin; p < part.panel_end; p += BLOCK_PANELS) {
+        int64_t end = min_i64(p + BLOCK_PANELS, part.panel_end);
+        if (!m->streams) block_panels(m, &part, p, end, wide, aside);
         if (m->bias.n_dim > 0 || end * PANEL > m->w.dim[0])
             for (int64_t q = p; q < end; q++) finish_panel(m, q, row0, row1, aside);
     }
@@ -224,6 +233,7 @@ enum err cpu_matmul(void *state, struct tensor y, struct tensor x, struct tensor
     if (rows == 0) return ERR_NONE;
     CHECK(w.layout == LAYOUT_PACKED);
     m.n_row_blocks = (rows + max_rows - 1) / max_rows;
+    m.streams = m.n_row_blocks <= STREAM_BLOCKS;
     m.member_bytes = round_up(
         (MATMUL_BLOCK_COLS * MATMUL_BLOCK_K + rows * PANEL) * (int64_t)sizeof(float), 4096);
     TRY(cpu_scratch(c, SCRATCH_MEMBERS, (size_t)(team_size(c->team) * m.member_bytes), &members));
