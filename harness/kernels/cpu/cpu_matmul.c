@@ -1,7 +1,7 @@
 /* cpu_matmul.c - y = x . w^T + bias from packed panels.
  *
- * Few rows: every panel streams from memory once through a tile as high as x, or two of them, the
- * second of which finds it in L2.  Many rows: x is
+ * Few rows: every panel streams from memory once through a tile as high as x, or through several,
+ * the later of which find it in L2.  Many rows: x is
  * cut into rows a tile holds, k into MATMUL_BLOCK_K and the columns into MATMUL_BLOCK_COLS;
  * the first rows to meet a bf16 or int8 block leave it as f32 in a buffer that stays in L2 for the
  * other rows. */
@@ -9,8 +9,12 @@
 
 #include "harness/kernels/cpu/cpu.h"
 
-/* STREAM_BLOCKS: row blocks up to which panels stream. */
-enum { BLOCK_PANELS = MATMUL_BLOCK_COLS / PANEL, STREAM_BLOCKS = 2 };
+enum {
+    BLOCK_PANELS = MATMUL_BLOCK_COLS / PANEL,
+    STREAM_PANEL_BYTES = 512 << 10, /* a panel that stays in L2 while rows come by */
+    STREAM_BLOCKS = 6,              /* tiles of rows worth reading it again for    */
+    STREAM_BLOCKS_INT8 = 2          /* ... and unpacking it                        */
+};
 
 struct matmul {
     struct cpu *cpu;
@@ -223,6 +227,13 @@ static void matmul_member(void *arg, int32_t member, int32_t n_members)
     }
 }
 
+static bool streams(const struct matmul *m)
+{
+    int64_t most = m->w.dtype == DTYPE_INT8 ? STREAM_BLOCKS_INT8 : STREAM_BLOCKS;
+    if (m->n_row_blocks == 1) return true;
+    return m->n_row_blocks <= most && panel_bytes(m->w.dtype, m->w.dim[1]) <= STREAM_PANEL_BYTES;
+}
+
 enum err cpu_matmul(void *state, struct tensor y, struct tensor x, struct tensor w,
                     struct tensor bias)
 {
@@ -233,7 +244,7 @@ enum err cpu_matmul(void *state, struct tensor y, struct tensor x, struct tensor
     if (rows == 0) return ERR_NONE;
     CHECK(w.layout == LAYOUT_PACKED);
     m.n_row_blocks = (rows + max_rows - 1) / max_rows;
-    m.streams = m.n_row_blocks <= STREAM_BLOCKS;
+    m.streams = streams(&m);
     m.member_bytes = round_up(
         (MATMUL_BLOCK_COLS * MATMUL_BLOCK_K + rows * PANEL) * (int64_t)sizeof(float), 4096);
     TRY(cpu_scratch(c, SCRATCH_MEMBERS, (size_t)(team_size(c->team) * m.member_bytes), &members));
