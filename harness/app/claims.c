@@ -114,6 +114,22 @@ static const struct claim table[] = {
      "A block forward takes as long as verifying as many drafted tokens",
      "the same rows behind the same context", "derived", ask_same_physics, EVIDENCE_TIMING, true,
      NULL},
+    {"C27", NULL, "PARALLEL_FREE", '+', "Tokens revealed together cost no quality",
+     "an exact process, fewer steps than tokens in a block, an order that does not look at what is "
+     "drawn",
+     "common", ask_parallel_free, EVIDENCE_PROCESS, false, NULL},
+    {"C28", NULL, "CONFIDENCE_BETTER", '+',
+     "At equal steps confidence order is closer to the truth than random order",
+     "an exact process, temperature 1, 2 or more tokens per step", "common; LLaDA, Fast-dLLM",
+     ask_confidence_better, EVIDENCE_PROCESS, false, NULL},
+    {"C29", NULL, "ONE_BY_ONE_EXACT", '0',
+     "One token at a time, in any order that does not look at what is drawn, is the truth",
+     "an exact process, as many steps as tokens", "derived: the chain rule", ask_one_by_one_exact,
+     EVIDENCE_PROCESS, false, NULL},
+    {"C30", NULL, "CONFIDENCE_UNFAITHFUL", '-',
+     "Revealing the most confident draw first misses the truth even at one token per step",
+     "an exact process, temperature 1, as many steps as tokens", "derived",
+     ask_confidence_unfaithful, EVIDENCE_PROCESS, false, NULL},
 };
 enum { N_CLAIMS = sizeof table / sizeof table[0] };
 
@@ -130,7 +146,7 @@ const char *verdict_name(enum verdict v)
 
 const char *evidence_name(enum evidence e)
 {
-    static const char *const names[] = {NULL, "analytic", "timing", "literature"};
+    static const char *const names[] = {NULL, "analytic", "timing", "literature", "process"};
     return names[e];
 }
 
@@ -203,7 +219,7 @@ static void decide(struct trial *t, struct finding *f)
     if (c->by == EVIDENCE_TIMING && !t->timed) leave_to_clock(f);
     f->timed = t->timed && c->clocked;
     if (f->verdict == VERDICT_NOT_RUN) return;
-    f->evidence = c->by == EVIDENCE_LITERATURE ? EVIDENCE_LITERATURE
+    f->evidence = c->by >= EVIDENCE_LITERATURE ? c->by
                   : f->timed                   ? EVIDENCE_TIMING
                                                : EVIDENCE_ANALYTIC;
 }
@@ -244,6 +260,20 @@ out:
     return e;
 }
 
+enum err claim_judge_policies(const struct claim *c, const struct policy_list *policies,
+                              struct finding *out)
+{
+    struct trial t = {.claim = c, .policy = policies->policy, .n_policies = policies->n};
+    *out = (struct finding){.claim = c, .verdict = VERDICT_NOT_RUN, .decisive = -1};
+    snprintf(out->device, sizeof out->device, "process");
+    enum err e = ask(&t, out);
+    if (e == ERR_NONE && out->verdict == VERDICT_NOT_RUN)
+        snprintf(out->reason, sizeof out->reason,
+                 "no such policy has been judged on a process (regime quality)");
+    if (e != ERR_NONE) finding_free(out);
+    return e;
+}
+
 void finding_free(struct finding *f)
 {
     free(f->question);
@@ -261,8 +291,7 @@ void finding_list_free(struct finding_list *l)
     *l = (struct finding_list){0};
 }
 
-static enum err list_judge(struct finding_list *l, const struct claim *c,
-                           const struct seen *const *run, int32_t n)
+static enum err list_grow(struct finding_list *l)
 {
     if (l->n == l->room) {
         int32_t room = l->room ? 2 * l->room : 64;
@@ -271,7 +300,23 @@ static enum err list_judge(struct finding_list *l, const struct claim *c,
         l->finding = grown;
         l->room = room;
     }
+    return ERR_NONE;
+}
+
+static enum err list_judge(struct finding_list *l, const struct claim *c,
+                           const struct seen *const *run, int32_t n)
+{
+    TRY(list_grow(l));
     TRY(claim_judge(c, run, n, &l->finding[l->n]));
+    l->n++;
+    return ERR_NONE;
+}
+
+static enum err list_judge_policies(struct finding_list *l, const struct claim *c,
+                                    const struct policy_list *policies)
+{
+    TRY(list_grow(l));
+    TRY(claim_judge_policies(c, policies, &l->finding[l->n]));
     l->n++;
     return ERR_NONE;
 }
@@ -297,12 +342,13 @@ static enum err judge_devices(const struct seen_list *runs, bool timed, const st
         int32_t n = runs->run[i].timed == timed ? runs_of_device(runs, i, of) : 0;
         const struct claim *c;
         for (int32_t k = 0; n > 0 && (c = claim_at(k)); k++)
-            if (c->by != EVIDENCE_LITERATURE) TRY(list_judge(out, c, of, n));
+            if (c->by < EVIDENCE_LITERATURE) TRY(list_judge(out, c, of, n));
     }
     return ERR_NONE;
 }
 
-enum err claims_judge(const struct seen_list *runs, struct finding_list *out)
+enum err claims_judge(const struct seen_list *runs, const struct policy_list *policies,
+                      struct finding_list *out)
 {
     enum err e = ERR_NONE;
     const struct claim *c;
@@ -311,6 +357,8 @@ enum err claims_judge(const struct seen_list *runs, struct finding_list *out)
     if (!of) return err_set(ERR_NOMEM, "%d runs: out of memory", runs->n);
     TRY_OUT(judge_devices(runs, false, of, out));
     TRY_OUT(judge_devices(runs, true, of, out));
+    for (int32_t k = 0; (c = claim_at(k)); k++)
+        if (c->by == EVIDENCE_PROCESS) TRY_OUT(list_judge_policies(out, c, policies));
     for (int32_t k = 0; (c = claim_at(k)); k++)
         if (c->by == EVIDENCE_LITERATURE) TRY_OUT(list_judge(out, c, NULL, 0));
 out:

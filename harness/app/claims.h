@@ -26,6 +26,7 @@ enum evidence {
     EVIDENCE_ANALYTIC,
     EVIDENCE_TIMING,
     EVIDENCE_LITERATURE,
+    EVIDENCE_PROCESS, /* decodes on an exact process, judged against its probabilities */
     EVIDENCE_COUNT
 };
 const char *evidence_name(enum evidence e); /* "timing"; NULL for none */
@@ -79,11 +80,16 @@ struct finding_list {
     int32_t n, room;
 };
 
-/* Judge every claim on every device that the runs are of, simulated ones first. */
-enum err claims_judge(const struct seen_list *runs, struct finding_list *out) MUST_CHECK;
+/* Judge every claim on every device that the runs are of, simulated ones first, and those about
+ * quality on the policies. */
+enum err claims_judge(const struct seen_list *runs, const struct policy_list *policies,
+                      struct finding_list *out) MUST_CHECK;
 /* One claim on the runs of one device: those of run[0..n). */
 enum err claim_judge(const struct claim *c, const struct seen *const *run, int32_t n,
                      struct finding *out) MUST_CHECK;
+/* One about quality on policies. */
+enum err claim_judge_policies(const struct claim *c, const struct policy_list *policies,
+                              struct finding *out) MUST_CHECK;
 void finding_free(struct finding *f);
 void finding_list_free(struct finding_list *l);
 

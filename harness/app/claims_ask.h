@@ -40,6 +40,12 @@ void ask_cache_short(struct trial *t);
 /* claims_physics.c */
 void ask_same_physics(struct trial *t);
 
+/* claims_quality.c */
+void ask_parallel_free(struct trial *t);
+void ask_confidence_better(struct trial *t);
+void ask_one_by_one_exact(struct trial *t);
+void ask_confidence_unfaithful(struct trial *t);
+
 /* claims_record.c */
 void record_efficiency(struct trial *t);
 void record_bd3_perplexity(struct trial *t);

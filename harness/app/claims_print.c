@@ -59,6 +59,7 @@ static void add_count(struct strbuf *s, enum evidence e, const struct claim_coun
         [EVIDENCE_ANALYTIC] = "By counts and plans alone, with nothing timed",
         [EVIDENCE_TIMING] = "by timing",
         [EVIDENCE_LITERATURE] = "by the record of papers",
+        [EVIDENCE_PROCESS] = "by decoding exact processes",
     };
     if (n->supports + n->contradicts + n->neutral + count_failed(n) == 0) return;
     strbuf_addf(s,
@@ -87,6 +88,8 @@ static void print_heading(const struct finding *f, FILE *out)
 {
     if (!f->device[0])
         fprintf(out, "\n## What papers report\n\n");
+    else if (f->claim->by == EVIDENCE_PROCESS)
+        fprintf(out, "\n## Exact processes: policies judged against the truth\n\n");
     else if (strncmp(f->device, "sim:", 4) == 0)
         fprintf(out, "\n## %s, planned: nothing here was measured\n\n", f->device);
     else

@@ -50,6 +50,22 @@ struct seen {
     struct seen_phase phase[PHASE_COUNT];
 };
 
+/* A decoding policy judged on an exact process. */
+struct seen_policy {
+    char process[40], decoder[24], strategy[24]; /* strategy "": it reveals no masks */
+    int32_t batch, n_prompt, n_gen, block, steps;
+    double temperature;
+    bool is_bound;     /* kl is an upper bound                     */
+    struct reading kl; /* KL(produced || true), nats per token     */
+    double entropy;    /* of the truth, nats per token             */
+};
+struct policy_list {
+    struct seen_policy *policy; /* owned; the newest judgement of each */
+    int32_t n, room;
+};
+enum err policies_load(struct store *s, struct policy_list *out) MUST_CHECK;
+void policies_free(struct policy_list *l);
+
 struct seen_list {
     struct seen *run; /* owned; the newest run of each cell on each device */
     int32_t n, room;

@@ -8,6 +8,8 @@ struct trial {
     const struct claim *claim;
     const struct seen *const *run; /* plain ones only */
     int32_t n;
+    const struct seen_policy *policy; /* those judged on processes */
+    int32_t n_policies;
     bool timed;
     bool *used; /* [n]: a question was about it */
     struct question *question;
