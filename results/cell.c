@@ -124,6 +124,7 @@ struct cell cell_normal(const struct cell *c)
         s->threshold = s->factor = s->entropy_bound = s->eta = 0;
         s->batch_policy = BATCH_LOCKSTEP;
     }
+    if (n.spec.temperature <= 0) n.spec.top_p = 0;
     struct model_config model;
     /* A model without a preset keeps what was asked for. */
     if (model_preset(n.model, 0, &model) == ERR_NONE) {
@@ -218,6 +219,7 @@ void cell_canonical(const struct cell *cell, struct strbuf *out)
     if (c.threads) put_int(&j, "threads", c.threads);
     if (cell_takes(&c, "threshold"))
         put_number(&j, "threshold", s->threshold);
+    if (s->top_p > 0) put_number(&j, "top-p", s->top_p);
     if (c.trace_sha256[0]) put_text(&j, "trace", c.trace_sha256);
     put_int(&j, "workload", WORKLOAD_VERSION);
     json_object_end(&j);

@@ -35,10 +35,10 @@ static const char *const sql[STMT_COUNT] = {
                   "denoise_steps, strategy, cache, logits, head, temperature, seed, threads, "
                   "launch_ns, draft_tokens, acceptance, refresh_forwards, commit_policy, "
                   "schedule, threshold, factor, entropy_bound, eta, depth_tokens, trace_sha256, "
-                  "guidance, isa, draft, draft_layers, graph, matmul, "
+                  "guidance, top_p, isa, draft, draft_layers, graph, matmul, "
                   "arithmetic) "
                   "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-                  "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                  "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
                   "ON CONFLICT (cell_id) DO NOTHING",
     [STMT_RUN] = "INSERT INTO run (run_id, invocation_id, device_id, cell_id, recorded_utc, "
                  "status, message, match, pair_id, pair_baseline, cache_resident, weight_bytes, "

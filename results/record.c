@@ -55,6 +55,7 @@ enum err store_add_cell(struct store *s, const struct cell *cell, char id[CELL_K
         arg_int_above(&a, d->n_depth, 0);
         arg_text(&a, c.trace_sha256);
         arg_real_above(&a, cell_number(d->guidance), 0);
+        arg_real_above(&a, cell_number(d->top_p), 0);
         arg_text(&a, c.isa == ISA_AUTO ? NULL : isa_name(c.isa));
         arg_text(&a, strcmp(d->draft, "none") == 0 ? NULL : d->draft);
         arg_int_above(&a, d->draft_layers, 0);

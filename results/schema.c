@@ -148,6 +148,7 @@ static const struct schema_step steps[] = {
         "ALTER TABLE cell ADD COLUMN draft_layers INTEGER CHECK (draft_layers > 0);"
         "ALTER TABLE cell ADD COLUMN trace_sha256 TEXT;"
         "ALTER TABLE cell ADD COLUMN guidance REAL CHECK (guidance > 0);"
+        "ALTER TABLE cell ADD COLUMN top_p REAL CHECK (top_p > 0 AND top_p <= 1);"
         "ALTER TABLE forward ADD COLUMN tokens_past_eos INTEGER CHECK (tokens_past_eos >= 0);"
         "ALTER TABLE run ADD COLUMN memory_bytes INTEGER CHECK (memory_bytes > 0);"
         "ALTER TABLE run ADD COLUMN memory_budget_bytes INTEGER CHECK (memory_budget_bytes > 0);"

@@ -99,6 +99,7 @@ CREATE TABLE cell (
     depth_tokens  INTEGER CHECK (depth_tokens > 0),
     trace_sha256  TEXT,
     guidance      REAL CHECK (guidance > 0),
+    top_p         REAL CHECK (top_p > 0 AND top_p <= 1),
     isa           TEXT CHECK (isa IN ('scalar', 'avx2', 'avx512')), -- NULL: the best
     draft         TEXT,
     draft_layers  INTEGER CHECK (draft_layers > 0),
@@ -482,7 +483,8 @@ SELECT r.run_id, r.cell_id, r.status, r.message, d.device, d.kind AS device_kind
        c.prompt_tokens,
        c.gen_tokens, c.block_tokens, c.denoise_steps, c.strategy, c.cache, c.refresh_forwards,
        c.commit_policy, c.logits, c.head, c.draft, c.draft_layers, c.draft_tokens, c.acceptance,
-       c.schedule, c.threshold, c.factor, c.entropy_bound, c.eta, c.trace_sha256, c.guidance, c.temperature, c.seed,
+       c.schedule, c.threshold, c.factor, c.entropy_bound, c.eta, c.trace_sha256, c.guidance,
+       c.top_p, c.temperature, c.seed,
        COALESCE(r.threads, c.threads) AS threads, c.isa, c.arithmetic, r.variant,
        c.launch_ns,
        iif(d.kind = 'cuda', iif(c.graph = 1, 'on', 'off'), NULL) AS graph,

@@ -129,6 +129,7 @@ static void every_axis_survives_being_written_and_read(void **state)
         {"draft", "tiny-25m"},
         {"draft-layers", "2"},
         {"temperature", "0.7"},
+        {"top-p", "0.9"},
         {"match", "memory"},
         {"memory-budget", "17179869184"},
         {"latency-ms", "12.5"},

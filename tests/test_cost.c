@@ -185,7 +185,10 @@ static void other_operations_count(void **state)
     assert_int_equal(c.bytes[ROLE_ACTIVATION], 2 * 10 * 4);
 
     struct tensor logits = tensor_2d(NULL, DTYPE_F32, ROLE_LOGITS, 2, 300);
-    assert_true(cost_rowstat(&small, logits, &c));
+    assert_true(cost_rowstat(&small, logits, true, &c));
+    assert_int_equal(c.bytes[ROLE_LOGITS], 2 * 600 * 4);
+    assert_int_equal(c.flop_vector, (4 + 5) * 600);
+    assert_true(cost_rowstat(&small, logits, false, &c));
     assert_int_equal(c.bytes[ROLE_LOGITS], 2400);
     assert_int_equal(c.bytes_dram, 2400); /* above half of 2000 */
     assert_int_equal(c.bytes_dram_lo, 0);

@@ -92,7 +92,7 @@ static void version_1_gains_drafts(void **state)
                   "ALTER TABLE cell DROP COLUMN entropy_bound;"
                   "ALTER TABLE cell DROP COLUMN eta;"
                   "ALTER TABLE cell DROP COLUMN trace_sha256;"
-                  "ALTER TABLE cell DROP COLUMN guidance;"
+                  "ALTER TABLE cell DROP COLUMN guidance; ALTER TABLE cell DROP COLUMN top_p;"
                   "ALTER TABLE forward DROP COLUMN tokens_past_eos;"
                   "ALTER TABLE cell DROP COLUMN isa; ALTER TABLE cell DROP COLUMN arithmetic;"
                   " ALTER TABLE ceiling DROP COLUMN isa;"
@@ -102,7 +102,8 @@ static void version_1_gains_drafts(void **state)
     store_close(open_ok(path, STORE_WRITE));
     run_sql(path, "SELECT draft_tokens, acceptance, refresh_forwards, commit_policy FROM v_run; "
                   "SELECT acceptance FROM v_pair;"
-                  "SELECT schedule, threshold, factor, entropy_bound, eta, trace_sha256, guidance FROM v_run;"
+                  "SELECT schedule, threshold, factor, entropy_bound, eta, trace_sha256, guidance "
+                  "FROM v_run; SELECT top_p FROM v_run;"
                   "SELECT isa, arithmetic FROM v_run; SELECT isa FROM v_ceiling; SELECT * FROM v_bound;"
                   "SELECT seqs, tokens_past_eos FROM v_phase; SELECT * FROM v_loss; SELECT "
                   "residual FROM v_kernel");

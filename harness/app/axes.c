@@ -212,6 +212,8 @@ static const struct axis table[] = {
      .help = "use only the first so many layers of the model that drafts; 0: all"},
     {"temperature", 0, AXIS_FLOAT, in_decoding, CELL(spec.temperature), .max = 100, .fallback = "0",
      .help = "of sampling; 0: the likeliest token"},
+    {"top-p", 0, AXIS_FLOAT, in_decoding, CELL(spec.top_p), .max = 1, .fallback = "0",
+     .help = "sample only ids that those likelier hold less than this probability before; 0: all"},
     {"match", 0, AXIS_TEXT, in_decoding, CELL(match), .fallback = "policy", .check = check_match,
      .help = "what the members of a pair hold equal; memory and latency choose the batch"},
     {"memory-budget", 0, AXIS_INT, in_decoding, CELL(memory_budget), .max = INT64_MAX,

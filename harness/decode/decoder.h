@@ -89,6 +89,7 @@ struct decode_spec {
     int32_t draft_tokens; /* tokens drafted for each verify forward                        */
     float acceptance;     /* probability that a drafted token is the model's choice        */
     float temperature;
+    float top_p; /* share of the probability that may be sampled from; 0: all             */
     uint64_t seed; /* prompts, orders, acceptance and sampling                      */
     const int32_t *prompts; /* borrowed [batch, n_prompt]; NULL: drawn from the seed       */
 };

@@ -167,7 +167,7 @@ enum err drift_measure(struct model *m, const struct decoder_ops *ops, const str
                        enum dtype kv, enum mask mask, struct drift out[PHASE_COUNT])
 {
     const struct model_config *c = model_config_of(m);
-    struct choice_rule rule = {s->temperature, s->seed, c->n_ids, c->mask_id};
+    struct choice_rule rule = {s->temperature, s->seed, c->n_ids, c->mask_id, s->top_p};
     struct decoder *decoder = NULL;
     struct beside b = {0};
     int32_t *drafts = NULL;
@@ -175,6 +175,9 @@ enum err drift_measure(struct model *m, const struct decoder_ops *ops, const str
     CHECK(s->n_depth == 0 && kernels_computes(model_kernels(m)));
     memset(out, 0, PHASE_COUNT * sizeof *out);
     TRY(ops->check(s, c));
+    if (s->guidance > 0)
+        return err_set(ERR_USAGE, "drift looks at one pass and its cache; want guidance 0, not %g",
+                       (double)s->guidance);
     TRY_OUT(beside_open(&b, m, ops, s, kv));
     TRY_OUT(ops->create(s, c, &decoder));
     TRY_OUT(give_drafts(m, decoder, s, kv, &drafts));

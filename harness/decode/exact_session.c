@@ -150,7 +150,7 @@ static void note_drawn(struct exact_session *s, int64_t n)
 enum err exact_session_step(struct exact_session *s, struct step_work *work)
 {
     struct choice_rule rule = {s->spec.temperature, s->spec.seed, s->config.n_ids,
-                               s->config.mask_id};
+                               s->config.mask_id, s->spec.top_p};
     struct tensor logits;
     struct pass p;
     s->ops->next(s->decoder, &p);

@@ -143,7 +143,7 @@ enum err session_create_drafted(struct model *m, struct model *draft, const stru
         n->copied = calloc((size_t)s->batch, sizeof *n->copied);
         if (!n->copied) TRY_OUT(err_set(ERR_NOMEM, "session of %d: out of memory", s->batch));
     }
-    n->rule = (struct choice_rule){s->temperature, s->seed, c->n_ids, c->mask_id};
+    n->rule = (struct choice_rule){s->temperature, s->seed, c->n_ids, c->mask_id, s->top_p};
     n->stats = calloc((size_t)size.max_logits + 1, sizeof *n->stats);
     n->keys = calloc((size_t)size.max_logits + 1, sizeof *n->keys);
     n->valid = calloc((size_t)size.n_slots, sizeof *n->valid);

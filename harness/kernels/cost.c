@@ -13,6 +13,7 @@ enum {                   /* FLOPs per element of the operations that are not pro
        FLOP_SOFTMAX = 4, /* scale, subtract the maximum, exp, sum       */
        FLOP_SWIGLU = 5,  /* exp, add, divide, two multiplications       */
        FLOP_GUIDE = 3,   /* subtract, multiply, add                       */
+       FLOP_NUCLEUS = 4, /* subtract, exp, sum, compare                   */
        FLOP_ROWSTAT = 5  /* compare, subtract, exp, sum, entropy term   */
 };
 
@@ -219,10 +220,13 @@ bool cost_guide(const struct traffic_model *t, struct tensor z, struct tensor u,
     return n.fits;
 }
 
-bool cost_rowstat(const struct traffic_model *t, struct tensor logits, struct cost *c)
+bool cost_rowstat(const struct traffic_model *t, struct tensor logits, bool nucleus,
+                  struct cost *c)
 {
     struct count n = count_start(t, c);
     count_operand(&n, logits);
-    c->flop_vector = narrow(&n, FLOP_ROWSTAT * elements(logits));
+    if (nucleus) count_operand(&n, logits);
+    c->flop_vector =
+        narrow(&n, (FLOP_ROWSTAT + (nucleus ? FLOP_NUCLEUS : 0)) * elements(logits));
     return n.fits;
 }

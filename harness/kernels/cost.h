@@ -33,6 +33,8 @@ bool cost_swiglu(const struct traffic_model *t, struct tensor out, struct tensor
 bool cost_add(const struct traffic_model *t, struct tensor x, struct tensor y, struct cost *c);
 bool cost_gather(const struct traffic_model *t, struct tensor out, struct cost *c);
 bool cost_guide(const struct traffic_model *t, struct tensor z, struct tensor u, struct cost *c);
-bool cost_rowstat(const struct traffic_model *t, struct tensor logits, struct cost *c);
+/* nucleus: with a read of the logits before, to find what may be sampled. */
+bool cost_rowstat(const struct traffic_model *t, struct tensor logits, bool nucleus,
+                  struct cost *c);
 
 #endif

@@ -367,7 +367,7 @@ enum err kn_rowstat(struct kernels *k, struct row_stat *stats, struct tensor log
     struct cost c;
     CHECK(logits.n_dim == 2 && logits.role == ROLE_LOGITS);
     CHECK(rule->n_ids >= 1 && rule->n_ids <= logits.dim[1]);
-    charge(k, OP_ROWSTAT, &c, cost_rowstat(&k->info.traffic, logits, &c));
+    charge(k, OP_ROWSTAT, &c, cost_rowstat(&k->info.traffic, logits, rule_has_nucleus(rule), &c));
     int64_t begin = trace_begin(k);
     return trace_end(k, OP_ROWSTAT, begin, k->ops->rowstat(k->state, stats, logits, keys, rule));
 }

@@ -175,7 +175,16 @@ struct choice_rule {
     uint64_t seed;
     int32_t n_ids;     /* ids from here on are never chosen                            */
     int32_t mask_id;   /* never chosen either; -1: none                                */
+    float top_p;       /* at temperature > 0 an id is only chosen if those likelier than it
+                          hold less than this of the allowed ids' probability at that
+                          temperature: the likeliest always, and the one that crosses the
+                          line with all its equals; 0: any                             */
 };
+
+static inline bool rule_has_nucleus(const struct choice_rule *r)
+{
+    return r->temperature > 0 && r->top_p > 0 && r->top_p < 1;
+}
 
 /* stats[m] (host memory, readable on return: this call synchronises) of logits[m,V]. */
 enum err kn_rowstat(struct kernels *k, struct row_stat *stats, struct tensor logits,

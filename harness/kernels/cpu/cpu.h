@@ -97,6 +97,9 @@ enum err cpu_attention(void *state, struct tensor out, struct tensor q, struct t
 enum err cpu_swiglu(void *state, struct tensor out, struct tensor gate_up);
 enum err cpu_add(void *state, struct tensor x, struct tensor y);
 enum err cpu_guide(void *state, struct tensor z, struct tensor u, float scale) MUST_CHECK;
+/* The floor of the rule's nucleus in x[n]; weight[n]: scratch. */
+float cpu_nucleus(const struct cpu_rows *rows, const float *x, int64_t n,
+                  const struct choice_rule *rule, float *weight);
 enum err cpu_rowstat(void *state, struct row_stat *stats, struct tensor logits,
                      const struct row_key *keys, const struct choice_rule *rule);
 

@@ -25,6 +25,7 @@ struct gumbel_key {
     uint64_t seed;
     float temperature;
     int32_t excluded; /* id never chosen; -1: none */
+    float floor;      /* nor one of a lower x      */
 };
 
 struct cpu_rows {

@@ -23,6 +23,8 @@ struct rowstat {
     const struct choice_rule *rule;
     struct slice *slices; /* [rows][n_slices] */
     int64_t n_slices;
+    float *floor;   /* [rows]: lower logits are not sampled; NULL: any is */
+    float *weights; /* [members][v]: scratch of finding them              */
 };
 
 static const float *row_of(const struct rowstat *a, int64_t row)
@@ -56,7 +58,8 @@ static void read_slice(const struct rowstat *a, int64_t row, int64_t begin, stru
                                  .step = a->keys[row].step,
                                  .seed = a->rule->seed,
                                  .temperature = a->rule->temperature,
-                                 .excluded = a->rule->mask_id};
+                                 .excluded = a->rule->mask_id,
+                                 .floor = a->floor ? a->floor[row] : -INFINITY};
         a->cpu->isa.rows->gumbel(&out->sampled, x + begin, begin, allowed - begin, &key);
     }
 }
@@ -104,7 +107,14 @@ static void put_together(const struct rowstat *a, int64_t row)
 static void rowstat_member(void *arg, int32_t member, int32_t n_members)
 {
     const struct rowstat *a = arg;
-    int64_t begin, end;
+    int64_t begin, end, v = a->logits.dim[1];
+    if (a->floor) {
+        team_share(a->logits.dim[0], 1, member, n_members, &begin, &end);
+        for (int64_t row = begin; row < end; row++)
+            a->floor[row] = cpu_nucleus(a->cpu->isa.rows, row_of(a, row), v, a->rule,
+                                        a->weights + member * v);
+        if (n_members > 1) team_barrier(a->cpu->team, member);
+    }
     team_share(a->logits.dim[0] * a->n_slices, 1, member, n_members, &begin, &end);
     for (int64_t i = begin; i < end; i++)
         read_slice(a, i / a->n_slices, i % a->n_slices * SLICE, &a->slices[i]);
@@ -123,10 +133,18 @@ enum err cpu_rowstat(void *state, struct row_stat *stats, struct tensor logits,
                         .keys = keys,
                         .rule = rule,
                         .n_slices = (logits.dim[1] + SLICE - 1) / SLICE};
-    void *slices;
-    TRY(cpu_scratch(c, SCRATCH_PARTS, (size_t)(logits.dim[0] * a.n_slices) * sizeof(struct slice),
+    size_t rows = (size_t)logits.dim[0], v = (size_t)logits.dim[1];
+    size_t n_slices = rows * (size_t)a.n_slices;
+    void *slices, *weights = NULL;
+    TRY(cpu_scratch(c, SCRATCH_PARTS, n_slices * sizeof(struct slice) + rows * sizeof(float),
                     &slices));
     a.slices = slices;
+    if (rule_has_nucleus(rule)) {
+        TRY(cpu_scratch(c, SCRATCH_MEMBERS, (size_t)team_size(c->team) * v * sizeof(float),
+                        &weights));
+        a.floor = (float *)(a.slices + n_slices);
+        a.weights = weights;
+    }
     cpu_run(c, tensor_bytes(logits), rowstat_member, &a);
     return ERR_NONE;
 }

@@ -215,6 +215,8 @@ enum err cuda_rowstat(void *state, struct row_stat *stats, struct tensor logits,
     struct cuda_call call = {.kind = CALL_ROWSTAT};
     void *slices, *on_device, *landing;
     if (n == 0) return ERR_NONE;
+    if (rule_has_nucleus(rule))
+        return err_set(ERR_UNSUPPORTED, "cuda samples from all ids; want top-p 0");
     CHECK(logits.dtype == DTYPE_F32 && logits.dim[1] <= INT32_MAX - CUDA_SLICE);
     if (rule->temperature > 0)
         TRY(cuda_stage(c, STAGE_KEYS, keys, n * sizeof *keys, &call.array[0]));
