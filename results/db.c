@@ -51,7 +51,8 @@ static const char *const sql[STMT_COUNT] = {
                          "bytes_per_s) VALUES ((SELECT run_no FROM run WHERE run_id = ?), ?, ?, ?)",
     [STMT_FORWARD] = "INSERT INTO forward (run_no, kind, phase, sample, step, round, "
                      "warmup, after_switch, seq, forwards, time_ns, other_cpus, rows, logit_rows, "
-                     "tokens_committed, flop_useful, seqs, tokens_past_eos, device_ns, " COST_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, "
+                     "tokens_committed, flop_useful, seqs, tokens_past_eos, device_ns, " COST_COLUMNS
+                     ") VALUES (?, ?, ?, ?, ?, ?, "
                      "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, " COST_VALUES ")",
     [STMT_FORWARD_OP] = "INSERT INTO forward_op (op_id, forward_id, op, calls, "
                         "time_ns, " COST_COLUMNS ") VALUES (?, ?, ?, ?, ?, " COST_VALUES ")",

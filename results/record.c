@@ -50,7 +50,8 @@ enum err store_add_cell(struct store *s, const struct cell *cell, char id[CELL_K
         arg_text(&a, cell_takes(&c, "schedule") ? schedule_name(d->schedule) : NULL);
         arg_real_above(&a, cell_takes(&c, "threshold") ? cell_number(d->threshold) : -1, -1);
         arg_real_above(&a, cell_takes(&c, "factor") ? cell_number(d->factor) : -1, -1);
-        arg_real_above(&a, cell_takes(&c, "entropy-bound") ? cell_number(d->entropy_bound) : -1, -1);
+        arg_real_above(&a, cell_takes(&c, "entropy-bound") ? cell_number(d->entropy_bound) : -1,
+                       -1);
         arg_real_above(&a, cell_takes(&c, "eta") ? cell_number(d->eta) : -1, -1);
         arg_int_above(&a, d->n_depth, 0);
         arg_text(&a, c.trace_sha256);
