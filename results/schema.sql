@@ -1108,7 +1108,8 @@ FROM (SELECT r.run_id, r.device, r.device_kind, r.device_id, r.model, r.layers, 
 CREATE VIEW v_quality AS
 SELECT q.quality_id, c.model AS process, c.decoder, c.batch_seqs, c.batch_policy, c.prompt_tokens,
        c.gen_tokens, c.block_tokens, c.denoise_steps, c.strategy, c.schedule, c.threshold,
-       c.factor, c.entropy_bound, c.eta, c.commit_policy, c.draft_tokens, c.acceptance, c.temperature, c.head, c.seed,
+       c.factor, c.entropy_bound, c.eta, c.commit_policy, c.draft_tokens, c.acceptance,
+       c.temperature, c.head, c.seed,
        (SELECT SUM(f.tokens) * 1.0 / SUM(f.forwards) FROM quality_forward f
         WHERE f.quality_id = q.quality_id AND f.phase NOT LIKE 'prefill%') AS tokens_per_forward,
        q.law, q.kl, q.kl_lo, q.kl_hi, q.reverse, q.reverse_lo, q.reverse_hi, q.tv, q.tv_lo,
@@ -1137,8 +1138,8 @@ SELECT q.quality_id, q.cell_id AS quality_cell_id, q.recorded_utc AS quality_utc
        q.process, r.device, r.device_kind, r.device_id, r.model, r.layers, r.dtype, r.kv_dtype,
        r.threads, r.isa, q.decoder, q.strategy, q.block_tokens, q.denoise_steps, q.schedule,
        q.threshold, q.factor, q.entropy_bound, q.draft_tokens, q.acceptance, q.batch_seqs,
-       q.gen_tokens AS process_tokens, r.denoise_steps AS run_steps, r.prompt_tokens, r.gen_tokens, q.tokens_per_forward, q.law, q.kl, q.kl_lo, q.kl_hi,
-       q.reverse, q.tv, q.surprise, q.entropy,
+       q.gen_tokens AS process_tokens, r.denoise_steps AS run_steps, r.prompt_tokens,
+       r.gen_tokens, q.tokens_per_forward, q.law, q.kl, q.kl_lo, q.kl_hi, q.reverse, q.tv, q.surprise, q.entropy,
        SUM(f.tokens) * 1e9 / SUM(f.forwards * t.ns) AS tokens_per_s,
        iif(COUNT(t.hi_ns) = COUNT(*), SUM(f.tokens) * 1e9 / SUM(f.forwards * t.hi_ns), NULL)
            AS tokens_per_s_lo,

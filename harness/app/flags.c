@@ -35,7 +35,7 @@ static const struct flag table[] = {
     {"out", 0, FLAG_TEXT, OPTION(out), "DIR", " quickstart plot export ",
      "folder to write into (default figures, export)"},
     {"process", 0, FLAG_TEXT, OPTION(process), "NAME", " quality nelbo gaussian ",
-     "the process (regime list processes) or a file of one; default hmm-8x4; nelbo also none: the "
+     "the process (regime list processes) or a file of one; default sticky-4; nelbo also none: the "
      "model on random tokens"},
     {"samples", 0, FLAG_COUNT, OPTION(samples), "N", " quality nelbo gaussian ",
      "sequences to draw (default 2000)"},

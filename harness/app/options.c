@@ -328,7 +328,7 @@ enum err options_parse(int argc, char **argv, struct options *out)
 {
     const char *db = getenv("REGIME_DB");
     *out = (struct options){.db = db && *db ? db : "./regime.db", .tolerance = 0.05,
-                            .process = "hmm-8x4", .samples = 2000, .draws = 4};
+                            .process = "sticky-4", .samples = 2000, .draws = 4};
     struct words w = {.word = argv, .n = argc, .o = out};
     enum err e = parse(&w, argc, argv);
     cell_group_free(&w.axes);
