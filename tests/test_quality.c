@@ -141,6 +141,9 @@ static void refuses_what_says_nothing(void **state)
     c.spec.cache = CACHE_NONE;
     c.spec.n_gen = 5;
     fails(quality_check(&p, &c), ERR_USAGE, "not a multiple");
+    c.spec.n_gen = 4;
+    c.spec.top_p = 0.9f;
+    fails(quality_check(&p, &c), ERR_USAGE, "top-p");
 }
 
 /* A run with three decode forwards of 1, 3 and 2 us beside a prefill that must not count. */

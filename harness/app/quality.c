@@ -96,12 +96,14 @@ enum err quality_check(const struct process *p, const struct cell *c)
                        "temperature 0 produces one sequence for each prompt, which is no "
                        "distribution to compare; want above 0");
     if (c->spec.guidance > 0)
-        return err_set(ERR_USAGE, "guidance %g: a process has one truth to be held against, and "
-                                  "guided tokens are not meant to have it; want 0",
+        return err_set(ERR_USAGE,
+                       "guidance %g: a process has one truth to be held against, and "
+                       "guided tokens are not meant to have it; want 0",
                        (double)c->spec.guidance);
     if (c->spec.top_p > 0)
-        return err_set(ERR_USAGE, "top-p %g: what is cut off is no part of the process that the "
-                                  "tokens are held against; want 0",
+        return err_set(ERR_USAGE,
+                       "top-p %g: what is cut off is no part of the process that the "
+                       "tokens are held against; want 0",
                        (double)c->spec.top_p);
     if (c->spec.cache != CACHE_NONE)
         return err_set(ERR_USAGE,
