@@ -46,6 +46,14 @@ void ask_confidence_better(struct trial *t);
 void ask_one_by_one_exact(struct trial *t);
 void ask_confidence_unfaithful(struct trial *t);
 
+/* claims_verify.c */
+void ask_verify_wins(struct trial *t);
+void ask_draft_turning(struct trial *t);
+void ask_verify_large(struct trial *t);
+void ask_fused_small(struct trial *t);
+void ask_fused_large(struct trial *t);
+void ask_same_memory(struct trial *t);
+
 /* claims_record.c */
 void record_efficiency(struct trial *t);
 void record_bd3_perplexity(struct trial *t);

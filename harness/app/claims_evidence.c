@@ -63,6 +63,11 @@ static void add_flags(struct strbuf *s, const struct seen *r)
     if (r->block) strbuf_addf(s, " --block-length %d", r->block);
     if (r->steps) strbuf_addf(s, " --steps %d", r->steps);
     if (r->cache[0]) strbuf_addf(s, " --cache %s", r->cache);
+    if (r->fused) strbuf_add(s, " --commit fused");
+    if (strcmp(r->decoder, "ar-verify") == 0)
+        strbuf_addf(s, " --draft-tokens %d --acceptance %g", r->drafts, r->acceptance);
+    if (r->draft[0]) strbuf_addf(s, " --draft %s", r->draft);
+    if (r->draft_layers) strbuf_addf(s, " --draft-layers %d", r->draft_layers);
 }
 
 /* Runs that differ only in their batch share a line. */

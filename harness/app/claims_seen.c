@@ -46,8 +46,11 @@ static const char *const load_sql =
     "r.batch_seqs, r.prompt_tokens, r.gen_tokens, COALESCE(r.block_tokens, 0), "
     "COALESCE(r.denoise_steps, 0), COALESCE(r.threads, 0), r.variant, r.dtype, r.kv_dtype, "
     "r.cache_resident, r.batch_policy = 'lockstep' AND COALESCE(r.logits, 'masked') = 'masked' "
-    "AND COALESCE(r.depth_tokens, r.refresh_forwards) IS NULL AND r.commit_policy IS NULL "
+    "AND COALESCE(r.depth_tokens, r.refresh_forwards) IS NULL "
     "AND r.arithmetic IS NULL, "
+    "COALESCE(r.draft, ''), COALESCE(r.draft_layers, 0), COALESCE(r.draft_tokens, 0), "
+    "COALESCE(r.acceptance, 0), COALESCE(r.commit_policy, '') = 'fused', "
+    "COALESCE(r.memory_budget_bytes, 0), "
     "iif(r.cache IN ('prefix', 'dual'), r.cache, NULL), "
     "r.device_kind <> 'sim', f.peak_flop_per_s, f.bytes_per_s, p.phase, "
     "p.forwards * 1.0 / p.samples, p.tokens_committed * 1.0 / p.samples, "
@@ -181,6 +184,12 @@ static void take_run(struct columns *c, struct seen *s)
     s->kv_dtype = dtype_of(take_text(c));
     s->cache_resident = take_int(c) != 0;
     s->plain = take_int(c) != 0;
+    snprintf(s->draft, sizeof s->draft, "%s", take_text(c));
+    s->draft_layers = (int32_t)take_int(c);
+    s->drafts = (int32_t)take_int(c);
+    s->acceptance = take_real(c);
+    s->fused = take_int(c) != 0;
+    s->memory_budget = take_int(c);
     snprintf(s->cache, sizeof s->cache, "%s", take_text(c));
     s->timed = take_int(c) != 0;
     s->roof.flop_per_s = take_real(c);
@@ -294,11 +303,13 @@ static int by_cell(const void *left, const void *right)
         {a->layers, b->layers},   {a->n_prompt, b->n_prompt}, {a->n_gen, b->n_gen},
         {a->block, b->block},     {a->steps, b->steps},       {a->batch, b->batch},
         {a->threads, b->threads}, {a->dtype, b->dtype},       {a->plain, b->plain},
+        {a->fused, b->fused},     {a->drafts, b->drafts},     {a->draft_layers, b->draft_layers},
     };
     int order = strcmp(a->device_id, b->device_id);
     if (order == 0) order = strcmp(a->model, b->model);
     if (order == 0) order = strcmp(a->decoder, b->decoder);
     if (order == 0) order = strcmp(a->cache, b->cache);
+    if (order == 0) order = strcmp(a->draft, b->draft);
     if (order == 0) order = strcmp(a->variant, b->variant);
     for (size_t i = 0; order == 0 && i < sizeof numbers / sizeof numbers[0]; i++)
         order = (numbers[i][0] > numbers[i][1]) - (numbers[i][0] < numbers[i][1]);
@@ -327,6 +338,7 @@ void seen_list_free(struct seen_list *l)
 const struct seen_phase *seen_step(const struct seen *s)
 {
     if (s->cache[0]) return &s->phase[PHASE_REUSE];
+    if (strcmp(s->decoder, "ar-verify") == 0) return &s->phase[PHASE_VERIFY];
     return &s->phase[strcmp(s->decoder, "ar") == 0 ? PHASE_DECODE : PHASE_DENOISE];
 }
 
@@ -383,7 +395,7 @@ double seen_tokens_per_forward(const struct seen *s)
 {
     double forwards = 0;
     for (int p = 0; p < PHASE_COUNT; p++)
-        if (!phase_is_prefill(p)) forwards += s->phase[p].forwards;
+        if (!phase_is_prefill(p) && p != PHASE_DRAFT) forwards += s->phase[p].forwards;
     return seen_tokens(s) / forwards / s->batch;
 }
 
@@ -402,7 +414,7 @@ struct reading seen_tokens_per_s(const struct seen *s)
 
 double seen_context(const struct seen *s)
 {
-    if (strcmp(s->decoder, "ar") == 0) return s->n_prompt + s->n_gen / 2.0;
+    if (strncmp(s->decoder, "ar", 2) == 0) return s->n_prompt + s->n_gen / 2.0;
     if (strcmp(s->decoder, "block") != 0) return s->n_prompt + s->n_gen;
     /* The first block begins where the prompt's last whole one ends. */
     int32_t first = s->n_prompt / s->block * s->block;
@@ -427,5 +439,8 @@ bool seen_same_request(const struct seen *a, const struct seen *b)
 bool seen_same_series(const struct seen *a, const struct seen *b)
 {
     return seen_same_request(a, b) && strcmp(a->decoder, b->decoder) == 0 &&
-           strcmp(a->cache, b->cache) == 0 && a->block == b->block && a->steps == b->steps;
+           strcmp(a->cache, b->cache) == 0 && a->block == b->block && a->steps == b->steps &&
+           strcmp(a->draft, b->draft) == 0 && a->draft_layers == b->draft_layers &&
+           a->drafts == b->drafts && a->acceptance == b->acceptance && a->fused == b->fused &&
+           a->memory_budget == b->memory_budget;
 }

@@ -35,13 +35,18 @@ struct seen_phase {
 struct seen {
     char run_id[37], device_id[65], device[40], model[40], decoder[24];
     char cache[8]; /* "dual"; "" for none, and for exact ones */
+    char draft[40]; /* who drafts; "": drafts cost nothing */
+    int32_t draft_layers, drafts; /* drafts: per verify forward */
+    double acceptance;
+    bool fused;            /* commits, into the next block's first forward */
+    int64_t memory_budget; /* its batch is the largest that fits; 0: its batch was given */
     char variant[16]; /* "avx512": whose kernels; "": there is one set */
     int32_t layers, batch, n_prompt, n_gen, block, steps, threads; /* steps: per block */
     enum dtype dtype, kv_dtype;
     bool timed;          /* false: planned */
     bool cache_resident; /* the weights do not come from DRAM every time */
     bool plain;          /* lockstep, logits of masked rows, nothing in the cache before, no
-                            refreshes within a block, commits apart: what the claims are about */
+                            refreshes within a block: what the claims are about */
     double launch_ns;    /* cost of a call that computes nothing */
     double crowding;     /* share of its CPUs that other processes took meanwhile      */
     double roofs_moved;  /* larger over smaller of the roofs before and after, less 1  */

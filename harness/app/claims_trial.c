@@ -11,9 +11,12 @@ const char *seen_text(const struct seen *s, char buf[RUN_TEXT_SIZE])
 {
     char shape[64] = "";
     if (s->block)
-        snprintf(shape, sizeof shape, ", block %d, %d steps", s->block, s->steps);
+        snprintf(shape, sizeof shape, ", block %d, %d steps%s", s->block, s->steps,
+                 s->fused ? ", fused commits" : "");
     else if (s->steps)
         snprintf(shape, sizeof shape, ", %d steps", s->steps);
+    else if (s->drafts)
+        snprintf(shape, sizeof shape, ", %d drafts at %g", s->drafts, s->acceptance);
     snprintf(buf, RUN_TEXT_SIZE, "%s%s%s batch %d%s, %d + %d tokens, %s", s->decoder,
              s->cache[0] ? " with cache " : "", s->cache, s->batch, shape, s->n_prompt, s->n_gen,
              s->model);
@@ -26,7 +29,8 @@ const struct seen *trial_next(const struct trial *t, const char *decoder, int32_
 {
     while (*i < t->n) {
         const struct seen *s = t->run[(*i)++];
-        if (!s->cache[0] && strcmp(s->decoder, decoder) == 0) return s;
+        bool special = s->cache[0] || s->fused || s->memory_budget > 0;
+        if (!special && strcmp(s->decoder, decoder) == 0) return s;
     }
     return NULL;
 }
@@ -35,7 +39,7 @@ const struct seen *trial_next_cached(const struct trial *t, const char *cache, i
 {
     while (*i < t->n) {
         const struct seen *s = t->run[(*i)++];
-        if (strcmp(s->cache, cache) == 0) return s;
+        if (strcmp(s->cache, cache) == 0 && s->memory_budget == 0) return s;
     }
     return NULL;
 }
