@@ -180,7 +180,7 @@ void chart_page(struct chart *c, struct sheet *s, const struct axis_titles *titl
     s->width = 3.5 * 72;
     s->height = 2.75 * 72;
     c->panel->left = titles->y[1] ? 46 : 37;
-    c->panel->right = s->width - 8;
+    c->panel->right = s->width - 12; /* half of the widest tic label, "500 M" */
     c->panel->bottom = 28;
     c->panel->top = s->height - chart_key(c, s, more, n_more) - 4;
     panel_open(c->panel);

@@ -7,7 +7,8 @@
 #include "plots/roofs.h"
 
 extern const struct figure figure_roofline, figure_intensity_batch, figure_throughput,
-    figure_break_even, figure_regime, figure_breakdown, figure_speed_at_quality, figure_gaussian;
+    figure_break_even, figure_regime, figure_breakdown, figure_speed_at_quality, figure_gaussian,
+    figure_model_vs_counter, figure_levels, figure_executed;
 
 /* ---- data files ---- */
 /* What a row says of the run it is about, ending with a tab, and the columns' names. */

@@ -155,6 +155,9 @@ for what in verbs devices models decoders axes sweeps backends; do
     "$regime" list $what -o jsonl | grep -qv '^{.*}$' && fail "list $what -o jsonl: not one object a line"
 done
 prints '{"checks":[{"check":"cpu",' doctor --json
+for check in driver cupti counters privileges mig persistence dcgm container; do
+    grep -qF "{\"check\":\"$check\"," out || fail "doctor says nothing of $check"
+done
 prints 'database' doctor --db "$dir/x.db"
 prints 'No such file or directory' doctor --db "$dir/none/x.db"
 

@@ -169,6 +169,18 @@ static enum err is_done(const struct count_options *o, struct store *s, const ch
     return ERR_NONE;
 }
 
+/* Weights are not made and nothing is decoded where no probe can be opened. */
+static enum err look_for_one(const struct count_options *o, int32_t device)
+{
+    char why[512] = "";
+    for (int32_t i = 0; i < N_PROBES; i++) {
+        if (!is_asked(o, probes[i].name)) continue;
+        count_probe_reason(&probes[i], device, why, sizeof why);
+        if (!*why) return ERR_NONE;
+    }
+    return err_set(ERR_UNSUPPORTED, "%s", why);
+}
+
 enum err count_run(const struct count_options *o, struct engine *e, struct store *s,
                    const struct cell *c, int32_t device, const char *run_id, char *why, size_t size)
 {
@@ -180,7 +192,8 @@ enum err count_run(const struct count_options *o, struct engine *e, struct store
     if (!found) return ERR_NONE;
     TRY(is_done(o, s, run_id, &done));
     if (done) return ERR_NONE;
-    enum err opened = device < 0 ? no_counters() : count_open(&subject, e, c);
+    enum err opened = device < 0 ? no_counters() : look_for_one(o, device);
+    if (opened == ERR_NONE) opened = count_open(&subject, e, c);
     enum err err = opened == ERR_NONE ? ERR_NONE : unavailable(o, s, run_id, why, size);
     for (int32_t i = 0; i < N_PROBES && opened == ERR_NONE && err == ERR_NONE; i++)
         if (is_asked(o, probes[i].name))

@@ -8,26 +8,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "harness/app/doctor.h"
 #include "harness/app/table.h"
 #include "harness/app/verbs.h"
 #include "harness/base/cpuinfo.h"
 #include "harness/base/mem.h"
-
-enum state {
-    STATE_OK,
-    STATE_WARN,    /* numbers will be noisier or slower than they need be */
-    STATE_MISSING, /* something cannot be done at all                     */
-    STATE_UNKNOWN  /* this machine does not say                           */
-};
-
-struct finding {
-    const char *check;
-    enum state state;
-    char detail[240];
-    const char *cure; /* "" when there is nothing to do */
-};
-
-#define DETAIL(f, ...) snprintf((f)->detail, sizeof(f)->detail, __VA_ARGS__)
 
 /* The first line of a small system file; false when it cannot be read. */
 static bool read_line(const char *path, char *buf, size_t size)
@@ -281,6 +266,10 @@ static const struct {
     {"load", check_load},         {"clock", check_clock},
     {"gnuplot", check_gnuplot},   {"fonts", check_fonts},
     {"database", check_database}, {"cuda", check_cuda},
+    {"driver", check_gpu_driver}, {"cupti", check_cupti},
+    {"counters", check_counters}, {"privileges", check_privileges},
+    {"mig", check_mig},           {"persistence", check_persistence},
+    {"dcgm", check_dcgm},         {"container", check_container},
 };
 
 static const char *state_name(enum state s)
