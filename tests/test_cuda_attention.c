@@ -249,7 +249,10 @@ static void keys_and_values_are_read_once(void **state)
     for (int32_t i = 0; i < N_CASES(cuts); i++) {
         cudaStream_t s = device_open(CUSIM_IN_TURN);
         struct operands o = operands_open(s, &c);
+        int64_t flop = cusim_mma_flop();
         attend(&o, o.spans, 1, cuts[i], out);
+        /* Scores and values of 640 keys: tiles of 64, and blocks of pairs, are whole. */
+        assert_int_equal(cusim_mma_flop() - flop, 4 * HK * cuts[i].block_rows * 640 * D);
         int64_t once = (int64_t)HK * SEES * D * 2, times = cuts[i].block_rows ? 1 : H / HK * ROWS;
         int64_t q_once = (int64_t)ROWS * H * D * 2;
         assert_int_equal(cusim_bytes_read(o.tk.data), times * once);

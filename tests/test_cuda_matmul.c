@@ -117,9 +117,10 @@ static void a_row_has_the_same_bits_in_any_company(void **state)
     device_close(s);
 }
 
-/* What one product read of its weights and of x, in bytes. */
-static void read_by(int32_t n, int32_t n_sms, int64_t *of_w, int64_t *of_x)
+/* What one product read of its weights and of x, in bytes, and executed. */
+static void read_by(int32_t n, int32_t n_sms, int64_t *of_w, int64_t *of_x, int64_t *flop)
 {
+    int64_t flop_before = cusim_mma_flop();
     cudaStream_t s = device_open(CUSIM_IN_TURN);
     float *x = random_floats(n * K, 1, 1), *w = random_floats(M * K, 2, 1);
     struct tensor tw = device_put(s, w, M, K, 0, DTYPE_BF16),
@@ -129,32 +130,37 @@ static void read_by(int32_t n, int32_t n_sms, int64_t *of_w, int64_t *of_x)
     must_do(cudaStreamSynchronize(s));
     *of_w = cusim_bytes_read(tw.data);
     *of_x = cusim_bytes_read(tx.data);
+    *flop = cusim_mma_flop() - flop_before;
     device_free(tx.data), device_free(tw.data), device_free(ty.data);
     free(x), free(w);
     device_close(s);
 }
 
-/* The least there is: each weight once for up to 64 rows, x once per block of weights. */
+/* The least there is: each weight once for up to 64 rows, x once per block of weights; and no more
+ * padding than to 8, 16, 32 or 64 rows (128 in tiles), whole blocks of columns and steps of k. */
 static void weights_are_read_once(void **state)
 {
     (void)state;
     static const struct {
-        int32_t n, n_sms, w_reads, x_reads;
+        int32_t n, n_sms, w_reads, block_m, padded_n;
     } want[] = {
-        {1, 1, 1, (M + 15) / 16},         {8, 1, 1, (M + 15) / 16},
-        {9, 1, 1, (M + 15) / 16},         {16, 1, 1, (M + 15) / 16},
-        {32, 1, 1, (M + 31) / 32},        {32, MANY_SMS, 1, (M + 15) / 16},
-        {33, 1, 1, (M + 31) / 32},        {64, 1, 1, (M + 31) / 32},
-        {64, MANY_SMS, 1, (M + 15) / 16}, {128, MANY_SMS, 2, (M + 15) / 16},
-        {128, 1, 1, (M + 127) / 128},     {200, 1, 2, (M + 127) / 128},
+        {1, 1, 1, 16, 8},          {8, 1, 1, 16, 8},
+        {9, 1, 1, 16, 16},         {16, 1, 1, 16, 16},
+        {32, 1, 1, 32, 32},        {32, MANY_SMS, 1, 16, 32},
+        {33, 1, 1, 32, 64},        {64, 1, 1, 32, 64},
+        {64, MANY_SMS, 1, 16, 64}, {128, MANY_SMS, 2, 16, 128},
+        {128, 1, 1, 128, 128},     {200, 1, 2, 128, 256},
     };
     for (int32_t i = 0; i < N_CASES(want); i++) {
-        int64_t of_w, of_x;
-        read_by(want[i].n, want[i].n_sms, &of_w, &of_x);
+        int64_t of_w, of_x, flop, n_blocks = (M + want[i].block_m - 1) / want[i].block_m;
+        int64_t padded_k = (K + 63) / 64 * 64;
+        read_by(want[i].n, want[i].n_sms, &of_w, &of_x, &flop);
         if (of_w != (int64_t)want[i].w_reads * M * K * 2)
             fail_msg("%d rows: %lld bytes of weights", want[i].n, (long long)of_w);
-        if (of_x != (int64_t)want[i].x_reads * want[i].n * K * 2)
+        if (of_x != n_blocks * want[i].n * K * 2)
             fail_msg("%d rows: %lld bytes of x", want[i].n, (long long)of_x);
+        if (flop != 2 * want[i].padded_n * n_blocks * want[i].block_m * padded_k)
+            fail_msg("%d rows: %lld FLOP executed", want[i].n, (long long)flop);
     }
 }
 

@@ -13,11 +13,10 @@ make_fakes() {
     mkdir -p "$tmp/bin" "$tmp/tests"
     cat > "$tmp/bin/regime" <<'END'
 #!/bin/bash
-[ -z "${FAIL_AT:-}" ] || [ "$1" != "$FAIL_AT" ] || { echo "regime: $1 went wrong"; exit 3; }
+[ -z "${FAIL_AT:-}" ] || [ "$1" != "$FAIL_AT" ] || { echo "regime: $1 went wrong"; exit "${RC:-3}"; }
 case "$1 ${2:-}" in
 'list backends') echo 'name,available,why'; echo "cuda,${AVAILABLE:-yes,}" ;;
 '--version '*) echo 'regime of the test' ;;
-'run --help') echo 'no such option' ;;
 'ceilings '*) echo '| name | value |'; echo '|---|---|'; echo '| read | 1555 |' ;;
 'sweep '*) [ -z "${SLOW:-}" ] || sleep 30; echo '| decoder | tokens_per_s |' ;;
 'report '*) echo '{"device":"cuda:0","device_description":"Card X, compute capability 8.0","threads":null}' ;;
@@ -49,7 +48,7 @@ says() { case $said in *"$1"*) ;; *) fail "\"$said\" lacks \"$1\"" ;; esac }
 make_fakes
 check 0 FAIL_AT=
 says 'Card X 80GB as cuda:0'
-for step in kernels matmul attention decoders graphs ceilings sweep claims; do
+for step in kernels matmul attention decoders graphs ceilings sweep counters claims; do
     says "  $step"
     [ -s "$tmp/out/logs/$step.txt" ] || fail "no log of $step"
 done
@@ -81,6 +80,10 @@ make_fakes
 check 3 FAIL_AT=ceilings
 says 'ceilings went wrong'
 says 'the kernels agree, but a step failed'
+# What may not be counted here is missing, not wrong.
+check 0 FAIL_AT=run RC=6
+says '  counters   missing'
+says 'run went wrong'
 sed 's/^step sweep 110/step sweep 1/' tests/gpu_check.sh > "$tmp/short.sh"
 chmod +x "$tmp/short.sh"
 rc=0

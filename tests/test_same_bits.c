@@ -88,7 +88,7 @@ static void run_matmul(struct kernels *k, float *y, int64_t row0, int64_t n, int
 static void matmul_rows_do_not_know_their_neighbours(void **state)
 {
     (void)state;
-    enum { ROWS = 70, M = 101, D = 1100 };
+    enum { ROWS = 80, M = 101, D = 1100 }; /* 80: more tiles than panels stream through */
     static float all[ROWS * M], some[ROWS * M];
     for (enum isa isa = ISA_SCALAR; isa <= best_isa(); isa++) {
         struct kernels *k = open_cpu(isa, 2);

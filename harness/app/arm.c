@@ -33,6 +33,7 @@ enum err arm_open(struct arm *a, struct model *m, struct model *draft)
                       (draft ? model_bytes(k, model_config_of(draft), a->cell->dtype) : 0) +
                       session_bytes(k, c, ops, &a->cell->spec, a->cell->kv_dtype);
     TRY(probe_clock.open(0, &a->probe));
+    TRY(engine_set_mode(model_kernels(m), a->cell, true)); /* drafts are made here */
     return session_create_drafted(m, draft, ops, &a->cell->spec, a->cell->kv_dtype, &a->session);
 }
 
@@ -68,10 +69,9 @@ static enum err timed(struct arm *a, const struct recording *r, struct forward_r
     kernels_trace(k, row.kind == FORWARD_TRACE);
     ledger_clear(kernels_ledger(k));
     struct measured measured;
-    bool calls_alone = row.kind == FORWARD_TRACE; /* waited for one by one: nothing to capture */
-    struct kernels_mode mode = {.graph = a->cell->graph && !calls_alone, .matmul = a->cell->matmul};
     int64_t captured = kernels_graphs(k).captured;
-    TRY(kernels_set_mode(k, &mode));
+    /* A trace waits for every call: there is nothing to capture. */
+    TRY(engine_set_mode(k, a->cell, row.kind != FORWARD_TRACE));
     TRY(probe_clock.begin(a->probe));
     /* Inside, so that the device's time is part of the host's. */
     enum err e = kernels_timer_begin(k);

@@ -68,6 +68,8 @@ enum err count_open(struct count_subject *u, struct engine *e, const struct cell
     struct model *m = NULL;
     u->cell = c;
     TRY(engine_load(e, c, 0, &m));
+    /* The same kernels as in a graph, launched one by one so that each can be told apart. */
+    TRY(engine_set_mode(model_kernels(m), c, false));
     TRY(session_create(m, decoder_find(c->decoder), &c->spec, c->kv_dtype, &u->session));
     TRY(known_work_open(session_kernels(u->session), &u->limits->known, &u->known));
     return warm_up(u);

@@ -295,6 +295,12 @@ enum err engine_load_draft(struct engine *e, const struct cell *c, struct model 
     return ERR_NONE;
 }
 
+enum err engine_set_mode(struct kernels *k, const struct cell *c, bool graphs)
+{
+    struct kernels_mode mode = {.graph = c->graph && graphs, .matmul = c->matmul};
+    return kernels_set_mode(k, &mode);
+}
+
 /* ---- roofs ---- */
 
 const struct ceiling_set *engine_roofs(const struct engine *e, const struct cell *c)
@@ -367,8 +373,7 @@ static struct price table_price(const struct engine *e, const struct cell *c, bo
     roofs.threads = threads;
     roofs.cache_resident = cache_resident;
     /* The table is of the kernels that cells have which name none. */
-    if (!e->times || engine_isa(e, c) != engine_isa(e, &any) ||
-        c->arithmetic != ARITHMETIC_ONCE ||
+    if (!e->times || engine_isa(e, c) != engine_isa(e, &any) || c->arithmetic != ARITHMETIC_ONCE ||
         model_preset(c->model, c->layers, &g) != ERR_NONE)
         return (struct price){.known = false};
     int64_t d = g.d_model, q = (int64_t)g.n_head * g.d_head;

@@ -29,6 +29,10 @@ enum err engine_load_draft(struct engine *e, const struct cell *c, struct model 
  * engine_keep lets go of them. */
 enum err engine_kernels(struct engine *e, const struct cell *c, struct kernels **out) MUST_CHECK;
 
+/* How the cell has its kernels run; graphs false: without CUDA graphs in any case.  For what is
+ * decoded from now on, drafts made with a session included. */
+enum err engine_set_mode(struct kernels *k, const struct cell *c, bool graphs) MUST_CHECK;
+
 /* Threads of the host that the cell runs on: its own number or one per CPU; 0 on a GPU. */
 int32_t engine_threads(const struct engine *e, const struct cell *c);
 /* ... and its instruction set, AUTO resolved; AUTO on a GPU. */

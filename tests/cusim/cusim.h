@@ -98,6 +98,8 @@ int64_t cusim_single_kernels(void);
 int64_t cusim_live_objects(void);
 /* How many matrices ldmatrix has loaded whose 8 rows do not lie in different banks. */
 int64_t cusim_bank_conflicts(void);
+/* What tensor cores have executed, padding included. */
+int64_t cusim_mma_flop(void);
 
 #ifdef __cplusplus
 }

@@ -108,6 +108,7 @@ static void mma_run(void *lane[WARP_LANES], unsigned warp, int line)
     (void)warp;
     (void)line;
     float a[16][16], b[8][16];
+    cusim.mma_flop += 2 * 16 * 8 * 16;
     for (int i = 0; i < WARP_LANES; i++) {
         const struct mma *m = lane[i];
         int g = i / 4, t = i % 4;
@@ -187,4 +188,9 @@ void cusim_ldmatrix(uint32_t r[4], const void *row, bool turned, const char *fil
 int64_t cusim_bank_conflicts(void)
 {
     return cusim.bank_conflicts;
+}
+
+int64_t cusim_mma_flop(void)
+{
+    return cusim.mma_flop;
 }

@@ -12,6 +12,7 @@
 enum {
     BLOCK_PANELS = MATMUL_BLOCK_COLS / PANEL,
     STREAM_PANEL_BYTES = 512 << 10, /* a panel that stays in L2 while rows come by */
+    OWN_X_FLOATS = 64 << 10,        /* x that is turned sooner than it comes from another core */
     STREAM_BLOCKS = 6,              /* tiles of rows worth reading it again for    */
     STREAM_BLOCKS_INT8 = 2          /* ... and unpacking it                        */
 };
@@ -24,6 +25,7 @@ struct matmul {
     char *members;   /* per member: a block of w as f32, then the last panel's results */
     int64_t member_bytes;
     int64_t n_row_blocks;
+    bool own_x;   /* each member turns all of x for itself, one copy after the other */
     bool streams; /* whole panels, one after the other */
 };
 
@@ -47,6 +49,7 @@ static void pack_block(const struct matmul *m, int64_t k0, int64_t k, int64_t ro
     m->cpu->isa.rows->turn(out, x, m->x.row_stride, rows, k);
 }
 
+/* All members together turn x, or, alone (0 of 1), one does. */
 static void pack_x(const struct matmul *m, int32_t member, int32_t n_members)
 {
     int64_t k = m->w.dim[1], kb = pack_step(m), begin, end;
@@ -207,14 +210,24 @@ static void block_panels(const struct matmul *m, const struct part *part, int64_
     }
 }
 
+/* Of a turned x, to whole lines. */
+static int64_t copy_floats(const struct matmul *m)
+{
+    return round_up(m->x.dim[0] * m->w.dim[1], 16);
+}
+
 static void matmul_member(void *arg, int32_t member, int32_t n_members)
 {
-    const struct matmul *m = arg;
+    struct matmul own = *(const struct matmul *)arg;
+    const struct matmul *m = &own;
     struct part part = part_of(m, member, n_members);
     int64_t row0 = row_begin(m, part.block_begin), row1 = row_begin(m, part.block_end);
     float *wide = (float *)(m->members + member * m->member_bytes);
     float *aside = wide + MATMUL_BLOCK_COLS * MATMUL_BLOCK_K;
-    if (m->packed_x != m->x.data) {
+    if (m->own_x) {
+        own.packed_x += member * copy_floats(m);
+        pack_x(m, 0, 1);
+    } else if (m->packed_x != m->x.data) {
         pack_x(m, member, n_members);
         if (n_members > 1) team_barrier(m->cpu->team, member);
     }
@@ -249,7 +262,10 @@ enum err cpu_matmul(void *state, struct tensor y, struct tensor x, struct tensor
         (MATMUL_BLOCK_COLS * MATMUL_BLOCK_K + rows * PANEL) * (int64_t)sizeof(float), 4096);
     TRY(cpu_scratch(c, SCRATCH_MEMBERS, (size_t)(team_size(c->team) * m.member_bytes), &members));
     /* One row already is [k][1]. */
-    if (rows > 1) TRY(cpu_scratch(c, SCRATCH_X, (size_t)(rows * k) * sizeof(float), &packed));
+    m.own_x = rows > 1 && rows * k <= OWN_X_FLOATS;
+    int64_t copies = m.own_x ? team_size(c->team) : 1;
+    size_t x_bytes = (size_t)(copies * copy_floats(&m)) * sizeof(float);
+    if (rows > 1) TRY(cpu_scratch(c, SCRATCH_X, x_bytes, &packed));
     m.members = members;
     m.packed_x = packed;
     cpu_run(c, tensor_bytes(w), matmul_member, &m);
