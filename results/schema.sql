@@ -868,6 +868,80 @@ JOIN v_run v ON v.run_id = q.run_id
 LEFT JOIN rank_bound k ON k.n = MIN(q.n, 2000)
 GROUP BY q.run_id;
 
+-- Two crossings over the rows at which a forward crosses the ridge, for each setting of a machine:
+-- by the measured roofs (ridge_rows), and by what forwards reached of them (ridge_rows_reached): an AR
+-- forward of one row over the time that the largest block forward takes for a row.
+-- steps_x: steps x L / Lg at which full-sequence diffusion is as fast as AR, at batch 1.
+-- batch_x: batch x b / TPF at which AR is as fast as blocks, between two measured batches.
+CREATE VIEW v_ridge_dial AS
+WITH step AS MATERIALIZED (
+    SELECT s.run_id, s.phase, s.median_ns, s.ci_lo_ns, s.ci_hi_ns, v.decoder, v.batch_seqs,
+           v.block_tokens, v.prompt_tokens + v.gen_tokens AS length,
+           v.device, v.model, v.layers, v.dtype, v.threads, v.variant, v.sweep_name,
+           MAX(v.cache_resident) OVER w AS cache_resident, p.ridge_flop_per_byte
+               * CASE v.dtype WHEN 'f32' THEN 2.0 WHEN 'bf16' THEN 1.0 ELSE 0.5 END AS ridge_rows,
+           DENSE_RANK() OVER (ORDER BY v.device_id, v.model, v.layers, v.dtype, v.kv_dtype,
+                              v.threads, v.variant, v.prompt_tokens, v.gen_tokens) AS setting
+    FROM v_step s
+    JOIN v_run v ON v.run_id = s.run_id
+    JOIN v_roof p ON p.run_id = s.run_id
+    WHERE v.arithmetic IS NULL AND (s.phase = 'decode' AND v.decoder = 'ar'
+          OR s.phase = 'denoise' AND v.decoder IN ('block', 'diffusion'))
+    WINDOW w AS (PARTITION BY v.device_id, v.model, v.layers, v.dtype, v.threads, v.variant)
+),
+one AS (SELECT * FROM step WHERE decoder = 'ar' AND batch_seqs = 1),
+largest AS (
+    SELECT setting, block_tokens, median_ns / (batch_seqs * block_tokens) AS row_ns,
+           ci_lo_ns * 1.0 / (batch_seqs * block_tokens) AS row_lo_ns,
+           ci_hi_ns * 1.0 / (batch_seqs * block_tokens) AS row_hi_ns,
+           ROW_NUMBER() OVER (PARTITION BY setting ORDER BY batch_seqs * block_tokens DESC) AS i
+    FROM step WHERE decoder = 'block'
+),
+speed AS (
+    SELECT b.setting, b.batch_seqs, b.block_tokens, t.tokens_per_forward / b.batch_seqs AS tpf,
+           t.tokens_per_forward / b.batch_seqs * a.median_ns / b.median_ns AS ratio,
+           t.tokens_per_forward / b.batch_seqs * a.ci_lo_ns / b.ci_hi_ns AS ratio_lo,
+           t.tokens_per_forward / b.batch_seqs * a.ci_hi_ns / b.ci_lo_ns AS ratio_hi
+    FROM step b
+    JOIN step a ON a.setting = b.setting AND a.decoder = 'ar' AND a.batch_seqs = b.batch_seqs
+    JOIN v_throughput t ON t.run_id = b.run_id
+    WHERE b.decoder = 'block'
+),
+neighbours AS (
+    SELECT *, LEAD(batch_seqs) OVER w AS next_batch, LEAD(ratio) OVER w AS next_ratio,
+           LEAD(ratio_lo) OVER w AS next_lo, LEAD(ratio_hi) OVER w AS next_hi
+    FROM speed WINDOW w AS (PARTITION BY setting, block_tokens ORDER BY batch_seqs)
+),
+crossing AS (
+    SELECT setting, block_tokens,
+           MIN(iif(ratio >= 1 AND next_ratio < 1, batch_seqs + (next_batch - batch_seqs)
+               * (ratio - 1) / (ratio - next_ratio), NULL)) * block_tokens / AVG(tpf) AS x,
+           MIN(iif(ratio_lo >= 1 AND next_lo < 1, batch_seqs + (next_batch - batch_seqs)
+               * (ratio_lo - 1) / (ratio_lo - next_lo), NULL)) * block_tokens / AVG(tpf) AS x_lo,
+           MIN(iif(ratio_hi >= 1 AND next_hi < 1, batch_seqs + (next_batch - batch_seqs)
+               * (ratio_hi - 1) / (ratio_hi - next_hi), NULL)) * block_tokens / AVG(tpf) AS x_hi
+    FROM neighbours GROUP BY setting, block_tokens
+)
+SELECT a.device, a.model, a.layers, a.dtype, a.threads, a.variant, a.cache_resident, a.sweep_name,
+       a.ridge_rows, a.median_ns / l.row_ns AS ridge_rows_reached,
+       d.length * a.median_ns / d.median_ns AS steps_x,
+       d.length * 1.0 * a.ci_lo_ns / d.ci_hi_ns AS steps_x_lo,
+       d.length * 1.0 * a.ci_hi_ns / d.ci_lo_ns AS steps_x_hi,
+       d.length * a.median_ns / d.median_ns / a.ridge_rows AS steps_x_per_ridge,
+       d.length * l.row_ns / d.median_ns AS steps_x_per_reached,
+       d.length * l.row_lo_ns / d.ci_hi_ns AS steps_x_per_reached_lo,
+       d.length * l.row_hi_ns / d.ci_lo_ns AS steps_x_per_reached_hi,
+       c.x AS batch_x, c.x_lo AS batch_x_lo, c.x_hi AS batch_x_hi,
+       c.x / a.ridge_rows AS batch_x_per_ridge,
+       c.x * l.row_ns / a.median_ns AS batch_x_per_reached,
+       c.x_lo * l.row_lo_ns / a.ci_hi_ns AS batch_x_per_reached_lo,
+       c.x_hi * l.row_hi_ns / a.ci_lo_ns AS batch_x_per_reached_hi,
+       a.run_id, 'timing' AS evidence
+FROM one a
+JOIN step d ON d.setting = a.setting AND d.decoder = 'diffusion' AND d.batch_seqs = 1
+JOIN largest l ON l.setting = a.setting AND l.i = 1
+LEFT JOIN crossing c ON c.setting = a.setting AND c.block_tokens = l.block_tokens;
+
 -- Rates of whole decodes.  Predicted time for plans (evidence 'analytic').
 CREATE VIEW v_throughput AS
 SELECT run_id, samples, tokens, forwards, time_prefill_ns, time_decode_ns,

@@ -174,8 +174,7 @@ static void join_group(struct planning *p, const struct cell *c)
     const struct cell *g = &p->of_group;
     bool joins = p->in_group > 0 && p->in_group < GROUP_BASES && strcmp(g->model, c->model) == 0 &&
                  g->layers == c->layers && g->spec.seed == c->spec.seed && g->dtype == c->dtype &&
-                 g->arithmetic == c->arithmetic &&
-                 engine_same_roofs(p->engine, g, c);
+                 g->arithmetic == c->arithmetic && engine_same_roofs(p->engine, g, c);
     if (!joins) {
         p->in_group = 0;
         p->of_group = *c;

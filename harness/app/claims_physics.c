@@ -3,7 +3,8 @@
 
 #include "harness/app/claims_ask.h"
 
-/* The verifying run with as many logit rows in its forwards as this block run in a denoise forward. */
+/* The verifying run with as many logit rows in its forwards as this block run in a denoise forward.
+ */
 static const struct seen *verifier(const struct trial *t, const struct seen *block)
 {
     int32_t i = 0;
@@ -35,13 +36,13 @@ void ask_same_physics(struct trial *t)
         }
         if (!trial_can_time(t, s) || !trial_can_time(t, v)) continue;
         trial_ask(t,
-                  &(struct asking){.of = s,
-                                   .and_of = v,
-                                   .predicted = 1,
-                                   .found = reading_ratio(s->phase[PHASE_DENOISE].ns,
-                                                          v->phase[PHASE_VERIFY].ns),
-                                   .least = 0.98,
-                                   .most = 1.02},
+                  &(struct asking){
+                      .of = s,
+                      .and_of = v,
+                      .predicted = 1,
+                      .found = reading_ratio(s->phase[PHASE_DENOISE].ns, v->phase[PHASE_VERIFY].ns),
+                      .least = 0.98,
+                      .most = 1.02},
                   "time of a denoise forward over that of a verify forward of as many rows, %s",
                   seen_text(s, text));
     }

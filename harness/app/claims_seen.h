@@ -80,7 +80,7 @@ struct seen_list {
 enum err seen_load(struct store *s, struct seen_list *out) MUST_CHECK;
 void seen_list_free(struct seen_list *l);
 
-/* The phase that makes most tokens: decode, denoise, or with an approximate cache reuse. */
+/* The phase that makes most tokens: decode, verify, denoise, or with an approximate cache reuse. */
 const struct seen_phase *seen_step(const struct seen *s);
 struct reading seen_phase_band(const struct seen_phase *p);
 /* FLOP per byte of such a forward: the estimate, or the estimate within the traffic band. */
