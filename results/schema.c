@@ -168,11 +168,21 @@ struct identity {
     int64_t application_id, user_version, n_objects;
 };
 
-static enum err read_identity(sqlite3 *db, const char *path, struct identity *out)
+static enum err read_numbers(sqlite3 *db, const char *path, struct identity *out)
 {
     TRY(db_int(db, path, "PRAGMA application_id", &out->application_id));
     TRY(db_int(db, path, "PRAGMA user_version", &out->user_version));
     return db_int(db, path, "SELECT COUNT(*) FROM sqlite_schema", &out->n_objects);
+}
+
+/* All of one moment: between two of the numbers another process may create the file. */
+static enum err read_identity(sqlite3 *db, const char *path, struct identity *out)
+{
+    if (!sqlite3_get_autocommit(db)) return read_numbers(db, path, out);
+    TRY(db_exec(db, path, "BEGIN"));
+    enum err e = read_numbers(db, path, out);
+    sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    return e;
 }
 
 static bool is_empty(const struct identity *id)
