@@ -14,7 +14,8 @@ static const char runs_sql[] =
     " prompt_tokens, gen_tokens, COALESCE(depth_tokens, 0),"
     /* the run's */
     " block_tokens, denoise_steps, strategy,"
-    " cache || COALESCE(' every ' || refresh_forwards, ''), logits, head, batch_policy, temperature,"
+    " cache || COALESCE(' every ' || refresh_forwards, ''), logits, head, batch_policy,"
+    " temperature,"
     " draft_tokens, acceptance, commit_policy,"
     " draft || COALESCE(' of ' || draft_layers || ' layers', '')"
     " FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY cell_id, device_id, plan"

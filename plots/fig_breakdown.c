@@ -79,8 +79,8 @@ static enum err take_marks(const struct plot_rows *rows, const struct sheet *s, 
 
 static int phase_rank(const char *phase)
 {
-    static const char *const order[] = {"prefill", "prefill-draft", "refresh", "decode", "draft", "verify",
-                                        "denoise", "reuse",   "commit", "fused"};
+    static const char *const order[] = {"prefill", "prefill-draft", "refresh", "decode", "draft",
+                                        "verify",  "denoise",       "reuse",   "commit", "fused"};
     int n = sizeof order / sizeof order[0];
     for (int i = 0; i < n; i++)
         if (strcmp(order[i], phase) == 0) return i;

@@ -179,7 +179,8 @@ static enum err render_from(struct store *s, const struct plot_data *d, const st
     enum err e = ERR_NONE;
     for (int i = 0; i < FIGURE_QUERIES && e == ERR_NONE; i++)
         if (f->query[i].sql)
-            e = plot_rows_load(s, f->of_no_run ? NULL : d, f->query[i].sql, f->query[i].n_words, &rows[i]);
+            e = plot_rows_load(s, f->of_no_run ? NULL : d, f->query[i].sql, f->query[i].n_words,
+                               &rows[i]);
     if (e == ERR_NONE) e = render(f, d, rows, dir, written);
     for (int i = 0; i < FIGURE_QUERIES; i++) plot_rows_free(&rows[i]);
     return e;

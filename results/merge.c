@@ -91,8 +91,10 @@ static enum err copy_counted(struct store *s)
 
 static enum err copy_all(struct store *s, int64_t *n_runs)
 {
-    static const char *const named[] = {"build", "host", "device", "invocation", "cell", "ceiling",
-                                        "quality", "quality_forward", "nelbo", "corruption", "corruption_point", "kernel_time"};
+    static const char *const named[] = {
+        "build", "host",       "device",           "invocation",
+        "cell",  "ceiling",    "quality",          "quality_forward",
+        "nelbo", "corruption", "corruption_point", "kernel_time"};
     struct shift by = {0};
     for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
         TRY(copy(s, named[i], &by, "WHERE true ON CONFLICT DO NOTHING"));

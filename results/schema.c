@@ -73,7 +73,7 @@
     "phase           TEXT NOT NULL, "                                                              \
     "op              TEXT NOT NULL, "                                                              \
     "base_run_id     TEXT NOT NULL CHECK (length(base_run_id) = 36), "                             \
-    "kind            TEXT NOT NULL CHECK (kind IN ('storage', 'arithmetic', 'isa', "                \
+    "kind            TEXT NOT NULL CHECK (kind IN ('storage', 'arithmetic', 'isa', "               \
     "'threads')), "                                                                                \
     "bytes_ratio     REAL NOT NULL CHECK (bytes_ratio > 0), "                                      \
     "compute_ratio   REAL NOT NULL CHECK (compute_ratio > 0), "                                    \

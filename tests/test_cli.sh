@@ -50,6 +50,8 @@ refuses 2 '--output: no format "xml"; expected md, csv, json, jsonl or latex' li
 refuses 2 '--db: the value is empty, expected FILE' list --db ''
 refuses 2 'unexpected "b": regime plan takes one sweep (regime plan --help)' plan a b
 refuses 2 'unexpected "x": regime doctor takes no words without a flag (regime doctor --help)' doctor x
+refuses 2 'no device "gpu" (regime list devices)' quickstart --device gpu --out never
+[ ! -e never ] || fail 'quickstart: made a folder for a device that is not there'
 refuses 2 'no list of "modles"; the nearest is "models" (regime list)' list modles
 refuses 2 'regime list takes one word, not "axes" too' list models axes
 
@@ -70,6 +72,7 @@ refuses 2 '--dtype: "fp16" is not one; expected f32, bf16 or int8' plan --dtype 
 refuses 2 '--temperature: "inf" is not one; expected a number from 0 to 100' plan --temperature inf
 refuses 2 '--model: no model "qwen2.5-05b"; the nearest is "qwen2.5-0.5b" (regime list models)' \
     plan -m qwen2.5-05b
+refuses 2 '--model: no model "gpt" (regime list models)' plan -m gpt
 refuses 2 '--decoder: no decoder "blok"; the nearest is "block" (regime list decoders)' \
     plan --decoder blok
 refuses 2 '--device: no device "gpu"; expected cpu, cuda:N or sim:NAME (regime list devices)' \
@@ -147,6 +150,10 @@ for verb in $("$regime" list verbs -o csv | tail -n +2 | cut -d , -f 1); do
 done
 for axis in $("$regime" list axes -o csv | awk -F , 'NR > 1 && /,yes,/ { print $1 }'); do
     prints "--$axis " plan --help
+    # and nothing of it is cut off: every axis ends with its default
+    awk -v a="--$axis" '!/^         / { on = $1 == a || $2 == a } on { all = all $0 }
+                        END { exit all !~ /default[^)]*\)$/ }' out ||
+        fail "help: no default after --$axis"
 done
 prints 'compiler' --version
 for what in verbs devices models decoders axes sweeps backends; do

@@ -121,8 +121,8 @@ static enum err device_lines(void *ctx, const struct store_result_row *row)
         "JOIN v_phase p ON p.run_id = f.run_id AND p.phase = f.phase "
         "LEFT JOIN v_step s ON s.run_id = f.run_id AND s.phase = f.phase "
         "JOIN v_throughput t ON t.run_id = f.run_id "
-        "WHERE r.device = ?1 AND f.work = 'algorithmic' AND f.evidence <> 'counter' AND f.phase IN ('decode', 'verify', "
-        "'denoise') "
+        "WHERE r.device = ?1 AND f.work = 'algorithmic' AND f.evidence <> 'counter' AND f.phase IN "
+        "('decode', 'verify', 'denoise') "
         "AND f.run_id IN " NEWEST
         "ORDER BY f.batch_seqs, f.decoder, f.block_tokens, f.denoise_steps",
         &device, 1, point_line, a));

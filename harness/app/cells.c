@@ -151,12 +151,13 @@ static void clear_failed_ties(const struct product *p, const struct cell *given,
 /* A forward's rows are counted in 32 bits; the largest has every position of the batch. */
 static void check_rows(const struct cell *c, char *reason, size_t reason_size)
 {
-    int64_t rows = (int64_t)c->spec.batch * ((int64_t)c->spec.n_depth + c->spec.n_prompt + c->spec.n_gen);
+    int64_t rows =
+        (int64_t)c->spec.batch * ((int64_t)c->spec.n_depth + c->spec.n_prompt + c->spec.n_gen);
     if (c->spec.guidance > 0) rows *= 2;
     if (rows > INT32_MAX)
         snprintf(reason, reason_size,
-                 "batch x (n-depth + n-prompt + n-gen) is %" PRId64 " positions; the most is %d", rows,
-                 INT32_MAX);
+                 "batch x (n-depth + n-prompt + n-gen) is %" PRId64 " positions; the most is %d",
+                 rows, INT32_MAX);
 }
 
 static void check_decoder(const struct cell *c, char *reason, size_t reason_size)

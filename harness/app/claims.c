@@ -131,7 +131,8 @@ static const struct claim table[] = {
      "an exact process, temperature 1, as many steps as tokens", "derived",
      ask_confidence_unfaithful, EVIDENCE_PROCESS, false, NULL},
     {"C31", NULL, "VERIFY_B1_WINS", '-',
-     "At batch 1 AR with verified drafts gains what block diffusion gains, in the model's own tokens",
+     "At batch 1 AR with verified drafts gains what block diffusion gains, in the model's own "
+     "tokens",
      "batch 1, free drafts, k + 1 of at most R / 4, more than one token per forward", "derived",
      ask_verify_wins, EVIDENCE_TIMING, true, NULL},
     {"C32", NULL, "DRAFT_TURNING_POINT", '0',

@@ -20,8 +20,8 @@ enum err evidence_sql(const struct trial *t, char **out)
 {
     struct strbuf s = {0};
     if (t->n_policies)
-        strbuf_add(&s, "SELECT process, decoder, strategy, block_tokens, denoise_steps, law, kl, kl_lo, "
-                       "kl_hi, entropy FROM v_quality WHERE kl IS NOT NULL AND head = 'same' "
+        strbuf_add(&s, "SELECT process, decoder, strategy, block_tokens, denoise_steps, law, kl, "
+                       "kl_lo, kl_hi, entropy FROM v_quality WHERE kl IS NOT NULL AND head = 'same' "
                        "ORDER BY process, decoder, strategy, block_tokens, denoise_steps");
     if (t->n_policies) return take(&s, out);
     for (int32_t i = 0; t->timed && i < t->n; i++)
@@ -59,7 +59,8 @@ static void add_flags(struct strbuf *s, const struct seen *r)
                 r->device, r->model, dtype_name(r->dtype), r->decoder, r->n_prompt, r->n_gen);
     if (model_preset(r->model, 0, &full) == ERR_NONE && full.n_layer != r->layers)
         strbuf_addf(s, " --layers %d", r->layers);
-    if (r->kv_dtype != dtype_beside(r->dtype)) strbuf_addf(s, " --kv-dtype %s", dtype_name(r->kv_dtype));
+    if (r->kv_dtype != dtype_beside(r->dtype))
+        strbuf_addf(s, " --kv-dtype %s", dtype_name(r->kv_dtype));
     if (r->block) strbuf_addf(s, " --block-length %d", r->block);
     if (r->steps) strbuf_addf(s, " --steps %d", r->steps);
     if (r->cache[0]) strbuf_addf(s, " --cache %s", r->cache);

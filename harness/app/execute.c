@@ -360,8 +360,8 @@ static enum err check_device(const struct execute_options *o, const char *device
     }
     if (o->only_sim)
         return err_set(ERR_USAGE,
-                       "plan predicts imagined devices, and %s is a real one; want sim:NAME "
-                       "(regime list devices)",
+                       "plan predicts imagined devices, and %s is a real one; want --device "
+                       "sim:NAME (regime list devices)",
                        device);
     struct engine *e;
     TRY(engine_open(device, o->log, &e));

@@ -4,6 +4,7 @@
 
 #include "harness/app/flags.h"
 #include "harness/app/verbs.h"
+#include "harness/base/strbuf.h"
 
 enum { COLUMN = 26, LINE = 100 };
 
@@ -48,15 +49,14 @@ static const char *axis_arg(const struct axis *a)
 
 static void print_axis(const struct axis *a)
 {
-    char help[240];
-    size_t used = (size_t)snprintf(help, sizeof help, "%s (", a->help);
-    for (int32_t i = 0; a->kind == AXIS_ENUM && i <= a->max && used < sizeof help; i++)
-        used += (size_t)snprintf(help + used, sizeof help - used, "%s%s", a->word(i),
-                                 i < a->max ? ", " : "; ");
-    if (used < sizeof help)
-        snprintf(help + used, sizeof help - used, "default%s %s)", a->derived ? ":" : "",
-                 a->derived ? a->derived : a->fallback);
-    print_option(a->letter, a->name, axis_arg(a), help);
+    struct strbuf help = {0};
+    strbuf_addf(&help, "%s (", a->help);
+    for (int32_t i = 0; a->kind == AXIS_ENUM && i <= a->max; i++)
+        strbuf_addf(&help, "%s%s", a->word(i), i < a->max ? ", " : "; ");
+    strbuf_addf(&help, "default%s %s)", a->derived ? ":" : "",
+                a->derived ? a->derived : a->fallback);
+    print_option(a->letter, a->name, axis_arg(a), strbuf_text(&help));
+    strbuf_free(&help);
 }
 
 static void print_axes(void)

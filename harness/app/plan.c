@@ -221,7 +221,8 @@ static void predict_diffusion(struct prediction *out, const struct closed_model 
                               const struct decode_spec *s)
 {
     struct roof r = out->roof;
-    double batch = s->batch, len = s->n_prompt + s->n_gen, b = s->block_length ? s->block_length : s->n_gen;
+    double batch = s->batch, len = s->n_prompt + s->n_gen,
+           b = s->block_length ? s->block_length : s->n_gen;
     if (s->cache == CACHE_NONE) {
         out->ridge_batch = closed_full_ridge_batch(m, r, len);
         out->equal_steps =

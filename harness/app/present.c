@@ -22,7 +22,9 @@ static enum err id_list(const struct shown_run *runs, int32_t n, struct strbuf *
 /* Materialised, so that a join looks ids up instead of parsing the list for each row. */
 #define IDS "WITH ids AS MATERIALIZED (SELECT key, value FROM json_each(?1)) "
 
-#define PHASE_ORDER "instr('prefill prefill-draft decode  draft   verify  refresh fused   denoise reuse   commit ', p.phase)"
+#define PHASE_ORDER                                                                                \
+    "instr('prefill prefill-draft decode  draft   verify  refresh fused   "                        \
+    "denoise reuse   commit ', p.phase)"
 
 /* ---- JSON ---- */
 

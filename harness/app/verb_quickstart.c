@@ -6,6 +6,7 @@
 
 #include "harness/app/answer.h"
 #include "harness/app/claims.h"
+#include "harness/app/engine.h"
 #include "harness/app/execute.h"
 #include "harness/app/verbs.h"
 #include "plots/plot.h"
@@ -25,6 +26,15 @@ static enum err make_folder(const char *path)
 out:
     strbuf_free(&part);
     return e;
+}
+
+/* Before a folder is made for what cannot be measured. */
+static enum err check_device(const struct options *o)
+{
+    struct engine *e;
+    TRY(engine_open(o->device ? o->device : "cpu", o->log, &e));
+    engine_close(e);
+    return ERR_NONE;
 }
 
 /* The sweep's cells once more, on another device. */
@@ -128,6 +138,7 @@ enum err verb_quickstart(const struct options *o)
     struct store *s = NULL;
     int32_t n_failed = 0;
     enum err e = ERR_NONE;
+    TRY(check_device(o));
     TRY(make_folder(dir));
     strbuf_addf(&db, "%s/quickstart.db", dir);
     TRY_OUT(strbuf_check(&db));

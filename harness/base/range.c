@@ -176,7 +176,8 @@ enum err range_parse_size(const char *text, int64_t *value)
 {
     const char *end = skip_size(text);
     if (*text == '-') return err_set(ERR_USAGE, "\"%s\" is negative", text);
-    if (!end || *end) return err_set(ERR_USAGE, "\"%s\" is not a number (like 16, 4k or 2Mi)", text);
+    if (!end || *end)
+        return err_set(ERR_USAGE, "\"%s\" is not a number (like 16, 4k or 2Mi)", text);
     const char *p = text;
     if (!read_size(&p, value)) return err_set(ERR_USAGE, "\"%s\" is too large", text);
     return ERR_NONE;

@@ -1,9 +1,9 @@
 /* backend.h - what a backend fills in.  Only this folder includes it.
  *
  * A backend may trust its operands: kernels.c has checked every shape.  All
- * entries are required unless said otherwise.  To add an operation: declare it in kernels.h, give it a
- * formula in cost.h and a check in kernels.c, add its pointer here, write it in
- * cpu/, cuda/ and null/, and list its cases in tests/kernel_cases.h. */
+ * entries are required unless said otherwise.  To add an operation: declare it in kernels.h, give
+ * it a formula in cost.h and a check in kernels.c, add its pointer here, write it in cpu/, cuda/
+ * and null/, and list its cases in tests/kernel_cases.h. */
 #ifndef KERNELS_BACKEND_H
 #define KERNELS_BACKEND_H
 
