@@ -141,6 +141,8 @@ cusim_why   := $(strip $(if $(san),a sanitizer build: the emulator checks every 
                  $(if $(filter x86_64,$(shell uname -m)),$(if $(shell command -v $(CXX)),, \
                      no C++ compiler ($(CXX)) for the emulated kernels), \
                    the emulator switches stacks on x86-64 only)))
+# Programs that call the launchers themselves do not even link without it; the others say why.
+tests       := $(if $(cusim_why),$(filter-out $(shell grep -l cusim/device.h tests/test_cuda_*.c),$(tests)),$(tests))
 no_cusim    := tests/cusim/cusim_absent.c tests/cusim/cusim_none.c tests/cusim/cusim_gpu.c
 cusim_c     := $(filter-out %/cuda_library.c,$(filter %.c,$(cuda_src))) \
                $(filter-out $(no_cusim),$(wildcard tests/cusim/*.c))
