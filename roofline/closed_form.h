@@ -1,4 +1,4 @@
-/* closed_form.h - what the three decoders cost, worked out on paper.
+/* closed_form.h - what the decoders cost, worked out on paper.
  *
  * These formulas are written from the mathematics and know nothing of the kernels: they
  * are the second opinion the ledger is checked against, and they answer "from which batch

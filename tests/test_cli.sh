@@ -138,6 +138,10 @@ prints '--batch 2 ' plan --showcmd -b 1 -b 2
 "$regime" plan --showcmd --decoder ar --steps 4 > out 2> err
 [ "$(cat err)" = 'regime: without effect on these cells: --steps' ] || fail "unused axis: $(cat err)"
 
+# ---- a data sheet has one memory roof: a model that fits the cache is explained with it ----
+prints '| ar ' run -m tiny-test -n 4 --device sim:a100-80gb -q --db sim.db
+prints "so the memory roof is still DRAM's" explain last --db sim.db
+
 # ---- help, version, lists ----
 prints 'Usage: regime VERB' --help
 prints 'Usage: regime VERB' help

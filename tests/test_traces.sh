@@ -33,6 +33,7 @@ says "bad.jsonl:1: key \"forward\" is missing" 2 run $cell --trace bad.jsonl --d
 says "nowhere.jsonl" 2 run $cell --trace nowhere.jsonl --db none.db
 says "masks positions again" 2 run $cell --strategy remdm-cap --write-trace c.jsonl --db none.db
 says "expected a denoiser" 2 run -m tiny-test --decoder ar --write-trace c.jsonl --db none.db
+says "none/c.jsonl: No such file" 1 run $cell --write-trace none/c.jsonl --db none.db
 says "one cell" 2 run $cell -b 1,2 --write-trace c.jsonl --db none.db
 [ ! -e none.db ] && [ ! -e c.jsonl ] || fail "something was written"
 

@@ -96,7 +96,10 @@ static void print_roofs(const struct store_value *v)
         is_text(&v[18], "ceilings") ? "measured with it" : "from a data sheet",
         readable("", real(&v[16]), peak), readable("", real(&v[15]), bandwidth), real(&v[17]));
     if (v[14].i)
-        printf("Its weights fit the last-level cache, so the memory roof is that of the cache.\n");
+        printf("Its weights fit the last-level cache%s.\n",
+               is_text(&v[18], "ceilings")
+                   ? ", so the memory roof is that of the cache"
+                   : "; a data sheet has no roof for that, so the memory roof is still DRAM's");
     double moved = fmax(fabs(real(&v[19]) - 1), fabs(real(&v[20]) - 1));
     if (moved > 0.03)
         printf("Caution: measured again afterwards, the roofs had moved by %.0f %%.\n",

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "diffusion/strategy.h"
 #include "harness/app/decoders.h"
@@ -38,10 +39,23 @@ static enum err the_cell(const struct options *o, const struct cell **out)
     return ERR_NONE;
 }
 
+/* Asked before anything is timed; a file that was not there is not left behind. */
+static enum err check_writable(const char *path)
+{
+    bool was_there = access(path, F_OK) == 0;
+    FILE *f = fopen(path, "a");
+    if (!f) return err_set(ERR_IO, "--write-trace %s: %s", path, strerror(errno));
+    fclose(f);
+    if (!was_there) remove(path);
+    return ERR_NONE;
+}
+
 enum err write_trace_check(const struct options *o)
 {
     const struct cell *c;
-    return o->write_trace ? the_cell(o, &c) : ERR_NONE;
+    if (!o->write_trace) return ERR_NONE;
+    TRY(the_cell(o, &c));
+    return check_writable(o->write_trace);
 }
 
 static enum err decode(struct model *m, const struct cell *c, struct commit_log *l)
