@@ -6,9 +6,14 @@
 
 #include "plots/text.h"
 
+bool range_holds(const struct axis_range *r, double value)
+{
+    return isfinite(value) && (r->linear || value > 0);
+}
+
 void range_include(struct axis_range *r, double value)
 {
-    if (!isfinite(value) || value <= 0) return;
+    if (!range_holds(r, value)) return;
     if (!r->any || value < r->lo) r->lo = value;
     if (!r->any || value > r->hi) r->hi = value;
     r->any = true;
@@ -55,11 +60,13 @@ void range_binary(struct axis_range *r)
 
 double range_at(const struct axis_range *r, double value)
 {
+    if (r->linear) return (value - r->lo) / (r->hi - r->lo);
     return log(value / r->lo) / log(r->hi / r->lo);
 }
 
 double range_value(const struct axis_range *r, double fraction)
 {
+    if (r->linear) return r->lo + (r->hi - r->lo) * fraction;
     return r->lo * pow(r->hi / r->lo, fraction);
 }
 

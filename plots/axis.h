@@ -1,4 +1,5 @@
-/* axis.h - a logarithmic axis: its range, its tics, and where a value lies on it. */
+/* axis.h - an axis, logarithmic unless it says otherwise: its range, its tics, and where a value
+ * lies on it. */
 #ifndef PLOTS_AXIS_H
 #define PLOTS_AXIS_H
 
@@ -7,12 +8,14 @@
 #include "harness/base/strbuf.h"
 
 struct axis_range {
-    double lo, hi; /* both > 0                                             */
+    double lo, hi; /* both > 0 unless linear                               */
     bool any;      /* something was included                               */
+    bool linear;
 };
 
-/* Widen the range to take in a value; NaN, infinite and non-positive ones have no place on a
- * logarithmic axis and are ignored. */
+/* It has a place on such an axis: finite, and on a logarithmic one above 0. */
+bool range_holds(const struct axis_range *r, double value);
+/* Widen the range to take in a value; one that has no place is ignored. */
 void range_include(struct axis_range *r, double value);
 
 /* Out to whole decades, at least one. */

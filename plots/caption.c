@@ -17,6 +17,13 @@ const char *arithmetic_name(const struct subject *u)
     return dtype;
 }
 
+enum dtype dtype_named(const char *name)
+{
+    for (enum dtype d = 0; d < DTYPE_COUNT; d++)
+        if (strcmp(dtype_name(d), name) == 0) return d;
+    return DTYPE_BF16;
+}
+
 void caption_begin(struct sheet *s, const char *what)
 {
     const struct subject *u = s->subject;

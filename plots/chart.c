@@ -29,7 +29,8 @@ enum err chart_open(const struct plot_rows *rows, const struct sheet *s, struct 
                          .row = i};
         snprintf(m.phase, sizeof m.phase, "%s", phase);
         if (&s->data->subject[run->subject] != s->subject) continue;
-        if (!(m.x > 0) || !(m.y > 0) || (columns->main_only && !phase_is_main(phase))) continue;
+        if (!range_holds(&panel->x, m.x) || !range_holds(&panel->y, m.y)) continue;
+        if (columns->main_only && !phase_is_main(phase)) continue;
         out->has_resident |= run->cache_resident;
         out->marks[out->n++] = m;
     }

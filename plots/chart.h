@@ -22,7 +22,7 @@ struct chart {
     bool has_resident; /* some run's weights stay in the cache       */
 };
 
-/* The subject's rows that have a place on logarithmic axes. */
+/* The subject's rows that have a place on the panel's axes. */
 enum err chart_open(const struct plot_rows *rows, const struct sheet *s, struct panel *panel,
                     const struct chart_columns *columns, struct chart *out) MUST_CHECK;
 void chart_free(struct chart *c);

@@ -170,9 +170,9 @@ static void lay_out(struct sheet *s, const struct plot_rows *rows, const struct 
     struct panel left = {.left = 40, .right = s->width / 2 - 12, .bottom = 28, .top = top};
     struct panel right = {
         .left = s->width / 2 + 38, .right = s->width - 14, .bottom = 28, .top = top};
-    left.x = left.y = (struct axis_range){0, 1, true};
-    right.x = (struct axis_range){1, 1024, true};
-    right.y = (struct axis_range){1e-3, most, true};
+    left.x = left.y = (struct axis_range){.lo = 0, .hi = 1, .any = true, .linear = true};
+    right.x = (struct axis_range){.lo = 1, .hi = 1024, .any = true};
+    right.y = (struct axis_range){.lo = 1e-3, .hi = most, .any = true};
     const struct axis_titles time = {"time of the corruption",
                                      {"entropy left, share of the end's", NULL}};
     const struct axis_titles steps = {"steps", {"bound - entropy, nats per token", NULL}};

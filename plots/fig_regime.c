@@ -52,13 +52,6 @@ static double rows_at(const struct map *m, double batch, double level)
     return sqrt(lo * hi);
 }
 
-static enum dtype dtype_of(const char *name)
-{
-    for (enum dtype d = 0; d < DTYPE_COUNT; d++)
-        if (strcmp(dtype_name(d), name) == 0) return d;
-    return DTYPE_BF16;
-}
-
 /* False: nothing is known to draw a map from. */
 static enum err map_open(const struct sheet *s, const struct drawn_roof *roof, struct map *m)
 {
@@ -68,8 +61,8 @@ static enum err map_open(const struct sheet *s, const struct drawn_roof *roof, s
     int layers = 0;
     sscanf(u->field[SUBJECT_LAYERS], "%d", &layers);
     TRY(model_preset(u->field[SUBJECT_MODEL], layers, &config));
-    *m = (struct map){.model = closed_model_of(&config, dtype_of(u->field[SUBJECT_DTYPE]),
-                                               dtype_of(u->field[SUBJECT_KV])),
+    *m = (struct map){.model = closed_model_of(&config, dtype_named(u->field[SUBJECT_DTYPE]),
+                                               dtype_named(u->field[SUBJECT_KV])),
                       .roof = roof->roof,
                       .cached = newest->prompt + newest->gen / 2,
                       .prompt = newest->prompt,

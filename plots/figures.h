@@ -2,13 +2,14 @@
 #ifndef PLOTS_FIGURES_H
 #define PLOTS_FIGURES_H
 
+#include "harness/kernels/tensor.h"
 #include "plots/chart.h"
 #include "plots/plot.h"
 #include "plots/roofs.h"
 
 extern const struct figure figure_roofline, figure_intensity_batch, figure_throughput,
     figure_break_even, figure_regime, figure_breakdown, figure_speed_at_quality, figure_gaussian,
-    figure_model_vs_counter, figure_levels, figure_executed;
+    figure_model_vs_counter, figure_levels, figure_executed, figure_elasticity;
 
 /* ---- data files ---- */
 /* What a row says of the run it is about, ending with a tab, and the columns' names. */
@@ -36,5 +37,7 @@ void caption_span(struct strbuf *out, double lo, double hi);
 const char *evidence_word(const struct subject *u);
 /* The type the matmuls compute in, whose peak is the roof. */
 const char *arithmetic_name(const struct subject *u);
+/* Of a subject's weights, or keys and values. */
+enum dtype dtype_named(const char *name);
 
 #endif

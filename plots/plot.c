@@ -18,7 +18,7 @@ static const struct figure *const figures[] = {
     &figure_roofline,   &figure_intensity_batch, &figure_throughput,
     &figure_break_even, &figure_regime,          &figure_breakdown,
     &figure_speed_at_quality, &figure_gaussian,
-    &figure_model_vs_counter, &figure_levels, &figure_executed,
+    &figure_model_vs_counter, &figure_levels, &figure_executed, &figure_elasticity,
 };
 enum { N_FIGURES = sizeof figures / sizeof figures[0] };
 

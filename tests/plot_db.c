@@ -2,6 +2,7 @@
  * figures look like figures; nothing is measured here. */
 #include "tests/plot_db.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +117,39 @@ static void add_phase(struct rows *out, const struct phase_total *t, struct ledg
     add_forward(out, row, ns, random);
 }
 
+const struct planted_bound planted_bounds[5] = {
+    [BOUND_MEMORY] = {{0.9, 0.8, 1.0}, {0.1, 0.0, 0.2}},
+    [BOUND_COMPUTE] = {{0.1, 0.0, 0.2}, {0.95, 0.85, 1.05}},
+    [BOUND_MIXED] = {{0.6, 0.55, 0.7}, {0.65, 0.6, 0.75}},
+    [BOUND_OVERHEAD] = {{-0.05, -0.1, 0.05}, {0.02, -0.02, 0.06}},
+    [BOUND_UNDECIDED] = {{0.4, -3, 4}, {0.3, 0.1, 0.7}},
+};
+
+/* A verdict on each phase; the changed runs are of a cell that no figure shows. */
+static enum err store_verdict(struct store *s, const char *invocation, const struct cell *cell,
+                              const struct plan *p, const struct run_row *base, enum bound verdict)
+{
+    const enum change changes[] = {CHANGE_STORAGE, CHANGE_ARITHMETIC};
+    const struct planted_bound *b = &planted_bounds[verdict];
+    struct cell c = *cell;
+    c.arithmetic = ARITHMETIC_TWICE;
+    for (int i = 0; i < 2; i++) {
+        struct run_row run = {.status = "ok", .threads = base->threads};
+        TRY(store_add_run(s, invocation, &c, &run, NULL, 0));
+        for (enum phase ph = 0; ph < PHASE_COUNT; ph++) {
+            struct intervention_row row = {.phase = phase_name(ph), .op = "", .rounds = 9,
+                                           .base_run_id = base->run_id, .change = changes[i],
+                                           .bytes_ratio = 2, .compute_ratio = 2,
+                                           .bandwidth_ratio = 1, .time = {1, NAN, NAN}};
+            if (!p->phase[ph].forwards) continue;
+            memcpy(row.elasticity, i == 0 ? b->bytes : b->flop, sizeof row.elasticity);
+            TRY(store_add_intervention(s, run.run_id, &row));
+            if (i == 0) TRY(store_add_bound(s, base->run_id, row.phase, "", &changes[1], verdict));
+        }
+    }
+    return ERR_NONE;
+}
+
 static enum err store_cell(struct store *s, const char *invocation, const struct cell *c,
                            const struct plan *p, double slower, const struct plot_db *what,
                            struct run_row *run)
@@ -202,7 +236,9 @@ enum err plot_db_fill(struct store *s, const struct plot_db *what)
     TRY(store_corruptions(s, invocation));
     for (const int32_t *b = what->batch; *b; b++) {
         for (int a = 0; a < N_ARMS; a++) {
-            struct cell c = {.layers = what->layers, .dtype = DTYPE_BF16, .kv_dtype = DTYPE_BF16};
+            struct cell c = {.layers = what->layers,
+                             .dtype = what->f32 ? DTYPE_F32 : DTYPE_BF16,
+                             .kv_dtype = DTYPE_BF16};
             c.spec = (struct decode_spec){.batch = *b,
                                           .n_prompt = 64,
                                           .n_gen = 32,
@@ -228,6 +264,8 @@ enum err plot_db_fill(struct store *s, const struct plot_db *what)
                 run.weight_bytes = p->weight_bytes;
                 memcpy(run.price, p->price, sizeof run.price);
                 e = store_cell(s, invocation, &c, p, arms[a].slower, what, &run);
+                if (e == ERR_NONE && what->bounds)
+                    e = store_verdict(s, invocation, &c, p, &run, (enum bound)a);
                 if (e == ERR_NONE) e = store_quality(s, invocation, &c, p, a);
             }
             free(p);

@@ -106,6 +106,14 @@ static void axes_take_in_what_has_a_place_on_them(void **state)
     near(log2(binary.lo), 0.5, 1e-9);
     near(log2(binary.hi), 6.5, 1e-9);
 
+    struct axis_range linear = {.linear = true};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) range_include(&linear, values[i]);
+    assert_true(linear.any && linear.lo == -3 && linear.hi == 40);
+    near(range_at(&linear, 18.5), 0.5, 1e-12);
+    near(range_at(&linear, 0), 3 / 43.0, 1e-12);
+    near(range_value(&linear, 0.5), 18.5, 1e-12);
+    assert_true(range_holds(&linear, 0) && !range_holds(&linear, NAN) && !range_holds(&r, 0));
+
     near(range_at(&decades, 10), 0.5, 1e-12);
     near(range_value(&decades, 0.5), 10, 1e-9);
 }

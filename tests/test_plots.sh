@@ -26,7 +26,7 @@ refuses() { # CODE SENTENCE ARGS...
     [ ! -s out ] || fail "regime $*: printed on stdout"
 }
 
-names='roofline, intensity-batch, throughput, break-even, regime, breakdown, speed-at-quality, gaussian, model-vs-counter, roofline-levels, executed-vs-algorithmic, or all'
+names='roofline, intensity-batch, throughput, break-even, regime, breakdown, speed-at-quality, gaussian, model-vs-counter, roofline-levels, executed-vs-algorithmic, elasticity, or all'
 refuses 2 "regime plot takes one figure, or all (regime list figures)" plot
 refuses 2 "regime plot takes one figure, or all (regime list figures)" plot roofline regime
 refuses 2 "no figure \"rooflin\"; the nearest is \"roofline\" ($names)" plot rooflin
