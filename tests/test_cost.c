@@ -27,7 +27,7 @@ static void matmul_counts(void **state)
 {
     struct cost c;
     struct tensor none = {0};
-    assert_true(cost_matmul(&small, act(3, 5), act(3, 7), weight(5, 7), none, &c));
+    assert_true(cost_matmul(&small, NULL, act(3, 5), act(3, 7), weight(5, 7), none, &c));
     assert_int_equal(c.flop_matmul, 2 * 3 * 5 * 7);
     assert_int_equal(c.flop_executed, 210);
     assert_int_equal(c.flop_vector, 0);
@@ -44,7 +44,7 @@ static void int8_weights_count_their_scales(void **state)
 {
     struct cost c;
     struct tensor none = {0}, w = tensor_2d(NULL, DTYPE_INT8, ROLE_WEIGHT, 5, 70);
-    assert_true(cost_matmul(&small, act(3, 5), act(3, 70), w, none, &c));
+    assert_true(cost_matmul(&small, NULL, act(3, 5), act(3, 70), w, none, &c));
     assert_int_equal(c.flop_matmul, 2 * 3 * 5 * 70);
     assert_int_equal(c.bytes[ROLE_WEIGHT], 5 * (70 + 3));
     assert_int_equal(tensor_bytes(w), 365);
@@ -58,7 +58,7 @@ static void matmul_with_bias_counts(void **state)
 {
     struct cost c;
     struct tensor bias = tensor_1d(NULL, DTYPE_BF16, ROLE_WEIGHT, 5);
-    assert_true(cost_matmul(&small, act(3, 5), act(3, 7), weight(5, 7), bias, &c));
+    assert_true(cost_matmul(&small, NULL, act(3, 5), act(3, 7), weight(5, 7), bias, &c));
     assert_int_equal(c.bytes[ROLE_WEIGHT], 70 + 10);
     assert_int_equal(c.flop_vector, 3 * 5);
     assert_int_equal(c.flop_matmul, 210);
@@ -71,12 +71,39 @@ static void matmul_pads_rows_and_reads_again(void **state)
     /* 10 rows, two tiles of 16 would be 32: 16 is enough.  w (40 x 7 x 2 = 560 bytes) and x
      * (10 x 7 x 4 = 280) both exceed half the cache; w is read for 3 blocks of 4 rows, x for
      * 5 blocks of 8 columns. */
-    assert_true(cost_matmul(&tiled, act(10, 40), act(10, 7), weight(40, 7), none, &c));
+    assert_true(cost_matmul(&tiled, NULL, act(10, 40), act(10, 7), weight(40, 7), none, &c));
     assert_int_equal(c.flop_matmul, 2 * 10 * 40 * 7);
     assert_int_equal(c.flop_executed, 2 * 16 * 40 * 7);
     assert_int_equal(c.bytes_dram, 560 + 280 + 1600);
     assert_int_equal(c.bytes_dram_lo, 560);
     assert_int_equal(c.bytes_dram_hi, 3 * 560 + 5 * 280 + 1600);
+}
+
+/* A kernel that says what its tiles are: 10 rows in blocks of 8, 40 columns in blocks of 16, k 7 in
+ * steps of 4. */
+static void matmul_pads_to_the_tiles_of_its_kernel(void **state)
+{
+    struct cost c;
+    struct tensor none = {0};
+    const struct matmul_tile tile = {8, 16, 4};
+    assert_true(cost_matmul(&tiled, &tile, act(10, 40), act(10, 7), weight(40, 7), none, &c));
+    assert_int_equal(c.flop_matmul, 2 * 10 * 40 * 7);
+    assert_int_equal(c.flop_executed, 2 * 16 * 48 * 8);
+}
+
+/* 5 causal rows from position 6 in tiles of 2: the tiles' last rows see 8, 10 and 11 keys, in tiles
+ * of 4 keys 8, 12 and 12; each tile is 16 pairs for each of 2 K/V heads, and a head of 6 takes 8.
+ */
+static void attention_pads_to_the_tiles_of_its_kernel(void **state)
+{
+    struct cost c;
+    struct span span = {.n_rows = 5, .pos0 = 6, .n_visible = 11};
+    const struct attention_tile tile = {.rows = 2, .pairs = 16, .keys = 4, .width = 8};
+    struct tensor q = tensor_3d(NULL, DTYPE_F32, ROLE_ACTIVATION, 5, 4, 6);
+    struct tensor keys = tensor_4d(NULL, DTYPE_BF16, ROLE_KV, 1, 2, 16, 6);
+    assert_true(cost_attention(&small, &tile, q, q, keys, &span, 1, &c));
+    assert_int_equal(c.flop_attention, 4 * 6 * 4 * (7 + 8 + 9 + 10 + 11));
+    assert_int_equal(c.flop_executed, 4 * 8 * 2 * 16 * (8 + 12 + 12));
 }
 
 static void attention_counts_visible_pairs(void **state)
@@ -90,7 +117,7 @@ static void attention_counts_visible_pairs(void **state)
     };
     struct tensor q = tensor_3d(NULL, DTYPE_F32, ROLE_ACTIVATION, 4, 4, 8);
     struct tensor keys = tensor_4d(NULL, DTYPE_BF16, ROLE_KV, 2, 2, 16, 8);
-    assert_true(cost_attention(&small, q, q, keys, spans, 2, &c));
+    assert_true(cost_attention(&small, NULL, q, q, keys, spans, 2, &c));
     assert_int_equal(c.flop_attention, 4 * 8 * 4 * (6 + 7 + 8 + 3));
     assert_int_equal(c.flop_executed, c.flop_attention);
     assert_int_equal(c.flop_matmul, 0);
@@ -100,7 +127,7 @@ static void attention_counts_visible_pairs(void **state)
     assert_int_equal(c.flop_vector, 4 * 4 * 24);
 
     /* One row of 2 query heads per K/V head fills 2 of a tile's 16 rows. */
-    assert_true(cost_attention(&tiled, q, q, keys, spans + 1, 1, &c));
+    assert_true(cost_attention(&tiled, NULL, q, q, keys, spans + 1, 1, &c));
     assert_int_equal(c.flop_executed, 8 * c.flop_attention);
 }
 
@@ -199,7 +226,8 @@ static void counts_that_do_not_fit_are_noticed(void **state)
     struct cost c;
     struct tensor none = {0};
     int64_t big = (int64_t)1 << 31;
-    assert_false(cost_matmul(&small, act(big, big), act(big, big), weight(big, big), none, &c));
+    assert_false(
+        cost_matmul(&small, NULL, act(big, big), act(big, big), weight(big, big), none, &c));
     struct ledger l;
     double zero[TIER_COUNT] = {0};
     ledger_clear(&l);
@@ -286,6 +314,8 @@ int main(void)
         cmocka_unit_test(int8_weights_count_their_scales),
         cmocka_unit_test(matmul_with_bias_counts),
         cmocka_unit_test(matmul_pads_rows_and_reads_again),
+        cmocka_unit_test(matmul_pads_to_the_tiles_of_its_kernel),
+        cmocka_unit_test(attention_pads_to_the_tiles_of_its_kernel),
         cmocka_unit_test(attention_counts_visible_pairs),
         cmocka_unit_test(block_mask_sees_to_the_end_of_the_block),
         cmocka_unit_test(pairs_equal_the_sum_over_rows),

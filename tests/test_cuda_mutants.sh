@@ -9,7 +9,7 @@ build=${CUSIM:?folder of the emulated build}
 cuda=harness/kernels/cuda
 
 [ -z "${SAN:-}" ] || { echo 'skipped: a sanitizer build, which has no emulator'; exit 77; }
-for program in kernels model graph matmul attention; do
+for program in kernels model graph matmul attention tiles; do
     [ -e "$build/tests/test_cuda_$program.c.o" ] || { echo 'skipped: test_cuda_* are not built'; exit 77; }
 done
 [ -e "$build/$cuda/cuda_add.cu.o" ] || { echo 'skipped: no emulator on this machine'; exit 77; }

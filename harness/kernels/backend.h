@@ -11,7 +11,7 @@
 
 struct backend_info { /* filled by open */
     int32_t n_threads;
-    const char *variant; /* instruction set, chip; static storage */
+    const char *variant;     /* instruction set, chip; static storage */
     const char *description; /* of the device; NULL: none; as long as the state */
     enum dtype activation_dtype;
     struct traffic_model traffic;
@@ -19,7 +19,7 @@ struct backend_info { /* filled by open */
 
 struct backend_ops {
     const char *name;
-    const char *disabled; /* NULL, or why this build cannot open it */
+    const char *disabled;        /* NULL, or why this build cannot open it */
     enum err (*available)(void); /* NULL, or whether this machine can: else ERR_UNSUPPORTED */
     bool computes;
 
@@ -28,8 +28,8 @@ struct backend_ops {
     enum err (*sync)(void *state);
     enum err (*set_mode)(void *state, const struct kernels_mode *mode); /* NULL: the zero one */
     struct kernels_graphs (*graphs)(const void *state);                 /* NULL: none         */
-    enum err (*timer_begin)(void *state);                 /* NULL: no clock of its own */
-    enum err (*timer_end)(void *state, int64_t *device_ns); /* with timer_begin          */
+    enum err (*timer_begin)(void *state);                        /* NULL: no clock of its own */
+    enum err (*timer_end)(void *state, int64_t *device_ns);      /* with timer_begin          */
     enum err (*memory)(void *state, struct kernels_memory *out); /* NULL: nobody says    */
     enum err (*alloc)(void *state, size_t n, void **out);
     void (*free)(void *state, void *p, size_t n);
@@ -37,6 +37,12 @@ struct backend_ops {
     enum err (*download)(void *state, void *host, struct tensor src);
     size_t (*packed_bytes)(const void *state, int64_t rows, int64_t cols, enum dtype dtype);
     enum err (*load_weight)(void *state, struct tensor w, weight_row_fn *row, void *ctx);
+    /* The tiles of the kernel that such a call would run; false: nobody knows it.  NULL: never. */
+    bool (*matmul_tile)(const void *state, struct tensor y, struct tensor x, struct tensor w,
+                        struct matmul_tile *out);
+    bool (*attention_tile)(const void *state, struct tensor out, struct tensor q,
+                           struct tensor k_cache, struct tensor v_cache, const struct span *spans,
+                           int32_t n_spans, struct attention_tile *tile);
 
     /* one pointer per kn_ call, same operands, same order */
     enum err (*embed)(void *state, struct tensor out, struct tensor table, const int32_t *ids);

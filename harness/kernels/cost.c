@@ -67,6 +67,11 @@ static int64_t ceil_div(int64_t a, int64_t b)
     return (a + b - 1) / b;
 }
 
+static int64_t pad_to(int64_t n, int64_t tile)
+{
+    return ceil_div(n, tile) * tile;
+}
+
 bool cost_embed(const struct traffic_model *t, struct tensor out, struct tensor table,
                 struct cost *c)
 {
@@ -97,14 +102,16 @@ static void count_rereads(struct count *n, struct tensor operand, int64_t extent
     n->c->bytes_dram_hi = narrow(n, (wide)n->c->bytes_dram_hi + again);
 }
 
-bool cost_matmul(const struct traffic_model *t, struct tensor y, struct tensor x, struct tensor w,
-                 struct tensor bias, struct cost *c)
+bool cost_matmul(const struct traffic_model *t, const struct matmul_tile *tile, struct tensor y,
+                 struct tensor x, struct tensor w, struct tensor bias, struct cost *c)
 {
     struct count n = count_start(t, c);
+    const struct matmul_tile guess = {t->row_tile, 1, 1};
     int64_t rows = x.dim[0], k = x.dim[1], m = w.dim[0];
-    int64_t padded = ceil_div(rows, t->row_tile) * t->row_tile;
+    if (!tile) tile = &guess;
     c->flop_matmul = narrow(&n, (wide)2 * rows * m * k);
-    c->flop_executed = narrow(&n, (wide)2 * padded * m * k);
+    c->flop_executed = narrow(&n, (wide)2 * pad_to(rows, tile->rows) * pad_to(m, tile->cols) *
+                                      pad_to(k, tile->depth));
     count_operand(&n, x);
     count_operand(&n, w);
     count_operand(&n, y);
@@ -139,15 +146,30 @@ bool cost_kv_store(const struct traffic_model *t, struct tensor k, struct tensor
 /* What one sequence adds to an attention call, per head and head width. */
 struct span_cost {
     int64_t pairs, keys;
-    wide executed; /* pairs times query heads, rows padded to the tile */
+    wide executed; /* pairs times query heads, in whole tiles */
 };
 
-static struct span_cost span_cost(const struct traffic_model *t, const struct span *s, int64_t h,
-                                  int64_t hk)
+/* Pairs of all query heads that tiles of a kernel compute for a span. */
+static wide tiled_pairs(const struct attention_tile *tile, const struct span *s, int64_t hk)
+{
+    wide pairs = 0;
+    for (int64_t row = 0; row < s->n_rows; row += tile->rows) {
+        int64_t end = row + tile->rows < s->n_rows ? row + tile->rows : s->n_rows;
+        pairs += (wide)tile->pairs * pad_to(span_visible(s, end - 1), tile->keys);
+    }
+    return pairs * hk;
+}
+
+static struct span_cost span_cost(const struct traffic_model *t, const struct attention_tile *tile,
+                                  const struct span *s, int64_t h, int64_t hk)
 {
     struct span_cost c = {.pairs = span_pairs(s), .keys = span_keys(s)};
+    if (tile) {
+        c.executed = tiled_pairs(tile, s, hk);
+        return c;
+    }
     /* The rows of a tile are those of all query heads that share a K/V head. */
-    int64_t rows = s->n_rows * (h / hk), padded = ceil_div(rows, t->row_tile) * t->row_tile;
+    int64_t rows = s->n_rows * (h / hk), padded = pad_to(rows, t->row_tile);
     c.executed = padded == rows ? (wide)c.pairs * h : (wide)c.pairs * hk * padded / s->n_rows;
     return c;
 }
@@ -158,8 +180,9 @@ static bool same_work(const struct span *a, const struct span *b)
            a->mask == b->mask && a->block == b->block;
 }
 
-bool cost_attention(const struct traffic_model *t, struct tensor out, struct tensor q,
-                    struct tensor keys, const struct span *spans, int32_t n_spans, struct cost *c)
+bool cost_attention(const struct traffic_model *t, const struct attention_tile *tile,
+                    struct tensor out, struct tensor q, struct tensor keys,
+                    const struct span *spans, int32_t n_spans, struct cost *c)
 {
     struct count n = count_start(t, c);
     int64_t h = q.dim[1], d = q.dim[2], hk = keys.dim[1];
@@ -168,14 +191,15 @@ bool cost_attention(const struct traffic_model *t, struct tensor out, struct ten
     for (int32_t i = 0; i < n_spans; i++) {
         if (spans[i].n_rows == 0) continue;
         /* Sequences in lockstep cost the same. */
-        if (i == 0 || !same_work(&spans[i], &spans[i - 1])) one = span_cost(t, &spans[i], h, hk);
+        if (i == 0 || !same_work(&spans[i], &spans[i - 1]))
+            one = span_cost(t, tile, &spans[i], h, hk);
         pairs += one.pairs;
         positions += one.keys;
         executed += one.executed;
     }
     c->flop_attention = narrow(&n, 4 * pairs * h * d);
     c->flop_vector = narrow(&n, FLOP_SOFTMAX * pairs * h);
-    c->flop_executed = narrow(&n, 4 * executed * d);
+    c->flop_executed = narrow(&n, 4 * executed * pad_to(d, tile ? tile->width : 1));
     count_operand(&n, q);
     count_operand(&n, out);
     count_bytes(&n, ROLE_KV, positions * 2 * hk * d * dtype_bytes(keys.dtype));
@@ -220,13 +244,11 @@ bool cost_guide(const struct traffic_model *t, struct tensor z, struct tensor u,
     return n.fits;
 }
 
-bool cost_rowstat(const struct traffic_model *t, struct tensor logits, bool nucleus,
-                  struct cost *c)
+bool cost_rowstat(const struct traffic_model *t, struct tensor logits, bool nucleus, struct cost *c)
 {
     struct count n = count_start(t, c);
     count_operand(&n, logits);
     if (nucleus) count_operand(&n, logits);
-    c->flop_vector =
-        narrow(&n, (FLOP_ROWSTAT + (nucleus ? FLOP_NUCLEUS : 0)) * elements(logits));
+    c->flop_vector = narrow(&n, (FLOP_ROWSTAT + (nucleus ? FLOP_NUCLEUS : 0)) * elements(logits));
     return n.fits;
 }

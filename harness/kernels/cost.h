@@ -16,18 +16,31 @@ struct traffic_model {
     int32_t block_cols; /* x is read again for every so many columns of y; 0: once      */
 };
 
+/* What a kernel computes at once, whether or not there is so much: it executes whole tiles. */
+struct matmul_tile {
+    int32_t rows, cols, depth; /* of y[n,m] and of k */
+};
+struct attention_tile {
+    int32_t rows;  /* of one span; its last tile may have fewer                              */
+    int32_t pairs; /* (row, query head) pairs that they are computed as, per key/value head  */
+    int32_t keys;  /* those that the tile's last row sees are padded to a multiple of it ... */
+    int32_t width; /* ... and the head's to one of this                                      */
+};
+
 /* Each returns false when a count would pass 2^63 - 1. */
 bool cost_embed(const struct traffic_model *t, struct tensor out, struct tensor table,
                 struct cost *c);
 bool cost_rmsnorm(const struct traffic_model *t, struct tensor out, struct tensor x,
                   struct tensor gain, struct cost *c);
-bool cost_matmul(const struct traffic_model *t, struct tensor y, struct tensor x, struct tensor w,
-                 struct tensor bias, struct cost *c);
+/* tile NULL: nobody says more than t->row_tile. */
+bool cost_matmul(const struct traffic_model *t, const struct matmul_tile *tile, struct tensor y,
+                 struct tensor x, struct tensor w, struct tensor bias, struct cost *c);
 bool cost_rope(const struct traffic_model *t, struct tensor x, struct cost *c);
 bool cost_kv_store(const struct traffic_model *t, struct tensor k, struct tensor v,
                    struct tensor cache, struct cost *c);
-bool cost_attention(const struct traffic_model *t, struct tensor out, struct tensor q,
-                    struct tensor keys, const struct span *spans, int32_t n_spans, struct cost *c);
+bool cost_attention(const struct traffic_model *t, const struct attention_tile *tile,
+                    struct tensor out, struct tensor q, struct tensor keys,
+                    const struct span *spans, int32_t n_spans, struct cost *c);
 bool cost_swiglu(const struct traffic_model *t, struct tensor out, struct tensor gate_up,
                  struct cost *c);
 bool cost_add(const struct traffic_model *t, struct tensor x, struct tensor y, struct cost *c);

@@ -280,7 +280,10 @@ enum err kn_matmul(struct kernels *k, struct tensor y, struct tensor x, struct t
     CHECK(y.dim[0] == x.dim[0] && y.dim[1] == w.dim[0] && x.dim[1] == w.dim[1]);
     CHECK(bias.n_dim == 0 || (bias.n_dim == 1 && bias.dim[0] == w.dim[0]));
     CHECK(w.layout == LAYOUT_PACKED);
-    charge_matmul(k, op, &c, cost_matmul(&k->info.traffic, y, x, w, bias, &c), y, w);
+    struct matmul_tile tile;
+    bool tiled = k->ops->matmul_tile && k->ops->matmul_tile(k->state, y, x, w, &tile);
+    bool fits = cost_matmul(&k->info.traffic, tiled ? &tile : NULL, y, x, w, bias, &c);
+    charge_matmul(k, op, &c, fits, y, w);
     int64_t begin = trace_begin(k);
     return trace_end(k, op, begin, k->ops->matmul(k->state, y, x, w, bias));
 }
@@ -317,8 +320,12 @@ enum err kn_attention(struct kernels *k, struct tensor out, struct tensor q, str
     CHECK(q.n_dim == 3 && k_cache.n_dim == 4 && q.dim[2] == k_cache.dim[3]);
     CHECK(q.dim[1] % k_cache.dim[1] == 0);
     check_spans(spans, n_spans, q, k_cache);
-    charge(k, OP_ATTENTION, &c,
-           cost_attention(&k->info.traffic, out, q, k_cache, spans, n_spans, &c));
+    struct attention_tile tile;
+    bool tiled = k->ops->attention_tile &&
+                 k->ops->attention_tile(k->state, out, q, k_cache, v_cache, spans, n_spans, &tile);
+    bool fits =
+        cost_attention(&k->info.traffic, tiled ? &tile : NULL, out, q, k_cache, spans, n_spans, &c);
+    charge(k, OP_ATTENTION, &c, fits);
     int64_t begin = trace_begin(k);
     enum err e = k->ops->attention(k->state, out, q, k_cache, v_cache, spans, n_spans);
     return trace_end(k, OP_ATTENTION, begin, e);

@@ -32,7 +32,7 @@ struct cost {
     int64_t flop_matmul;    /* a multiply-add is 2                                     */
     int64_t flop_attention; /* visible (query, key) pairs only                         */
     int64_t flop_vector;    /* everything else; never part of `flop`                   */
-    int64_t flop_executed;  /* matmul + attention with rows padded to the tile         */
+    int64_t flop_executed;  /* matmul + attention in whole tiles                       */
     int64_t bytes[ROLE_COUNT]; /* operands, each once per call, unpadded               */
     int64_t bytes_dram;     /* estimate: weights, K/V, operands too big for the cache  */
     int64_t bytes_dram_lo;  /* weights and K/V only                                    */

@@ -46,6 +46,7 @@ void *cusim_shared_all(const void *key, const char *name, size_t size);
 /* As cuda_ptx.h has them. */
 void cusim_mma(float c[4], const uint32_t a[4], uint32_t b0, uint32_t b1, const char *file,
                int line);
+void cusim_fma(void); /* one on a CUDA core */
 void cusim_ldmatrix(uint32_t r[4], const void *row, bool turned, const char *file, int line);
 void cusim_copy_async(void *shared, const void *global, bool reads);
 void cusim_copy_async_group(void);
@@ -100,6 +101,8 @@ int64_t cusim_live_objects(void);
 int64_t cusim_bank_conflicts(void);
 /* What tensor cores have executed, padding included. */
 int64_t cusim_mma_flop(void);
+/* What CUDA cores have, in fused multiply-adds. */
+int64_t cusim_fma_flop(void);
 
 #ifdef __cplusplus
 }

@@ -69,6 +69,11 @@ int64_t cusim_mma_flop(void)
     return 0;
 }
 
+int64_t cusim_fma_flop(void)
+{
+    return 0;
+}
+
 int64_t cusim_live_objects(void)
 {
     return 0;

@@ -111,7 +111,7 @@ struct cusim {
     int64_t n_bytes;             /* of device buffers touched by kernels            */
     int64_t n_kernels;           /* launched by themselves, not in graphs, since cusim_clear */
     int64_t live_objects;
-    int64_t bank_conflicts, mma_flop;
+    int64_t bank_conflicts, mma_flop, fma_flop;
 };
 
 extern struct cusim cusim;

@@ -194,3 +194,13 @@ int64_t cusim_mma_flop(void)
 {
     return cusim.mma_flop;
 }
+
+void cusim_fma(void)
+{
+    cusim.fma_flop += 2;
+}
+
+int64_t cusim_fma_flop(void)
+{
+    return cusim.fma_flop;
+}

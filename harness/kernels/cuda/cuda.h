@@ -222,6 +222,8 @@ enum err cuda_load_weight(void *state, struct tensor w, weight_row_fn *row, void
 /* y = x . w^T + beta y, one cuBLAS call. */
 enum err cuda_gemm(struct cuda *c, struct tensor y, struct tensor x, struct tensor w,
                    float beta) MUST_CHECK;
+bool cuda_matmul_tile(const void *state, struct tensor y, struct tensor x, struct tensor w,
+                      struct matmul_tile *out);
 enum err cuda_matmul(void *state, struct tensor y, struct tensor x, struct tensor w,
                      struct tensor bias) MUST_CHECK;
 
@@ -237,6 +239,9 @@ enum err cuda_rope(void *state, struct tensor x, const int32_t *pos,
 enum err cuda_kv_store(void *state, struct tensor k_cache, struct tensor v_cache,
                        struct tensor k_rows, struct tensor v_rows, const struct span *spans,
                        int32_t n_spans) MUST_CHECK;
+bool cuda_attention_tile_of(const void *state, struct tensor out, struct tensor q,
+                            struct tensor k_cache, struct tensor v_cache, const struct span *spans,
+                            int32_t n_spans, struct attention_tile *tile);
 enum err cuda_attention(void *state, struct tensor out, struct tensor q, struct tensor k_cache,
                         struct tensor v_cache, const struct span *spans,
                         int32_t n_spans) MUST_CHECK;

@@ -62,16 +62,21 @@ static __device__ __forceinline__ void add_key(struct part *p, const float (&q)[
                                                int32_t group, bool seen)
 {
     float k[LANE_D], v[LANE_D], score = 0;
-    load_part<IS_WIDE>(k, key, seen ? n_left : 0);
-    load_part<IS_WIDE>(v, value, seen ? n_left : 0);
+    /* Lanes past the end of a head, and groups past the last key, only take part in the sum. */
+    bool works = seen && n_left > 0;
+    load_part<IS_WIDE>(k, key, works ? n_left : 0);
+    load_part<IS_WIDE>(v, value, works ? n_left : 0);
+    if (works) {
 #pragma unroll
-    for (int i = 0; i < LANE_D; i++) score = fmaf(q[i], k[i], score);
+        for (int i = 0; i < LANE_D; i++) score = fmaf(q[i], k[i], score);
+    }
     for (int lane = group / 2; lane > 0; lane /= 2)
         score += __shfl_xor_sync(ALL_LANES, score, lane);
     if (!seen) return;
     if (score > p->max) bring_to(p, score);
     float weight = expf(score - p->max);
     p->sum += weight;
+    if (!works) return;
 #pragma unroll
     for (int i = 0; i < LANE_D; i++) p->v[i] = fmaf(weight, v[i], p->v[i]);
 }

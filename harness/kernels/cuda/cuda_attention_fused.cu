@@ -15,7 +15,7 @@
 #include "harness/kernels/cuda/cuda_attention_fused.h"
 #include "harness/kernels/cuda/cuda_tile.h"
 
-enum { N_WARPS = 4, N_THREADS = N_WARPS * WARP, KEYS = 64, STAGES = 2 };
+enum { N_WARPS = 4, N_THREADS = N_WARPS * WARP, KEYS = CUDA_KEY_TILE, STAGES = 2 };
 enum { CHUNK_TILES = CUDA_CHUNK / KEYS };
 
 template <int D, int ROWS> struct fused_shared {

@@ -29,7 +29,8 @@ struct cuda_attention_plan cuda_attention_plan(struct tensor out, struct tensor 
 {
     struct cuda_attention_plan plan = {0};
     int64_t d = q.dim[2], h = q.dim[1], hk = k_cache.dim[1], group = h / hk, most = 0, n_tiles = 0;
-    if ((d != 64 && d != 128) || group > MANY || k_cache.dtype != DTYPE_BF16) return plan;
+    if (q.dim[0] == 0 || (d != 64 && d != 128) || group > MANY || k_cache.dtype != DTYPE_BF16)
+        return plan;
     if (!on_16_bytes(q) || !on_16_bytes(out) || !on_16_bytes(k_cache) || !on_16_bytes(v_cache))
         return plan;
     for (int32_t i = 0; i < n_spans; i++)
@@ -48,6 +49,18 @@ struct cuda_attention_plan cuda_attention_plan(struct tensor out, struct tensor 
     plan.n_splits = (int32_t)n_splits;
     plan.parts_bytes = n_splits > 1 ? (size_t)parts : 0;
     return plan;
+}
+
+/* The plain kernel has a row to a block and does nothing for keys that it does not see; lanes have
+ * 8 elements of a head each. */
+struct attention_tile cuda_attention_tile(const struct cuda_attention_plan *plan, struct tensor q,
+                                          struct tensor k_cache)
+{
+    int32_t group = (int32_t)(q.dim[1] / k_cache.dim[1]);
+    if (plan->block_rows == 0)
+        return (struct attention_tile){.rows = 1, .pairs = group, .keys = 1, .width = 8};
+    return (struct attention_tile){
+        .rows = plan->tile_rows, .pairs = plan->block_rows, .keys = CUDA_KEY_TILE, .width = 1};
 }
 
 void cuda_attention_tiles(const struct cuda_attention_plan *plan, const struct span *spans,

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Rows of x a matmul of unknown tiling executes at once, and how often tiles read operands
- * again: those of the tensor instruction, and of 8 x 8 tiles of 128 that share the L2. */
+/* Rows of x a matmul of cuBLAS executes at once, as far as anybody knows, and how often tiles read
+ * operands again: those of the tensor instruction, and of 8 x 8 tiles of 128 that share the L2. */
 enum { BLOCK_ROWS = 8 * 128, BLOCK_COLS = 8 * 128, ROW_TILE_MMA = 16, ROW_TILE_WGMMA = 64 };
 
 static void cuda_close(void *state)
@@ -117,6 +117,8 @@ const struct backend_ops backend_cuda = {
     .download = cuda_download,
     .packed_bytes = cuda_packed_bytes,
     .load_weight = cuda_load_weight,
+    .matmul_tile = cuda_matmul_tile,
+    .attention_tile = cuda_attention_tile_of,
     .embed = cuda_embed,
     .rmsnorm = cuda_rmsnorm,
     .matmul = cuda_matmul,

@@ -31,6 +31,16 @@ static enum err copy(struct cuda *c, struct tensor out, struct tensor from)
     return cuda_do(c, &call);
 }
 
+/* cuBLAS does not tell. */
+bool cuda_matmul_tile(const void *state, struct tensor y, struct tensor x, struct tensor w,
+                      struct matmul_tile *out)
+{
+    const struct cuda *c = state;
+    (void)y;
+    *out = cuda_matmul_plan(x, w, c->n_sms).tile;
+    return c->mode.matmul == MATMUL_OWN;
+}
+
 enum err cuda_matmul(void *state, struct tensor y, struct tensor x, struct tensor w,
                      struct tensor bias)
 {

@@ -109,19 +109,12 @@ template <int BLOCK_M, int BLOCK_N, int STAGES> static cudaError_t prepare(void)
     return PREPARE_ALL((few_kernel<BLOCK_M, BLOCK_N, STAGES>), shared_t);
 }
 
-/* More rows, larger blocks of weights: what L2 has to deliver of x is n / BLOCK_M of the weights,
- * here at most twice as much as them; unless more than half of the SMs would have no block. */
-static bool fills(const struct matmul *a, int block_m, int32_t n_sms)
+cudaError_t matmul_few_launch(cudaStream_t s, const struct matmul *a, struct matmul_tile t)
 {
-    return 2 * (int64_t)((a->m + block_m - 1) / block_m) >= n_sms;
-}
-
-cudaError_t matmul_few_launch(cudaStream_t s, const struct matmul *a, int32_t n_sms)
-{
-    if (a->n <= 8) return launch<16, 8, 4>(s, a);
-    if (a->n <= 16) return launch<16, 16, 4>(s, a);
-    if (a->n <= 32) return fills(a, 32, n_sms) ? launch<32, 32, 3>(s, a) : launch<16, 32, 3>(s, a);
-    return fills(a, 32, n_sms) ? launch<32, 64, 2>(s, a) : launch<16, 64, 2>(s, a);
+    if (t.rows == 8) return launch<16, 8, 4>(s, a);
+    if (t.rows == 16) return launch<16, 16, 4>(s, a);
+    if (t.rows == 32) return t.cols == 32 ? launch<32, 32, 3>(s, a) : launch<16, 32, 3>(s, a);
+    return t.cols == 32 ? launch<32, 64, 2>(s, a) : launch<16, 64, 2>(s, a);
 }
 
 cudaError_t cuda_prepare_matmul_few(void)

@@ -5,7 +5,7 @@
  * results are those of cuda_matmul_few.cu bit for bit. */
 #include "harness/kernels/cuda/cuda_matmul_own.h"
 
-enum { TILE = MATMUL_TILE, N_THREADS = 256, WARP_M = 64, WARP_N = 32, STAGES = 3 };
+enum { TILE = 128, N_THREADS = 256, WARP_M = 64, WARP_N = 32, STAGES = 3 };
 
 union many_shared {
     struct {

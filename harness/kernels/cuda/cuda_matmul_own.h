@@ -55,10 +55,9 @@ static __device__ __forceinline__ void store_results(const struct matmul *a, int
     }
 }
 
-/* Few rows: blocks of weights, read once by blocks_of_rows of at most 64 each. */
-cudaError_t matmul_few_launch(cudaStream_t s, const struct matmul *a, int32_t n_sms);
+/* Few rows: blocks of weights, read once by blocks of t.rows each. */
+cudaError_t matmul_few_launch(cudaStream_t s, const struct matmul *a, struct matmul_tile t);
 /* Many rows: tiles of 128 x 128. */
-enum { MATMUL_TILE = 128 };
 cudaError_t matmul_many_launch(cudaStream_t s, const struct matmul *a);
 /* Anything, on CUDA cores: f32 weights, rows that do not begin on 16 bytes. */
 cudaError_t matmul_plain_launch(cudaStream_t s, const struct matmul *a);

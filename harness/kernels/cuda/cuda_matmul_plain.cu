@@ -1,4 +1,4 @@
-/* cuda_matmul_plain.cu - products of any shape and dtype on CUDA cores, and the choice among this
+/* cuda_matmul_plain.cu - products of any shape and dtype on CUDA cores, and the launch of this
  * program's own kernels.
  *
  * A block computes 32 columns of y for 32 rows, a thread 4 rows of one column; both factors pass
@@ -77,10 +77,8 @@ cudaError_t cuda_launch_matmul(cudaStream_t s, struct tensor y, struct tensor x,
     a.y_is_f32 = y.dtype == DTYPE_F32;
     a.w_is_f32 = w.dtype == DTYPE_F32;
     a.stores_wide = (uintptr_t)y.data % 16 == 0 && y.row_stride % WIDE == 0;
-    if (a.w_is_f32 || !is_wide(x) || !is_wide(w)) return matmul_plain_launch(s, &a);
-    /* Tiles that leave SMs idle would be slower than reading weights more than once. */
-    int64_t n_tiles =
-        ((x.dim[0] + MATMUL_TILE - 1) / MATMUL_TILE) * ((w.dim[0] + MATMUL_TILE - 1) / MATMUL_TILE);
-    return x.dim[0] <= 64 || n_tiles < n_sms ? matmul_few_launch(s, &a, n_sms)
-                                             : matmul_many_launch(s, &a);
+    struct cuda_matmul_plan plan = cuda_matmul_plan(x, w, n_sms);
+    if (plan.kernel == CUDA_MATMUL_PLAIN) return matmul_plain_launch(s, &a);
+    return plan.kernel == CUDA_MATMUL_FEW ? matmul_few_launch(s, &a, plan.tile)
+                                          : matmul_many_launch(s, &a);
 }

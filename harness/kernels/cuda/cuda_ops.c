@@ -177,6 +177,17 @@ static enum err stage_tiles(struct cuda *c, const struct cuda_attention_plan *pl
     return cuda_stage(c, STAGE_TILES, c->tiles, (size_t)plan->n_tiles * sizeof *c->tiles, out);
 }
 
+bool cuda_attention_tile_of(const void *state, struct tensor out, struct tensor q,
+                            struct tensor k_cache, struct tensor v_cache, const struct span *spans,
+                            int32_t n_spans, struct attention_tile *tile)
+{
+    const struct cuda *c = state;
+    struct cuda_attention_plan plan =
+        cuda_attention_plan(out, q, k_cache, v_cache, spans, n_spans, c->n_sms);
+    *tile = cuda_attention_tile(&plan, q, k_cache);
+    return true;
+}
+
 enum err cuda_attention(void *state, struct tensor out, struct tensor q, struct tensor k_cache,
                         struct tensor v_cache, const struct span *spans, int32_t n_spans)
 {

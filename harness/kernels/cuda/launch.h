@@ -28,7 +28,10 @@ struct cuda_tile {
     int32_t row0, n_rows;
 };
 
-enum { CUDA_CHUNK = 256 }; /* keys that have a softmax of their own */
+enum {
+    CUDA_CHUNK = 256,  /* keys that have a softmax of their own */
+    CUDA_KEY_TILE = 64 /* keys of the fused attention that are read and scored together */
+};
 
 /* How the fused attention is cut up; see cuda_attention_plan.c. */
 struct cuda_attention_plan {
@@ -37,6 +40,13 @@ struct cuda_attention_plan {
     int32_t n_tiles;
     int32_t n_splits;   /* blocks that share the keys of a tile                                 */
     size_t parts_bytes; /* what they leave for each other; 0: they are alone                    */
+};
+
+/* Which own kernel makes a product: few rows, many, or anything on CUDA cores; its blocks. */
+enum cuda_matmul_kernel { CUDA_MATMUL_PLAIN, CUDA_MATMUL_FEW, CUDA_MATMUL_MANY };
+struct cuda_matmul_plan {
+    enum cuda_matmul_kernel kernel;
+    struct matmul_tile tile;
 };
 
 /* One slice of CUDA_SLICE ids of a row of logits. */
@@ -71,6 +81,9 @@ cudaError_t cuda_launch_attention(cudaStream_t s, struct tensor out, struct tens
                                   struct tensor k_cache, struct tensor v_cache,
                                   const struct cuda_row *rows);
 
+/* What a plan executes: of the fused kernel, or of the plain one (block_rows 0). */
+struct attention_tile cuda_attention_tile(const struct cuda_attention_plan *plan, struct tensor q,
+                                          struct tensor k_cache);
 /* Whether the fused kernel can do it, and how on a device of n_sms; from shapes alone, never from
  * how long sequences are. */
 struct cuda_attention_plan cuda_attention_plan(struct tensor out, struct tensor q,
@@ -85,6 +98,7 @@ cudaError_t cuda_launch_attention_fused(cudaStream_t s, struct tensor out, struc
                                         struct tensor k_cache, struct tensor v_cache,
                                         const struct cuda_row *rows, const struct cuda_tile *tiles,
                                         const struct cuda_attention_plan *plan, void *parts);
+struct cuda_matmul_plan cuda_matmul_plan(struct tensor x, struct tensor w, int32_t n_sms);
 /* y[n,m] = x[n,k] . w[m,k]^T + bias[m] by this program's own kernels; bias.n_dim 0: none.  x bf16,
  * w and bias f32 or bf16, y either; sums f32.  A row's bits do not depend on n, n_sms or other
  * rows. */

@@ -114,6 +114,13 @@ static inline uint4 load_past_l1(const uint4 *p)
     return *p;
 }
 
+static inline float cusim_fused(float x, float y, float z)
+{
+    cusim_fma();
+    return fmaf(x, y, z);
+}
+#define fmaf(x, y, z) cusim_fused((x), (y), (z))
+
 /* A product that is rounded before anything is added to it. */
 static inline float __fmul_rn(float x, float y)
 {
