@@ -83,6 +83,7 @@ libs    := $(or $(shell $(PKG_CONFIG) --libs $(libs_wanted) 2>/dev/null),\
 
 # Instruction sets belong to files by name; everything else runs on any x86-64.
 file_flags = $(call cupti_flags,$(1)) $(if $(findstring _avx512.,$(1)),-mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma) \
+            $(if $(findstring _avx512bf16.,$(1)),-mavx512f -mavx512bf16 -mfma) \
             $(if $(findstring _avx2.,$(1)),-mavx2 -mfma -mf16c)
 
 nvflags :=

@@ -35,12 +35,14 @@ static void random_row(void *ctx, int64_t row, void *out)
     }
 }
 
-/* y[max_rows, n] = x[max_rows, k] . w^T, dtype 0: f32, 1: bf16, 2: int8.  NULL: no memory. */
-struct beside *beside_open(int threads, int dtype, int64_t max_rows, int64_t n, int64_t k,
-                           int64_t n_weights)
+/* y[max_rows, n] = x[max_rows, k] . w^T, dtype 0: f32, 1: bf16, 2: int8; compute 1: bf16 weights
+ * are multiplied by x rounded to bf16.  NULL: no memory, or no such instruction. */
+struct beside *beside_open(int threads, int dtype, int compute, int64_t max_rows, int64_t n,
+                           int64_t k, int64_t n_weights)
 {
     struct beside *b = calloc(1, sizeof *b);
-    struct kernels_config c = {.backend = "cpu", .n_threads = threads};
+    struct kernels_config c = {
+        .backend = "cpu", .n_threads = threads, .compute = (enum dtype)compute};
     void *p;
     if (!b || kernels_open(&c, &b->k) != ERR_NONE) return NULL;
     b->w = calloc((size_t)n_weights, sizeof *b->w);

@@ -141,6 +141,16 @@ enum err isa_choose(enum isa wish, enum isa *out)
     return err_set(ERR_USAGE, "REGIME_ISA=%s: must be scalar, avx2 or avx512", name);
 }
 
+enum err isa_has_bf16(enum isa isa)
+{
+    if (isa != ISA_AVX512)
+        return err_set(ERR_UNSUPPORTED,
+                       "bf16 is multiplied by avx512 kernels only, not by %s ones", isa_name(isa));
+    if (!__builtin_cpu_supports("avx512bf16"))
+        return err_set(ERR_UNSUPPORTED, "this CPU does not multiply bf16 (no avx512_bf16)");
+    return ERR_NONE;
+}
+
 /* Seconds of every CPU not idle nor waiting for a disk; steal is included, since another
  * guest of the same machine disturbs a timing as a process does.  -1: unknown. */
 static double busy_seconds(void)

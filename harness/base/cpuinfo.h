@@ -27,6 +27,10 @@ const char *isa_name(enum isa isa); /* "avx512" */
  * best.  ERR_USAGE for an unknown name, ERR_UNSUPPORTED for one this CPU lacks. */
 enum err isa_choose(enum isa wish, enum isa *out) MUST_CHECK;
 
+/* Whether an instruction set, on this CPU, multiplies bf16 by bf16 (avx512_bf16); else
+ * ERR_UNSUPPORTED with the reason. */
+enum err isa_has_bf16(enum isa isa) MUST_CHECK;
+
 /* CPU time used by this process and by everything on the machine so far. */
 struct cpu_usage {
     double own_s, all_s, wall_s;

@@ -30,6 +30,7 @@ struct kernels_config {
     int32_t n_threads;            /* cpu; 0: one per CPU of the affinity mask               */
     enum isa isa;                 /* cpu                                                    */
     bool twice;                   /* cpu: the same results by twice the multiply-adds       */
+    enum dtype compute;           /* cpu: BF16: bf16 weights meet activations rounded to bf16 */
     int32_t device;               /* cuda: the GPU's number                                 */
     enum dtype activation_dtype;  /* null only: what the imagined device uses               */
     struct traffic_model traffic; /* llc_bytes 0: ask the backend                           */
@@ -115,7 +116,8 @@ enum err kn_embed(struct kernels *k, struct tensor out, struct tensor table,
 enum err kn_rmsnorm(struct kernels *k, struct tensor out, struct tensor x, struct tensor gain,
                     float eps) MUST_CHECK;
 
-/* y[n,m] = x[n,k] . w[m,k]^T + bias[m]; sums in f32 whatever the dtypes.
+/* y[n,m] = x[n,k] . w[m,k]^T + bias[m]; sums in f32 whatever the dtypes, products too unless the
+ * backend was opened to multiply in bf16.
  * bias.n_dim == 0: none.  y of ROLE_LOGITS is charged to OP_HEAD. */
 enum err kn_matmul(struct kernels *k, struct tensor y, struct tensor x, struct tensor w,
                    struct tensor bias) MUST_CHECK;

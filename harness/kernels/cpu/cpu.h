@@ -23,6 +23,8 @@ struct cpu_isa {
     const struct cpu_rows *rows;
     const struct cpu_tiles *tiles;
     const struct cpu_attention *attention;
+    const struct cpu_tiles *pairs; /* multiply bf16 weights by activations rounded to bf16; NULL:
+                                      those are widened to meet f32 */
 };
 
 /* Buffers that operations need beside their operands.  They grow to twice what is asked when
@@ -71,6 +73,14 @@ static inline int64_t min_i64(int64_t a, int64_t b)
 /* Element i of a bf16 or f32 array. */
 float cpu_element(const void *p, enum dtype dtype, int64_t i);
 
+/* The steps of a packed weight's panels, and what one holds of a column. */
+struct panels {
+    int64_t k;
+    enum dtype dtype; /* f32 also for pairs of bf16 */
+    bool pairs;
+};
+struct panels panels_of(const struct cpu *c, int64_t k, enum dtype dtype);
+
 /* Bytes of k steps of a panel; k counts from the panel's begin or from a group's. */
 static inline int64_t panel_bytes(enum dtype dtype, int64_t k)
 {
@@ -80,7 +90,7 @@ static inline int64_t panel_bytes(enum dtype dtype, int64_t k)
 size_t cpu_packed_bytes(const void *state, int64_t rows, int64_t cols, enum dtype dtype);
 enum err cpu_load_weight(void *state, struct tensor w, weight_row_fn *row, void *ctx);
 /* out[k] = row `row` of a packed weight. */
-void cpu_unpack_row(float *out, struct tensor w, int64_t row);
+void cpu_unpack_row(const struct cpu *c, float *out, struct tensor w, int64_t row);
 
 enum err cpu_embed(void *state, struct tensor out, struct tensor table, const int32_t *ids);
 enum err cpu_gather(void *state, struct tensor out, struct tensor x, const int32_t *index);

@@ -20,6 +20,18 @@ static const struct {
     [ISA_AVX512] = {&cpu_tiles_twice_avx512, "avx512 twice"},
 };
 
+/* bf16 products are those of avx512_bf16. */
+static enum err choose_pairs(const struct kernels_config *config, enum isa isa,
+                             struct cpu_isa *out, const char **variant)
+{
+    if (config->compute == DTYPE_F32) return ERR_NONE;
+    CHECK(config->compute == DTYPE_BF16);
+    TRY(isa_has_bf16(isa));
+    out->pairs = config->twice ? &cpu_tiles_pairs_twice : &cpu_tiles_pairs;
+    *variant = config->twice ? "avx512 bf16 twice" : "avx512 bf16";
+    return ERR_NONE;
+}
+
 /* A call below this many bytes is over before a team has woken. */
 enum { SERIAL_BYTES = 16 << 10 };
 
@@ -37,6 +49,7 @@ static enum err cpu_open(const struct kernels_config *config, void **state,
 {
     enum err e = ERR_NONE;
     enum isa isa;
+    const char *variant;
     struct cpuinfo cpu;
     struct cpu *c = calloc(1, sizeof *c);
     if (c == NULL) return err_set(ERR_NOMEM, "no memory for the cpu backend");
@@ -48,11 +61,13 @@ static enum err cpu_open(const struct kernels_config *config, void **state,
     cpuinfo_read(&cpu);
     c->isa = isa_parts[isa];
     if (config->twice) c->isa.tiles = twice_parts[isa].tiles;
+    variant = config->twice ? twice_parts[isa].variant : isa_name(isa);
+    TRY_OUT(choose_pairs(config, isa, &c->isa, &variant));
     snprintf(c->description, sizeof c->description, "%s, %d CPUs, %s", cpu.model, cpu.n_cpus,
              isa_name(isa));
     *info = (struct backend_info){
         .n_threads = team_size(c->team),
-        .variant = config->twice ? twice_parts[isa].variant : isa_name(isa),
+        .variant = variant,
         .description = c->description,
         .activation_dtype = DTYPE_F32,
         .traffic = {.llc_bytes = cpu.llc_bytes, .row_tile = 1, .block_cols = MATMUL_BLOCK_COLS},

@@ -20,6 +20,8 @@ enum {
 struct matmul {
     struct cpu *cpu;
     struct tensor y, x, w, bias;
+    struct panels panels;          /* of w: steps below are of its k */
+    const struct cpu_tiles *tiles; /* that multiply them             */
     float *packed_x; /* [k blocks][row blocks][k of the block][rows of the block];
                         streaming: [row blocks][k][rows of the block] */
     char *members;   /* per member: a block of w as f32, then the last panel's results */
@@ -40,19 +42,36 @@ static int64_t pack_step(const struct matmul *m)
     return m->streams ? 256 : MATMUL_BLOCK_K;
 }
 
+/* Pairs k0 .. k0 + k - 1 of rows of x, rounded to bf16: a word each. */
+static void round_pairs(const struct matmul *m, uint16_t *out, int64_t out_stride, const float *x,
+                        int64_t k0, int64_t k, int64_t rows)
+{
+    int64_t n = min_i64(2 * k, m->x.dim[1] - 2 * k0);
+    for (int64_t r = 0; r < rows; r++, out += out_stride, x += m->x.row_stride) {
+        m->cpu->isa.rows->to_bf16(out, x + 2 * k0, n);
+        if (n < 2 * k) out[n] = 0;
+    }
+}
+
 /* k steps from k0 of `rows` rows from row0: the tile's x. */
 static void pack_block(const struct matmul *m, int64_t k0, int64_t k, int64_t row0, int64_t rows)
 {
-    const float *x = (const float *)m->x.data + row0 * m->x.row_stride + k0;
+    const float *x = (const float *)m->x.data + row0 * m->x.row_stride;
     float *out =
-        m->packed_x + (m->streams ? row0 * m->w.dim[1] + k0 * rows : k0 * m->x.dim[0] + row0 * k);
-    m->cpu->isa.rows->turn(out, x, m->x.row_stride, rows, k);
+        m->packed_x + (m->streams ? row0 * m->panels.k + k0 * rows : k0 * m->x.dim[0] + row0 * k);
+    if (m->panels.pairs) {
+        float words[TILE_MAX_ROWS * MATMUL_BLOCK_K];
+        round_pairs(m, (uint16_t *)words, 2 * k, x, k0, k, rows);
+        m->cpu->isa.rows->turn(out, words, k, rows, k);
+    } else {
+        m->cpu->isa.rows->turn(out, x + k0, m->x.row_stride, rows, k);
+    }
 }
 
 /* All members together turn x, or, alone (0 of 1), one does. */
 static void pack_x(const struct matmul *m, int32_t member, int32_t n_members)
 {
-    int64_t k = m->w.dim[1], kb = pack_step(m), begin, end;
+    int64_t k = m->panels.k, kb = pack_step(m), begin, end;
     int64_t units = (k + kb - 1) / kb * m->n_row_blocks;
     team_share(units, 1, member, n_members, &begin, &end);
     for (int64_t u = begin; u < end; u++) {
@@ -121,9 +140,9 @@ static struct part part_of(const struct matmul *m, int32_t member, int32_t n_mem
 static void stream_block(const struct matmul *m, int64_t block, int64_t panel, int64_t n_panels,
                          struct place to)
 {
-    int64_t k = m->w.dim[1], row0 = row_begin(m, block), rows = row_begin(m, block + 1) - row0;
-    const char *w = (const char *)m->w.data + panel * panel_bytes(m->w.dtype, k);
-    m->cpu->isa.tiles->stream[m->w.dtype][rows](w, n_panels, m->packed_x + row0 * k, k,
+    int64_t k = m->panels.k, row0 = row_begin(m, block), rows = row_begin(m, block + 1) - row0;
+    const char *w = (const char *)m->w.data + panel * panel_bytes(m->panels.dtype, k);
+    m->tiles->stream[m->panels.dtype][rows](w, n_panels, m->packed_x + row0 * k, k,
                                                 to.y + row0 * to.stride, to.stride);
 }
 
@@ -152,7 +171,7 @@ struct ahead {
 static struct ahead ahead_of(const struct matmul *m, const struct part *part, int64_t begin,
                              int64_t end, int64_t k0)
 {
-    int64_t k = m->w.dim[1], one_panel = panel_bytes(m->w.dtype, k);
+    int64_t k = m->panels.k, one_panel = panel_bytes(m->panels.dtype, k);
     int64_t n_panels = end - begin, next_k0 = k0 + MATMUL_BLOCK_K, next_begin = begin;
     if (next_k0 >= k) {
         next_k0 = 0;
@@ -160,10 +179,10 @@ static struct ahead ahead_of(const struct matmul *m, const struct part *part, in
     }
     if (next_begin + n_panels > part->panel_end) n_panels = part->panel_end - next_begin;
     if (n_panels <= 0) return (struct ahead){0};
-    int64_t run = panel_bytes(m->w.dtype, min_i64(MATMUL_BLOCK_K, k - next_k0)) / 64;
+    int64_t run = panel_bytes(m->panels.dtype, min_i64(MATMUL_BLOCK_K, k - next_k0)) / 64;
     int64_t calls = (part->block_end - part->block_begin) * (end - begin);
     return (struct ahead){.w = (const char *)m->w.data + next_begin * one_panel +
-                               panel_bytes(m->w.dtype, next_k0),
+                               panel_bytes(m->panels.dtype, next_k0),
                           .panel_bytes = one_panel,
                           .run_lines = run,
                           .per_call = (n_panels * run + calls - 1) / calls,
@@ -184,9 +203,9 @@ static struct tile_next next_lines(const struct ahead *a, int64_t call, int64_t 
 static void block_panels(const struct matmul *m, const struct part *part, int64_t begin,
                          int64_t end, float *wide, float *aside)
 {
-    const struct cpu_tiles *t = m->cpu->isa.tiles;
-    int64_t k = m->w.dim[1], rows = m->x.dim[0];
-    enum dtype dtype = m->w.dtype;
+    const struct cpu_tiles *t = m->tiles;
+    int64_t k = m->panels.k, rows = m->x.dim[0];
+    enum dtype dtype = m->panels.dtype;
     for (int64_t k0 = 0; k0 < k; k0 += MATMUL_BLOCK_K) {
         int64_t kn = min_i64(MATMUL_BLOCK_K, k - k0), call = 0;
         struct ahead ahead = ahead_of(m, part, begin, end, k0);
@@ -213,7 +232,7 @@ static void block_panels(const struct matmul *m, const struct part *part, int64_
 /* Of a turned x, to whole lines. */
 static int64_t copy_floats(const struct matmul *m)
 {
-    return round_up(m->x.dim[0] * m->w.dim[1], 16);
+    return round_up(m->x.dim[0] * m->panels.k, 16);
 }
 
 static void matmul_member(void *arg, int32_t member, int32_t n_members)
@@ -244,28 +263,31 @@ static bool streams(const struct matmul *m)
 {
     int64_t most = m->w.dtype == DTYPE_INT8 ? STREAM_BLOCKS_INT8 : STREAM_BLOCKS;
     if (m->n_row_blocks == 1) return true;
-    return m->n_row_blocks <= most && panel_bytes(m->w.dtype, m->w.dim[1]) <= STREAM_PANEL_BYTES;
+    return m->n_row_blocks <= most && panel_bytes(m->panels.dtype, m->panels.k) <= STREAM_PANEL_BYTES;
 }
 
 enum err cpu_matmul(void *state, struct tensor y, struct tensor x, struct tensor w,
                     struct tensor bias)
 {
     struct cpu *c = state;
-    int64_t rows = x.dim[0], k = w.dim[1], max_rows = c->isa.tiles->max_rows;
-    struct matmul m = {.cpu = c, .y = y, .x = x, .w = w, .bias = bias};
+    struct panels panels = panels_of(c, w.dim[1], w.dtype);
+    int64_t rows = x.dim[0];
+    struct matmul m = {.cpu = c, .y = y, .x = x, .w = w, .bias = bias, .panels = panels};
     void *members, *packed = x.data;
     if (rows == 0) return ERR_NONE;
     CHECK(w.layout == LAYOUT_PACKED);
-    m.n_row_blocks = (rows + max_rows - 1) / max_rows;
+    m.tiles = panels.pairs ? c->isa.pairs : c->isa.tiles;
+    m.n_row_blocks = (rows + m.tiles->max_rows - 1) / m.tiles->max_rows;
     m.streams = streams(&m);
     m.member_bytes = round_up(
         (MATMUL_BLOCK_COLS * MATMUL_BLOCK_K + rows * PANEL) * (int64_t)sizeof(float), 4096);
     TRY(cpu_scratch(c, SCRATCH_MEMBERS, (size_t)(team_size(c->team) * m.member_bytes), &members));
-    /* One row already is [k][1]. */
-    m.own_x = rows > 1 && rows * k <= OWN_X_FLOATS;
+    /* One row of f32 already is [k][1]. */
+    bool as_is = rows == 1 && !panels.pairs;
+    m.own_x = !as_is && rows * panels.k <= OWN_X_FLOATS;
     int64_t copies = m.own_x ? team_size(c->team) : 1;
     size_t x_bytes = (size_t)(copies * copy_floats(&m)) * sizeof(float);
-    if (rows > 1) TRY(cpu_scratch(c, SCRATCH_X, x_bytes, &packed));
+    if (!as_is) TRY(cpu_scratch(c, SCRATCH_X, x_bytes, &packed));
     m.members = members;
     m.packed_x = packed;
     cpu_run(c, tensor_bytes(w), matmul_member, &m);

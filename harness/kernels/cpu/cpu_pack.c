@@ -5,10 +5,17 @@
 #include "harness/kernels/cpu/cpu.h"
 #include "harness/kernels/int8.h"
 
+struct panels panels_of(const struct cpu *c, int64_t k, enum dtype dtype)
+{
+    if (c->isa.pairs && dtype == DTYPE_BF16)
+        return (struct panels){(k + 1) / 2, DTYPE_F32, .pairs = true};
+    return (struct panels){k, dtype, .pairs = false};
+}
+
 size_t cpu_packed_bytes(const void *state, int64_t rows, int64_t cols, enum dtype dtype)
 {
-    (void)state;
-    return (size_t)(round_up(rows, PANEL) / PANEL * panel_bytes(dtype, cols));
+    struct panels p = panels_of(state, cols, dtype);
+    return (size_t)(round_up(rows, PANEL) / PANEL * panel_bytes(p.dtype, p.k));
 }
 
 float cpu_element(const void *p, enum dtype dtype, int64_t i)
@@ -37,6 +44,15 @@ static void pack_f32(float *panel, const char *rows, int64_t stride, int64_t k)
             panel[i * PANEL + c] = ((const float *)(rows + c * stride))[i];
 }
 
+/* panel[(k + 1) / 2][32][2] */
+static void pack_pairs(uint16_t *panel, const char *rows, int64_t stride, int64_t k)
+{
+    for (int64_t i = 0; i < k + k % 2; i++)
+        for (int64_t c = 0; c < PANEL; c++)
+            panel[i / 2 * 2 * PANEL + 2 * c + i % 2] =
+                i < k ? ((const uint16_t *)(rows + c * stride))[i] : 0;
+}
+
 static void pack_int8(char *panel, const char *rows, int64_t stride, int64_t k)
 {
     for (int64_t begin = 0; begin < k; begin += INT8_GROUP) {
@@ -49,6 +65,7 @@ static void pack_int8(char *panel, const char *rows, int64_t stride, int64_t k)
 
 struct load {
     struct tensor w;
+    struct panels panels;
     weight_row_fn *row;
     void *ctx;
     char *rows;     /* per member 32 rows of w                                          */
@@ -63,11 +80,13 @@ static void load_packed(void *arg, int32_t member, int32_t n_members)
     /* The member that will read a panel writes it first, so that its pages are near. */
     team_share(round_up(n, PANEL) / PANEL, 1, member, n_members, &begin, &end);
     for (int64_t p = begin; p < end; p++) {
-        char *panel = (char *)l->w.data + p * panel_bytes(l->w.dtype, k);
+        char *panel = (char *)l->w.data + p * panel_bytes(l->panels.dtype, l->panels.k);
         int64_t valid = min_i64(PANEL, n - p * PANEL);
         if (valid < PANEL) memset(rows, 0, (size_t)(PANEL * l->stride));
         for (int64_t r = 0; r < valid; r++) l->row(l->ctx, p * PANEL + r, rows + r * l->stride);
-        if (l->w.dtype == DTYPE_INT8)
+        if (l->panels.pairs)
+            pack_pairs((uint16_t *)panel, rows, l->stride, k);
+        else if (l->w.dtype == DTYPE_INT8)
             pack_int8(panel, rows, l->stride, k);
         else if (l->w.dtype == DTYPE_BF16)
             pack_bf16((uint16_t *)panel, rows, l->stride, k);
@@ -91,6 +110,7 @@ enum err cpu_load_weight(void *state, struct tensor w, weight_row_fn *row, void 
     struct load l = {.w = w, .row = row, .ctx = ctx};
     if (w.layout == LAYOUT_PACKED) {
         void *rows;
+        l.panels = panels_of(c, w.dim[1], w.dtype);
         l.stride = round_up(dtype_row_bytes(w.dtype, w.dim[1]), 4096) + 128;
         int64_t bytes = team_size(c->team) * PANEL * l.stride;
         TRY(cpu_scratch(c, SCRATCH_MEMBERS, (size_t)bytes, &rows));
@@ -113,12 +133,16 @@ static void unpack_int8(float *out, const char *panel, int64_t c, int64_t k)
     }
 }
 
-void cpu_unpack_row(float *out, struct tensor w, int64_t row)
+void cpu_unpack_row(const struct cpu *cpu, float *out, struct tensor w, int64_t row)
 {
     int64_t k = w.dim[1], c = row % PANEL;
-    const char *panel = (const char *)w.data + row / PANEL * panel_bytes(w.dtype, k);
+    struct panels panels = panels_of(cpu, k, w.dtype);
+    const char *panel = (const char *)w.data + row / PANEL * panel_bytes(panels.dtype, panels.k);
     if (w.dtype == DTYPE_INT8) {
         unpack_int8(out, panel, c, k);
+    } else if (panels.pairs) {
+        const uint16_t *p = (const uint16_t *)panel + 2 * c;
+        for (int64_t i = 0; i < k; i++) out[i] = bf16_to_f32(p[i / 2 * 2 * PANEL + i % 2]);
     } else if (w.dtype == DTYPE_BF16) {
         const uint16_t *p = (const uint16_t *)panel + bf16_place(c);
         for (int64_t i = 0; i < k; i++) out[i] = bf16_to_f32(p[i * PANEL]);

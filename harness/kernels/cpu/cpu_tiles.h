@@ -6,10 +6,19 @@
  * the scales of the 32 columns.  Where weights pass once, sums are held in units of the group's
  * scale and carried over to the next group's, powers of two both: no bit changes, and the
  * multipliers are not needed for every weight.
+ *
+ * Where products are of bf16 (kernels_config.compute), a bf16 panel is made of words instead: word
+ * i of a column is its weights at 2i (lower half) and 2i + 1, and of x likewise; an odd k ends with
+ * a zero.  To all but the multiplication such a panel is an f32 one of half the length, and the
+ * tables of pairs take it for one.  An AVX2 tile that widens has no registers for two steps
+ * at once, so this layout does not take the other one's place.
+ *
  * A tile adds up to TILE_MAX_ROWS rows of x times one panel into y.
  *
  * Whatever the tile, y[row][col] is one accumulator to which k products are added in rising k,
- * so tiles of any height, and any cutting of k into consecutive calls, give the same bits. */
+ * so tiles of any height, and any cutting of k into consecutive calls, give the same bits.  Of a
+ * pair the upper product is added first, then the lower one: each sum is fused, rounded to the
+ * nearest, and denormals are taken and left as zero. */
 #ifndef CPU_TILES_H
 #define CPU_TILES_H
 
@@ -53,5 +62,7 @@ struct cpu_tiles {
 extern const struct cpu_tiles cpu_tiles_scalar, cpu_tiles_avx2, cpu_tiles_avx512;
 /* The same with every multiply-add done twice. */
 extern const struct cpu_tiles cpu_tiles_twice_avx2, cpu_tiles_twice_avx512;
+/* Words that are pairs of bf16, for CPUs with avx512_bf16: f32 and stream[DTYPE_F32] only. */
+extern const struct cpu_tiles cpu_tiles_pairs, cpu_tiles_pairs_twice;
 
 #endif

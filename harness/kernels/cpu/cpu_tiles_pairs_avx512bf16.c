@@ -1,0 +1,6 @@
+/* cpu_tiles_pairs_avx512bf16.c - tiles whose words are pairs of bf16 (cpu_tiles.h). */
+#define TWICE false
+#define MULTIPLY_ADD(v, w, sum) _mm512_dpbf16_ps(sum, (__m512bh)(v), (__m512bh)(w))
+#include "harness/kernels/cpu/cpu_tiles_avx512.inc"
+
+TABLE_OF_WORDS(cpu_tiles_pairs)
