@@ -11,6 +11,10 @@
  * next block, so their keys and values, and every logit, are those of separate forwards.  The
  * last block has no next one and is committed by itself either way.
  *
+ * With causal commits the cache holds what an AR model would have put there: prompt and finished
+ * blocks run through the network as a text is read, and only the block being denoised looks both
+ * ways (DiffusionGemma's encoder and decoder).  The prompt's incomplete block is no different.
+ *
  * With a shifted head a position's token comes from the row before it, so a block's
  * first token is given by the last row of the previous commit (or of the prefill). */
 #include "diffusion/block.h"
@@ -87,10 +91,10 @@ static void end_block(struct block *d)
 {
     int32_t next = d->begin + d->denoise.spec.block_length;
     d->stage = STAGE_COMMIT;
-    if (d->denoise.spec.commit == COMMIT_SEPARATE || next == d->denoise.length) return;
+    if (d->denoise.spec.commit != COMMIT_FUSED || next == d->denoise.length) return;
     d->begin = next;
     start_block(d);
-    CHECK(d->stage == STAGE_DENOISE); /* without a shifted head it is all masks */
+    CHECK(d->stage == STAGE_DENOISE); /* without a shifted head none of it is given */
     d->stage = STAGE_FUSED;
 }
 
@@ -159,10 +163,11 @@ static void block_next(struct decoder *base, struct pass *p)
     struct block *d = (struct block *)base;
     int32_t b = d->denoise.spec.block_length;
     int32_t depth = d->denoise.spec.n_depth;
+    bool causal = d->denoise.spec.commit == COMMIT_CAUSAL;
     if (d->stage == STAGE_PREFILL)
-        clean_pass(d, p, PHASE_PREFILL, depth, d->begin - depth, MASK_BLOCK);
+        clean_pass(d, p, PHASE_PREFILL, depth, d->begin - depth, causal ? MASK_CAUSAL : MASK_BLOCK);
     else if (d->stage == STAGE_COMMIT)
-        clean_pass(d, p, PHASE_COMMIT, d->begin, b, MASK_FULL);
+        clean_pass(d, p, PHASE_COMMIT, d->begin, b, causal ? MASK_CAUSAL : MASK_FULL);
     else if (d->stage == STAGE_FUSED)
         denoise_pass(&d->denoise, p,
                      (struct denoise_rows){.phase = PHASE_FUSED,

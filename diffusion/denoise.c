@@ -21,8 +21,9 @@ enum err denoise_init(struct denoise *d, const struct decode_spec *s, const stru
     d->scattered = calloc(batch * length, sizeof *d->scattered);
     d->ids = calloc(batch * length, sizeof *d->ids);
     d->stat = calloc(length, sizeof *d->stat);
+    d->noise = calloc(batch * length, sizeof *d->noise);
     if (!d->unmask || !d->seq || !d->logit_row || !d->logit_pos || !d->logit_of || !d->scattered ||
-        !d->ids || !d->stat)
+        !d->ids || !d->stat || !d->noise)
         TRY_OUT(err_set(ERR_NOMEM, "denoise: %d sequences: out of memory", s->batch));
     for (size_t b = 0; b < batch; b++) TRY_OUT(unmask_create(&d->unmask[b], d->length));
     TRY_OUT(canvas_create(s, c, &d->tokens));
@@ -43,6 +44,7 @@ void denoise_free(struct denoise *d)
     free(d->scattered);
     free(d->ids);
     free(d->stat);
+    free(d->noise);
     free(d->tokens);
 }
 
@@ -55,7 +57,7 @@ void denoise_start_block(struct denoise *d, int32_t block, int32_t begin, int32_
 {
     for (int32_t b = 0; b < d->spec.batch; b++)
         unmask_start(&d->unmask[b], &d->spec, (uint32_t)b, (uint32_t)block, denoise_row(d, b),
-                     begin, end, d->config->mask_id);
+                     begin, end, d->config);
 }
 
 void denoise_reveal_first(struct denoise *d)
@@ -107,6 +109,16 @@ static void scatter(struct denoise *d, int32_t b, const bool *computed, struct p
     s->positions = at;
 }
 
+/* Say how noisy the tokens of a sequence are, by position. */
+static float *note_noise(struct denoise *d, int32_t b)
+{
+    const struct unmask *u = &d->unmask[b];
+    float *noise = d->noise + (size_t)b * d->length;
+    memset(noise, 0, (size_t)d->length * sizeof *noise);
+    for (int32_t i = 0; i < u->n_masks; i++) noise[u->mask[i]] = (float)u->noise;
+    return noise;
+}
+
 void denoise_pass(struct denoise *d, struct pass *p, struct denoise_rows r)
 {
     int32_t n_seqs = 0;
@@ -128,6 +140,7 @@ void denoise_pass(struct denoise *d, struct pass *p, struct denoise_rows r)
             .logit_row = row,
             .n_logits = n,
             .n_kept = r.n_kept,
+            .noise = d->unmask[b].strategy->noisy ? note_noise(d, b) + r.pos0 : NULL,
         };
         /* Until it holds logit rows, logit_of serves to find rows by their position. */
         if (r.computed) scatter(d, b, r.computed, s, logit_of);
@@ -191,7 +204,7 @@ void denoise_accept(struct denoise *d, const struct pass *p, const struct row_st
             CHECK(at < n && pos[at] == u->open[o]);
             d->stat[o] = stats[at];
         }
-        unmask_accept(u, d->stat, denoise_row(d, b), d->config->mask_id);
+        unmask_accept(u, d->stat, denoise_row(d, b));
         count_final(d, u, work);
         stats += n;
     }

@@ -20,6 +20,7 @@ struct denoise {
     int32_t *scattered, *ids;          /* owned [batch, length]: positions of rows that are not
                                           side by side, and their tokens                   */
     struct row_stat *stat;             /* owned [length]: of one sequence's masked positions */
+    float *noise;                      /* owned [batch, length]: as pass_seq has it        */
 };
 
 /* For the ops of a decoder that denoises. */

@@ -65,6 +65,16 @@ static enum err diffusion_check(const struct decode_spec *s, const struct model_
                        "diffusion: strategy %s may mask a block's first position again, and a "
                        "shifted head with a cache decides that only once",
                        strategy_of(s->strategy)->name);
+    if (strategy_of(s->strategy)->noisy && s->cache != CACHE_NONE)
+        return err_set(ERR_USAGE,
+                       "diffusion: strategy %s changes every position in every forward, so no "
+                       "cache holds; want cache none",
+                       strategy_of(s->strategy)->name);
+    if (strategy_of(s->strategy)->noisy && s->block_length && s->block_length != s->n_gen)
+        return err_set(ERR_USAGE,
+                       "diffusion: strategy %s has no masks for later blocks to wait in; want one "
+                       "block (no block-length), or decoder block",
+                       strategy_of(s->strategy)->name);
     TRY(strategy_check(s));
     return s->trace ? replay_check(s, &blocks) : ERR_NONE;
 }

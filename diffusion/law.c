@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "diffusion/canvas_law.h"
 #include "harness/decode/exact.h"
 
 enum { MAX_MASKS = LAW_MAX_MASKS, MAX_SYMBOLS = PROCESS_MAX_SYMBOLS };
@@ -16,6 +17,7 @@ struct law {
     struct process local;     /* the process from a block's first position on    */
     struct process_view all;  /* of whole sequences                              */
     struct process_view view; /* of a block, on local                            */
+    struct canvas_law *chain; /* owned; NULL unless what is revealed may be taken back */
     double *reached;          /* owned [2^masks]: probability that these are the revealed ones,
                                  with their tokens                               */
     double *next;             /* owned [2^masks]: after the step                 */
@@ -37,18 +39,19 @@ static int32_t largest_block(const struct law_spec *s)
     return s->decode->block_length ? s->decode->block_length : s->decode->n_gen;
 }
 
-bool law_covers(const struct law_spec *s)
+bool law_covers(const struct law_spec *s, const struct process *p)
 {
-    const struct strategy_ops *ops = strategy_of(s->decode->strategy);
-    return !ops->revises && s->decode->strategy != STRATEGY_ANCESTRAL &&
-           s->decode->batch_policy == BATCH_LOCKSTEP && largest_block(s) <= MAX_MASKS;
+    if (strategy_of(s->decode->strategy)->revises)
+        return canvas_law_covers(s->decode, largest_block(s), p->n_symbols);
+    return s->decode->strategy != STRATEGY_ANCESTRAL && s->decode->batch_policy == BATCH_LOCKSTEP &&
+           largest_block(s) <= MAX_MASKS;
 }
 
 enum err law_create(const struct law_spec *s, const struct process *p, struct law **out)
 {
     enum err e = ERR_NONE;
     size_t states = (size_t)1 << largest_block(s);
-    CHECK(law_covers(s));
+    CHECK(law_covers(s, p));
     *out = NULL;
     struct law *l = calloc(1, sizeof *l);
     if (!l) return err_set(ERR_NOMEM, "law of a strategy: out of memory");
@@ -59,6 +62,8 @@ enum err law_create(const struct law_spec *s, const struct process *p, struct la
     l->reached = calloc(states, sizeof *l->reached);
     l->next = calloc(states, sizeof *l->next);
     if (!l->reached || !l->next) TRY_OUT(err_set(ERR_NOMEM, "law of a strategy: out of memory"));
+    if (l->strategy->revises)
+        TRY_OUT(canvas_law_create(s->decode, largest_block(s), &l->local, &l->chain));
     TRY_OUT(process_view_create(&l->all, p, s->decode->n_prompt + s->decode->n_gen));
     TRY_OUT(process_view_create(&l->view, &l->local, largest_block(s)));
     *out = l;
@@ -71,19 +76,12 @@ out:
 void law_free(struct law *l)
 {
     if (!l) return;
+    canvas_law_free(l->chain);
     process_view_free(&l->all);
     process_view_free(&l->view);
     free(l->reached);
     free(l->next);
     free(l);
-}
-
-/* p^(1/T), normalized: what is drawn from. */
-static void temper(const double *p, int32_t n, double temperature, double *out)
-{
-    double sum = 0;
-    for (int32_t x = 0; x < n; x++) sum += out[x] = pow(p[x], 1 / temperature);
-    for (int32_t x = 0; x < n; x++) out[x] /= sum;
 }
 
 /* The score of an open position when x is drawn there: it depends on no other. */
@@ -112,7 +110,7 @@ static void enter(struct law *l, uint32_t revealed)
     for (int32_t j = 0; j < l->n_open; j++) {
         double p[MAX_SYMBOLS];
         process_posterior(&l->view, l->open[j], p);
-        temper(p, V, (double)l->spec.decode->temperature, l->drawn[j]);
+        exact_temper(p, V, (double)l->spec.decode->temperature, l->drawn[j]);
         l->stat[j] = exact_stat_of(p, V, l->tokens[l->open[j]]);
         for (int32_t x = 0; x < V; x++) l->score[j][x] = score_of(l, j, p, x);
     }
@@ -242,12 +240,15 @@ static double block_log(struct law *l, const int32_t *tokens, int32_t begin, int
         if (i == 0 && l->spec.aligned && l->spec.shifted) {
             process_read(&l->view, NULL, 0);
             process_posterior(&l->view, 0, p);
-            temper(p, l->process->n_symbols, (double)l->spec.decode->temperature, l->drawn[0]);
+            exact_temper(p, l->process->n_symbols, (double)l->spec.decode->temperature,
+                         l->drawn[0]);
             decided = log(l->drawn[0][l->tokens[0]]);
             continue;
         }
         l->mask[l->n_masks++] = i;
     }
+    if (l->chain)
+        return decided + canvas_law_log(l->chain, l->tokens, l->size, l->mask, l->n_masks);
     return decided + log(sum_of_orders(l));
 }
 

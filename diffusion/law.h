@@ -27,8 +27,9 @@ struct law_spec {
 
 struct law;
 
-/* Whether the sum can be done: the strategy reveals for good, in sets of at most LAW_MAX_MASKS. */
-bool law_covers(const struct law_spec *s);
+/* Whether the sum can be done: the strategy reveals for good, in sets of at most LAW_MAX_MASKS, or
+ * its canvases are few enough (canvas_law.h). */
+bool law_covers(const struct law_spec *s, const struct process *p);
 
 /* The process is borrowed. */
 enum err law_create(const struct law_spec *s, const struct process *p, struct law **out) MUST_CHECK;

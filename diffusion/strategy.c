@@ -256,6 +256,24 @@ static const struct strategy_ops table[STRATEGY_COUNT] = {
                              .differs = true,
                              .revises = true,
                              .tick = tick_loop},
+    [STRATEGY_UNIFORM] = {.name = "uniform",
+                          .takes = "steps schedule ",
+                          .help = "random tokens for masks; every forward moves all of them by the "
+                                  "exact reverse of uniform noise",
+                          .reads = "",
+                          .revises = true,
+                          .noisy = true},
+    [STRATEGY_RENOISE] = {.name = "renoise",
+                          .takes = "steps schedule entropy-bound ",
+                          .help =
+                              "random tokens for masks; every forward decides all of them, keeps "
+                              "the least entropies (--entropy-bound, and no fewer than "
+                              "scheduled) and draws the rest at random again",
+                          .reads = "entropy",
+                          .revises = true,
+                          .noisy = true,
+                          .score = by_entropy,
+                          .count = within_entropy},
 };
 
 const struct strategy_ops *strategy_of(enum strategy s)
@@ -294,8 +312,14 @@ enum err strategy_check(const struct decode_spec *s)
 {
     const struct strategy_ops *row = strategy_of(s->strategy);
     if (s->trace && row->revises)
+        return err_set(
+            ERR_USAGE,
+            "strategy %s takes revealed positions back, and a commit trace has each once",
+            row->name);
+    if (s->guidance > 0 && row->noisy)
         return err_set(ERR_USAGE,
-                       "strategy %s masks positions again, and a commit trace has each once",
+                       "strategy %s has no masks, and guidance takes a prompt away by masking it; "
+                       "want guidance 0",
                        row->name);
     if (s->steps < 1 && strategy_takes(s->strategy, "steps") && !s->trace)
         return err_set(ERR_USAGE, "steps %d: want 1 or more", s->steps);

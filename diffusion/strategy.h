@@ -42,10 +42,14 @@ struct strategy_ops {
                           backend that only counts                                 */
     bool adaptive;     /* how many positions a forward reveals depends on the logits */
     bool differs;      /* ... or on the sequence                                    */
-    bool revises;      /* revealed positions may be masked again                    */
+    bool revises;      /* what is revealed is not final before the block is done    */
+    bool noisy;        /* random tokens instead of masks, all decided anew by every forward:
+                          the `count` best stay and the rest is noise again, or, without a
+                          count, each moves by the exact reverse of uniform noise     */
     double (*score)(const struct strategy_view *v, int32_t at); /* the largest first   */
     int32_t (*count)(const struct strategy_view *v, const struct ranked *r); /* 1 .. n    */
-    /* Instead of both, where positions are masked again: tick `tick` of n_ticks. */
+    /* Instead of both, where positions are masked again (NULL elsewhere): tick `tick` of n_ticks.
+     */
     struct remask_tick (*tick)(const struct decode_spec *s, int32_t tick, int32_t n_ticks);
 };
 

@@ -61,7 +61,8 @@ const char *cache_policy_name(enum cache_policy p)
 
 const char *commit_policy_name(enum commit_policy p)
 {
-    return p == COMMIT_FUSED ? "fused" : "separate";
+    static const char *const names[] = {"separate", "fused", "causal"};
+    return names[p];
 }
 
 bool cell_verifies(const struct cell *c)

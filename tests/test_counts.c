@@ -27,7 +27,7 @@ struct shape {
     int64_t batch, prompt, gen, block, steps;
     bool shifted, all_logits;
     enum cache_policy cache;
-    bool fused;
+    bool fused, causal;
     int64_t refresh;
     enum strategy strategy;
     enum schedule schedule;
@@ -103,8 +103,15 @@ static void count_ar_verify(struct totals t[PHASE_COUNT], const struct shape *g)
     v->forwards = longest;
 }
 
+/* A canvas of random tokens: steps are steps of time, and all of it is decided by each. */
+static bool is_noisy(const struct shape *g)
+{
+    return g->strategy == STRATEGY_UNIFORM || g->strategy == STRATEGY_RENOISE;
+}
+
 static int64_t steps_of(const struct shape *g, int64_t n)
 {
+    if (is_noisy(g)) return n > 0 ? g->steps : 0;
     return g->steps < n && g->strategy != STRATEGY_FIRST_HITTING ? g->steps : n;
 }
 
@@ -112,6 +119,7 @@ static int64_t steps_of(const struct shape *g, int64_t n)
 static int64_t left_after(const struct shape *g, int64_t n, int64_t steps, int64_t j, int64_t left)
 {
     if (g->strategy == STRATEGY_FIRST_HITTING) return left - 1;
+    if (is_noisy(g)) return j == steps - 1 ? 0 : n;
     if (g->schedule == SCHEDULE_LINEAR) return left - n / steps - (j < n % steps ? 1 : 0);
     long double share = cosl(acosl(-1) / 2 * (j + 1) / steps);
     int64_t want = (int64_t)(n * share + 1e-12L), to_come = steps - j - 1;
@@ -201,7 +209,7 @@ static void count_block(struct totals t[PHASE_COUNT], const struct shape *g)
 {
     int64_t len = g->prompt + g->gen, b = g->block, start = g->prompt / b * b, pairs = 0;
     bool first_known = false;
-    for (int64_t i = 0; i < start; i++) pairs += (i / b + 1) * b;
+    for (int64_t i = 0; i < start; i++) pairs += g->causal ? i + 1 : (i / b + 1) * b;
     if (start > 0) {
         first_known = g->shifted && start == g->prompt;
         forward(&t[PHASE_PREFILL], g, pairs, start, start, first_known ? g->batch : 0);
@@ -217,7 +225,8 @@ static void count_block(struct totals t[PHASE_COUNT], const struct shape *g)
         if (carried) fuse(t, g, begin, all);
         if (g->fused && end < len) continue;
         first_known = g->shifted && end < len;
-        forward(&t[PHASE_COMMIT], g, b * end, b, end, first_known ? g->batch : 0);
+        pairs = g->causal ? b * begin + b * (b + 1) / 2 : b * end;
+        forward(&t[PHASE_COMMIT], g, pairs, b, end, first_known ? g->batch : 0);
         if (first_known) commit(&t[PHASE_COMMIT], g, end);
     }
 }
@@ -262,6 +271,7 @@ static struct shape shape_of(const struct cell *c)
         .cache = c->spec.cache,
         .refresh = c->spec.refresh,
         .fused = c->spec.commit == COMMIT_FUSED,
+        .causal = c->spec.commit == COMMIT_CAUSAL,
         .strategy = c->spec.strategy,
         .schedule = c->spec.schedule,
         .guided = c->spec.guidance > 0,
@@ -398,10 +408,12 @@ static void random_points_equal_the_independent_count(void **state)
             c.spec.logits = pick(&r, 2);
             static const enum strategy fixed[] = {STRATEGY_RANDOM,         STRATEGY_SEQUENTIAL,
                                                   STRATEGY_LOW_CONFIDENCE, STRATEGY_MARGIN,
-                                                  STRATEGY_ENTROPY,        STRATEGY_FIRST_HITTING};
-            c.spec.strategy = fixed[pick(&r, 6)];
+                                                  STRATEGY_ENTROPY,        STRATEGY_FIRST_HITTING,
+                                                  STRATEGY_UNIFORM,        STRATEGY_RENOISE};
+            c.spec.strategy = fixed[pick(&r, 8)];
             c.spec.schedule = pick(&r, 2);
-            if (pick(&r, 4) == 0) c.spec.guidance = 0.5f;
+            bool noisy = c.spec.strategy >= STRATEGY_UNIFORM;
+            if (pick(&r, 4) == 0 && !noisy) c.spec.guidance = 0.5f;
             c.spec.block_length = 1 + pick(&r, 12);
             c.spec.steps = 1 + pick(&r, 20);
             int32_t whole = c.spec.block_length * (1 + pick(&r, 8));
@@ -409,17 +421,17 @@ static void random_points_equal_the_independent_count(void **state)
                 c.spec.n_gen = whole * (1 + c.spec.n_prompt / whole) - c.spec.n_prompt;
             else
                 c.spec.n_gen = whole;
-            if (strcmp(decoder, "diffusion") == 0 && pick(&r, 2))
+            if (strcmp(decoder, "diffusion") == 0 && noisy)
+                c.spec.block_length = 0;
+            else if (strcmp(decoder, "diffusion") == 0 && pick(&r, 2))
                 c.spec.cache = 1 + pick(&r, 3);
             else if (strcmp(decoder, "diffusion") == 0 && pick(&r, 2))
                 c.spec.block_length = 0;
             if (c.spec.n_gen < 1) c.spec.n_gen += whole;
             if (c.spec.cache == CACHE_DKV) c.spec.head = HEAD_SAME;
             if (c.spec.cache != CACHE_NONE && pick(&r, 2)) c.spec.refresh = 1 + pick(&r, 6);
-            if (strcmp(decoder, "block") == 0 && pick(&r, 2)) {
-                c.spec.commit = COMMIT_FUSED;
-                c.spec.head = HEAD_SAME;
-            }
+            if (strcmp(decoder, "block") == 0) c.spec.commit = pick(&r, 3);
+            if (c.spec.commit == COMMIT_FUSED) c.spec.head = HEAD_SAME;
         }
         compare(&c);
     }

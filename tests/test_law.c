@@ -25,7 +25,7 @@ enum { PROMPT = 2, GEN = 4, LENGTH = PROMPT + GEN, BINARY = 16 };
 struct variant {
     enum strategy strategy;
     int32_t steps;
-    float at; /* threshold, factor or entropy bound */
+    float at; /* threshold, factor, entropy bound or eta */
     const char *decoder;
     int32_t block;
     enum head_policy head;
@@ -43,6 +43,7 @@ static struct decode_spec spec_of(const struct variant *v, int32_t batch)
                                 .threshold = v->at,
                                 .factor = v->at,
                                 .entropy_bound = v->at,
+                                .eta = v->at,
                                 .head = v->head,
                                 .informed = true,
                                 .temperature = v->temperature,
@@ -54,7 +55,7 @@ static struct law *open_law(const struct decode_spec *s, const struct variant *v
 {
     struct law *l;
     struct law_spec spec = {s, strcmp(v->decoder, "block") == 0, v->head == HEAD_SHIFTED};
-    assert_true(law_covers(&spec));
+    assert_true(law_covers(&spec, p));
     OK(law_create(&spec, p, &l));
     return l;
 }
@@ -81,6 +82,15 @@ static const struct variant variants[] = {
     {STRATEGY_MARGIN, 2, 0, "diffusion", 0, HEAD_SAME, 1},
     {STRATEGY_ENTROPY, 3, 0, "diffusion", 0, HEAD_SAME, 1},
     {STRATEGY_ENTROPY_BOUND, 4, 0.4f, "diffusion", 0, HEAD_SAME, 1},
+    {STRATEGY_REMDM_CAP, 5, 0.1f, "diffusion", 0, HEAD_SAME, 1},
+    {STRATEGY_REMDM_RESCALE, 3, 0.9f, "diffusion", 0, HEAD_SAME, 0.7f},
+    {STRATEGY_REMDM_LOOP, 9, 0.3f, "block", 3, HEAD_SHIFTED, 1},
+    {STRATEGY_UNIFORM, 1, 0, "diffusion", 0, HEAD_SAME, 1},
+    {STRATEGY_UNIFORM, 4, 0, "diffusion", 0, HEAD_SAME, 1},
+    {STRATEGY_UNIFORM, 7, 0, "block", 3, HEAD_SAME, 0.7f},
+    {STRATEGY_UNIFORM, 3, 0, "block", 3, HEAD_SHIFTED, 1},
+    {STRATEGY_RENOISE, 4, 0.2f, "diffusion", 0, HEAD_SAME, 1},
+    {STRATEGY_RENOISE, 3, 0.9f, "block", 3, HEAD_SHIFTED, 1.5f},
 };
 enum { N_VARIANTS = sizeof variants / sizeof variants[0] };
 

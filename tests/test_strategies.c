@@ -169,6 +169,7 @@ static void an_entropy_bound_leaves_out_the_largest(void **state)
 
 struct bench {
     struct decode_spec spec;
+    struct model_config config; /* its ids and its mask */
     struct unmask u;
     int32_t tokens[LENGTH];
     struct row_stat stat[LENGTH];
@@ -179,6 +180,7 @@ static void bench_open(struct bench *b)
 {
     memset(b, 0, sizeof *b);
     assert_int_equal(unmask_create(&b->u, LENGTH), ERR_NONE);
+    b->config = (struct model_config){.n_ids = 50, .mask_id = MASK};
     b->spec = (struct decode_spec){.seed = 3,
                                    .steps = 8,
                                    .threshold = 0.8f,
@@ -204,13 +206,13 @@ static void bench_start(struct bench *b, uint32_t request, int32_t begin, int32_
     for (int32_t i = 0; i < begin; i++) b->tokens[i] = 1;
     b->forwards = b->largest = 0;
     b->smallest = INT32_MAX;
-    unmask_start(&b->u, &b->spec, request, 2, b->tokens, begin, end, MASK);
+    unmask_start(&b->u, &b->spec, request, 2, b->tokens, begin, end, &b->config);
 }
 
 static void bench_step(struct bench *b)
 {
     make_rows(b);
-    unmask_accept(&b->u, b->stat, b->tokens, MASK);
+    unmask_accept(&b->u, b->stat, b->tokens);
     b->forwards++;
     if (b->u.n_revealed > b->largest) b->largest = b->u.n_revealed;
     if (b->u.n_revealed < b->smallest) b->smallest = b->u.n_revealed;
@@ -237,7 +239,8 @@ static void every_strategy_finishes_its_block(void **state)
                             for (int32_t i = 0; i < b->u.n_revealed; i++) seen[b->u.revealed[i]]++;
                             assert_true(b->forwards <= (s->takes[0] ? steps + n : n));
                         }
-                        assert_true(b->smallest >= 1);
+                        assert_true(b->smallest >= 1 || s->noisy);
+                        if (s->noisy) assert_int_equal(b->forwards, steps);
                         for (int32_t i = 0; i < LENGTH; i++) {
                             assert_int_equal(b->tokens[i] == MASK, i >= 5 + n);
                             if (!s->revises) assert_int_equal(seen[i], i >= 5 && i < 5 + n);
@@ -454,7 +457,7 @@ static void confidence_shares_out_the_masking(void **state)
             make_rows(b);
             for (int32_t i = 0; i < b->u.n_open; i++)
                 b->stat[i].confidence = b->u.open[i] % 2 ? 1.0f : 0.0f;
-            unmask_accept(&b->u, b->stat, b->tokens, MASK);
+            unmask_accept(&b->u, b->stat, b->tokens);
         }
         for (int32_t i = 0; i < L; i++) {
             n[i % 2] += before[i] != MASK;

@@ -19,10 +19,11 @@
 
 static struct decode_spec decode_spec_of(int which, const char *decoder)
 {
+    bool block = strcmp(decoder, "block") == 0, noisy = strategy_of((enum strategy)which)->noisy;
     return (struct decode_spec){.batch = 3,
                                 .n_prompt = 9,
                                 .n_gen = 15,
-                                .block_length = strcmp(decoder, "block") == 0 ? 8 : 5,
+                                .block_length = block ? 8 : noisy ? 0 : 5,
                                 .steps = 3,
                                 .seed = 5,
                                 .eta = 0.2f,
@@ -32,7 +33,8 @@ static struct decode_spec decode_spec_of(int which, const char *decoder)
                                 .informed = true,
                                 .temperature = 1,
                                 .head = HEAD_SAME,
-                                .guidance = which % 3 ? 0 : 0.5f,
+                                .guidance = which % 3 || noisy ? 0 : 0.5f,
+                                .commit = which % 2 ? COMMIT_SEPARATE : COMMIT_CAUSAL,
                                 .schedule = which % 2 ? SCHEDULE_COSINE : SCHEDULE_LINEAR,
                                 .strategy = (enum strategy)which};
 }

@@ -68,7 +68,7 @@ static struct law_spec law_spec_of(const struct cell *c)
                              .shifted = head_is_shifted(&c->spec, &config)};
 }
 
-static enum knowledge knowledge_of(const struct cell *c)
+static enum knowledge knowledge_of(const struct cell *c, const struct process *p)
 {
     const struct decode_spec *s = &c->spec;
     const struct strategy_ops *ops = strategy_of(s->strategy);
@@ -78,12 +78,12 @@ static enum knowledge knowledge_of(const struct cell *c)
     bool random = ops->reads[0] == '\0' && s->strategy != STRATEGY_SEQUENTIAL;
     bool counted = !ops->revises && !ops->differs && s->batch_policy == BATCH_LOCKSTEP;
     if (!cell_denoises(c)) return KNOWN_BY_PATH;
-    if (ops->revises) return UNKNOWN;
+    if (ops->revises) return law_covers(&law, p) ? KNOWN_BY_LAW : UNKNOWN;
     if (counted && s->steps == 1) return KNOWN_BY_PATH; /* all at once, in any order */
     if (random && counted && (s->steps >= block || s->strategy == STRATEGY_FIRST_HITTING))
         return KNOWN_BY_PATH; /* the chain rule in any order */
     if (!random && !confident && counted) return KNOWN_BY_PATH;
-    if (law_covers(&law)) return KNOWN_BY_LAW;
+    if (law_covers(&law, p)) return KNOWN_BY_LAW;
     return confident ? UNKNOWN : KNOWN_FOR_SETS;
 }
 
@@ -243,7 +243,7 @@ enum err quality_measure(struct kernels *k, const struct process *p, const struc
     struct law_spec law = law_spec_of(c);
     *out = (struct quality_row){0};
     TRY(quality_check(p, c));
-    m.knowledge = knowledge_of(c);
+    m.knowledge = knowledge_of(c, p);
     m.truth = calloc(batch * (size_t)m.length, sizeof *m.truth);
     m.prompts = calloc(batch * (size_t)c->spec.n_prompt + 1, sizeof *m.prompts);
     m.spec.prompts = m.prompts;

@@ -32,8 +32,8 @@ static enum err the_cell(const struct options *o, const struct cell **out)
                        p->cell.device);
     if (strategy_of(p->cell.spec.strategy)->revises)
         return err_set(ERR_USAGE,
-                       "--write-trace: strategy %s masks positions again, and a commit trace has "
-                       "each once",
+                       "--write-trace: strategy %s takes revealed positions back, and a commit "
+                       "trace has each once",
                        strategy_of(p->cell.spec.strategy)->name);
     *out = &p->cell;
     return ERR_NONE;

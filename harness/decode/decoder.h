@@ -38,6 +38,8 @@ enum strategy {
     STRATEGY_REMDM_RESCALE,
     STRATEGY_REMDM_CONF,
     STRATEGY_REMDM_LOOP,
+    STRATEGY_UNIFORM,
+    STRATEGY_RENOISE,
     STRATEGY_COUNT
 };
 
@@ -53,7 +55,9 @@ enum cache_policy {
 };
 enum commit_policy {
     COMMIT_SEPARATE, /* a finished block's keys and values are kept by a forward of its own */
-    COMMIT_FUSED     /* by the next block's first forward, whose rows follow its own        */
+    COMMIT_FUSED,    /* by the next block's first forward, whose rows follow its own        */
+    COMMIT_CAUSAL    /* by a forward of its own whose rows see only those before them, as do the
+                        prompt's: what is kept is what an AR model would have kept          */
 };
 
 struct commit_trace;
@@ -148,7 +152,7 @@ struct decoder_ops {
     /* stats[logit rows of the pass] of that forward; sets tokens_committed and flop_useful. */
     void (*accept)(struct decoder *d, const struct pass *p, const struct row_stat *stats,
                    struct step_work *work);
-    /* tokens[batch, spec_length]; mask_id where nothing is committed yet. */
+    /* tokens[batch, spec_length]; mask_id, or noise, where nothing is committed yet. */
     const int32_t *(*tokens)(const struct decoder *d);
     void (*free)(struct decoder *d); /* NULL is allowed */
 };

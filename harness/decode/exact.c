@@ -9,8 +9,10 @@ struct exact_cache {
     struct kernels *k;             /* borrowed */
     const struct process *process; /* borrowed */
     struct kv_cache_size size;
-    int32_t *tokens; /* owned [n_slots, capacity] */
-    int32_t *valid;  /* owned [n_slots]           */
+    int32_t *tokens;    /* owned [n_slots, capacity] */
+    int32_t *valid;     /* owned [n_slots]           */
+    float *noise;       /* owned [n_slots, capacity]: share of noise in each of the tokens */
+    double *likelihood; /* owned [capacity, n_symbols]: scratch                      */
     struct process_view view;
     double *probability;  /* owned [max_logits, n_symbols]   */
     float *host;          /* owned [max_logits, n_symbols + 1] */
@@ -47,9 +49,11 @@ enum err exact_cache_create(struct kernels *k, const struct process *p,
     c->size = *size;
     c->tokens = calloc((size_t)size->n_slots * (size_t)size->capacity, sizeof *c->tokens);
     c->valid = calloc((size_t)size->n_slots, sizeof *c->valid);
+    c->noise = calloc((size_t)size->n_slots * (size_t)size->capacity, sizeof *c->noise);
+    c->likelihood = calloc((size_t)size->capacity * (size_t)p->n_symbols, sizeof *c->likelihood);
     c->probability = calloc(n * (size_t)p->n_symbols + 1, sizeof *c->probability);
     c->host = calloc(1, logits_bytes(c) + 1);
-    if (!c->tokens || !c->valid || !c->probability || !c->host)
+    if (!c->tokens || !c->valid || !c->noise || !c->likelihood || !c->probability || !c->host)
         TRY_OUT(err_set(ERR_NOMEM, "process %s: %zu logit rows: out of memory", p->name, n));
     TRY_OUT(process_view_create(&c->view, p, size->capacity));
     if (n) {
@@ -71,6 +75,8 @@ void exact_cache_free(struct exact_cache *c)
     process_view_free(&c->view);
     free(c->tokens);
     free(c->valid);
+    free(c->noise);
+    free(c->likelihood);
     free(c->probability);
     free(c->host);
     free(c);
@@ -117,22 +123,52 @@ struct row_stat exact_stat(const struct exact_cache *c, int64_t i, int32_t id)
     return exact_stat_of(exact_probability(c, i), c->process->n_symbols, id);
 }
 
+void exact_temper(const double *p, int32_t n, double temperature, double *out)
+{
+    double sum = 0;
+    for (int32_t x = 0; x < n; x++) sum += out[x] = pow(p[x], 1 / temperature);
+    for (int32_t x = 0; x < n; x++) out[x] /= sum;
+}
+
 /* The span's tokens into the cache, under the conditions of model_forward. */
-static int32_t *write_tokens(struct exact_cache *c, const struct pass_seq *s)
+static size_t write_tokens(struct exact_cache *c, const struct pass_seq *s)
 {
     const struct span *span = &s->span;
     CHECK(span->slot >= 0 && span->slot < c->size.n_slots && span->n_rows >= 1);
-    int32_t *tokens = c->tokens + (size_t)span->slot * (size_t)c->size.capacity;
+    size_t first = (size_t)span->slot * (size_t)c->size.capacity;
     int32_t valid = c->valid[span->slot], own_end = span->pos0 + span->n_rows;
     CHECK(span->pos0 <= valid && own_end <= c->size.capacity);
     CHECK(span_keys(span) <= (own_end > valid ? own_end : valid));
     CHECK(s->n_kept >= 0 && s->n_kept <= span->n_rows);
     CHECK(s->n_kept == span->n_rows || span->pos0 + s->n_kept >= valid);
-    for (int32_t r = 0; r < span->n_rows; r++)
-        tokens[s->positions ? s->positions[r] : span->pos0 + r] = s->tokens[r];
+    for (int32_t r = 0; r < span->n_rows; r++) {
+        size_t at = first + (size_t)(s->positions ? s->positions[r] : span->pos0 + r);
+        c->tokens[at] = s->tokens[r];
+        c->noise[at] = s->noise ? s->noise[r] : 0;
+    }
     if (s->n_kept > 0 && valid < span->pos0 + s->n_kept)
         c->valid[span->slot] = span->pos0 + s->n_kept;
-    return tokens;
+    return first;
+}
+
+/* Read n positions from token `first` of the cache on.  A token with a share b of noise in it is
+ * seen with probability (1 - b) [it is x] + b / V if x is beneath it. */
+static void read_tokens(struct exact_cache *c, size_t first, int32_t n)
+{
+    const int32_t *tokens = c->tokens + first;
+    const float *noise = c->noise + first;
+    int32_t v = c->process->n_symbols, at = 0;
+    while (at < n && noise[at] <= 0) at++;
+    if (at == n) {
+        process_read(&c->view, tokens, n);
+        return;
+    }
+    for (int32_t i = 0; i < n; i++) {
+        double *row = c->likelihood + (size_t)i * v, b = (double)noise[i];
+        bool hidden = tokens[i] < 0 || tokens[i] >= v;
+        for (int32_t x = 0; x < v; x++) row[x] = hidden ? 1 : (1 - b) * (x == tokens[i]) + b / v;
+    }
+    process_read_noisy(&c->view, c->likelihood, n);
 }
 
 static void answer_row(struct exact_cache *c, int64_t i, int32_t position)
@@ -155,11 +191,11 @@ enum err exact_forward(struct exact_cache *c, const struct pass *p, const struct
     CHECK(pass_logit_rows(p) <= c->size.max_logits);
     for (int32_t i = 0; i < p->n_seqs; i++) {
         const struct pass_seq *s = &p->seq[i];
-        const int32_t *tokens = write_tokens(c, s);
+        size_t first = write_tokens(c, s);
         int64_t read = -1;
         for (int32_t j = 0; j < s->n_logits; j++, n++) {
             int64_t seen = span_visible(&s->span, s->logit_row[j]);
-            if (seen != read) process_read(&c->view, tokens, (int32_t)seen);
+            if (seen != read) read_tokens(c, first, (int32_t)seen);
             read = seen;
             answer_row(c, n, (int32_t)keys[n].position);
         }

@@ -4,7 +4,8 @@
  * nothing left to learn: log p(token at a row's position | the tokens that row sees).  What a
  * row sees follows from its span, like a row of attention: its own pass's tokens and those of
  * cached positions as they were when their pass ran.  Which position a row decides is said by
- * its key, so heads of either kind and causal rows need no cases.
+ * its key, so heads of either kind and causal rows need no cases.  Tokens that a pass calls noisy
+ * count for as much as they can be trusted.
  *
  * An exact session is a decode by an unchanged decoder on such answers. */
 #ifndef DECODE_EXACT_H
@@ -20,7 +21,7 @@ struct exact_cache; /* the tokens where a model would have keys and values */
 
 enum err exact_cache_create(struct kernels *k, const struct process *p,
                             const struct kv_cache_size *size, struct exact_cache **out) MUST_CHECK;
-void exact_cache_free(struct exact_cache *c); /* NULL is allowed */
+void exact_cache_free(struct exact_cache *c);  /* NULL is allowed */
 void exact_cache_clear(struct exact_cache *c); /* forget all positions */
 
 /* logits: [pass_logit_rows, n_symbols + 1], valid until the next forward; n_dim 0 when none
@@ -36,6 +37,9 @@ const double *exact_probability(const struct exact_cache *c, int64_t i);
 struct row_stat exact_stat(const struct exact_cache *c, int64_t i, int32_t id);
 /* The same of any distribution p[n]. */
 struct row_stat exact_stat_of(const double *p, int32_t n, int32_t id);
+
+/* out[n]: p^(1 / temperature), normalized: what a row is drawn from.  May be p itself. */
+void exact_temper(const double *p, int32_t n, double temperature, double *out);
 
 struct exact_session;
 struct commit_log;

@@ -307,6 +307,7 @@ enum err session_record_next(struct session *s, struct recording **out)
         }
         q->tokens = token;
         q->logit_row = row;
+        q->noise = NULL; /* a network is not told */
         token += q->span.n_rows;
         position += q->span.n_rows;
         row += q->n_logits;

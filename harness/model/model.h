@@ -44,6 +44,9 @@ struct pass_seq {
     int32_t n_logits;
     int32_t n_kept;           /* the first so many rows' keys and values become valid cache
                                  entries                                                   */
+    const float *noise;       /* [n_rows] share of noise in each row's token: the probability that
+                                 it was drawn from all ids in place of its own.  A network has
+                                 to find out; an exact process is told.  Borrowed; NULL: none  */
 };
 
 struct pass {
