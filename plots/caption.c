@@ -76,7 +76,7 @@ void caption_unplaced(struct sheet *s, int n)
 {
     if (n)
         strbuf_addf(&s->caption, "%d label%s found no room; the data file has everything.\n", n,
-                    n == 1 ? "" : "s");
+                    plural(n));
 }
 
 void data_run(struct sheet *s, const struct mark *m)
@@ -117,8 +117,9 @@ void caption_end(struct sheet *s)
         git = r->git;
     }
     git = d->run[s->subject->newest].git;
-    strbuf_addf(&s->caption, "%d runs, the newest of each cell, recorded %.10s", s->subject->n_runs,
-                first);
+    strbuf_addf(&s->caption, "%d run%s, the newest of each cell%s, recorded %.10s",
+                s->subject->n_runs, plural(s->subject->n_runs),
+                d->judged_first ? " or the newest with a verdict" : "", first);
     if (strncmp(first, last, 10) != 0) strbuf_addf(&s->caption, " to %.10s", last);
     strbuf_addf(&s->caption, "; regime commit %s%s.\n", git, several ? " and others" : "");
 }

@@ -19,9 +19,12 @@ static const char runs_sql[] =
     " draft_tokens, acceptance, commit_policy,"
     " draft || COALESCE(' of ' || draft_layers || ' layers', '')"
     " FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY cell_id, device_id, plan"
-    "                                    ORDER BY recorded_utc DESC, run_id) AS age"
+    "                                    ORDER BY ?1 AND judged DESC, recorded_utc DESC, run_id)"
+    "                AS age"
     "       FROM (SELECT v.*, EXISTS (SELECT 1 FROM run r JOIN forward f ON f.run_no = r.run_no"
-    "                                 WHERE r.run_id = v.run_id AND f.kind = 'plan') AS plan"
+    "                                 WHERE r.run_id = v.run_id AND f.kind = 'plan') AS plan,"
+    "                    EXISTS (SELECT 1 FROM run r JOIN bound b ON b.run_no = r.run_no"
+    "                            WHERE r.run_id = v.run_id) AS judged"
     "             FROM v_run v WHERE v.status = 'ok' AND v.arithmetic IS NULL))"
     " WHERE age = 1 ORDER BY run_id";
 enum {
@@ -216,10 +219,11 @@ static enum err sort_subjects(struct plot_data *d)
     return ERR_NONE;
 }
 
-enum err plot_data_load(struct store *s, struct plot_data *out)
+enum err plot_data_load(struct store *s, bool judged_first, struct plot_data *out)
 {
-    *out = (struct plot_data){0};
-    enum err e = store_query(s, runs_sql, NULL, 0, add_run, out);
+    *out = (struct plot_data){.judged_first = judged_first};
+    struct store_value first = {.type = VALUE_INT, .i = judged_first};
+    enum err e = store_query(s, runs_sql, &first, 1, add_run, out);
     if (e == ERR_NONE) e = store_query(s, roofs_sql, NULL, 0, add_roof, out);
     for (int i = 0; i < out->n_subjects; i++) name_subject(out, &out->subject[i]);
     if (e == ERR_NONE) e = sort_subjects(out);

@@ -65,14 +65,15 @@ struct subject {
 };
 
 struct plot_data {
-    struct plot_run *run; /* owned; by run_id; the newest finished run of each cell */
+    struct plot_run *run; /* owned; by run_id; the newest finished run of each cell ... */
+    bool judged_first;    /* ... among those that have a verdict (regime bound), if any has */
     int n_runs;
     struct subject *subject; /* owned; by slug */
     int n_subjects;
     int run_room;
 };
 
-enum err plot_data_load(struct store *s, struct plot_data *out) MUST_CHECK;
+enum err plot_data_load(struct store *s, bool judged_first, struct plot_data *out) MUST_CHECK;
 void plot_data_free(struct plot_data *d);
 /* -1: not among them. */
 int plot_data_find(const struct plot_data *d, const char *run_id);

@@ -253,7 +253,8 @@ static enum err draw(const struct plot_rows *rows, struct sheet *s, bool *empty)
 const struct figure figure_elasticity = {
     .name = "elasticity",
     .help = "how far time follows bytes and arithmetic, against the rows of a forward",
-    .needs = "the database has no interventions on the newest run of a cell (regime bound)",
+    .needs = "the database has no interventions (regime bound)",
+    .judged_first = true,
     .query = {{bytes_sql, 3}, {flop_sql, 3}},
     .draw = draw,
 };

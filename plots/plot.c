@@ -191,7 +191,7 @@ enum err plot_render(struct store *s, const struct figure *f, const char *dir,
 {
     struct plot_data d;
     TRY(make_folder(dir));
-    TRY(plot_data_load(s, &d));
+    TRY(plot_data_load(s, f->judged_first, &d));
     enum err e = render_from(s, &d, f, dir, written);
     plot_data_free(&d);
     return e;
@@ -200,14 +200,14 @@ enum err plot_render(struct store *s, const struct figure *f, const char *dir,
 enum err plot_render_all(struct store *s, const char *dir, struct strbuf *written,
                          struct strbuf *skipped)
 {
-    struct plot_data d;
+    struct plot_data d[2] = {0}; /* by judged_first */
     char missing[512] = "";
     int drawn = 0;
     TRY(make_folder(dir));
-    TRY(plot_data_load(s, &d));
-    enum err e = ERR_NONE;
+    enum err e = plot_data_load(s, false, &d[false]);
+    if (e == ERR_NONE) e = plot_data_load(s, true, &d[true]);
     for (int i = 0; i < N_FIGURES && e == ERR_NONE; i++) {
-        e = render_from(s, &d, figures[i], dir, written);
+        e = render_from(s, &d[figures[i]->judged_first], figures[i], dir, written);
         drawn += e == ERR_NONE;
         if (e == ERR_USAGE) {
             strbuf_addf(skipped, "%s\n", err_msg());
@@ -217,7 +217,8 @@ enum err plot_render_all(struct store *s, const char *dir, struct strbuf *writte
             e = ERR_NONE;
         }
     }
-    plot_data_free(&d);
+    plot_data_free(&d[false]);
+    plot_data_free(&d[true]);
     TRY(e);
     if (*missing) return err_set(ERR_UNSUPPORTED, "%s", missing);
     if (!drawn) return err_set(ERR_USAGE, "no figure has anything to draw: no finished run");

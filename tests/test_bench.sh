@@ -24,8 +24,8 @@ refuses() { # SENTENCE ARGS...
     [ "$(cat err)" = "regime: $sentence" ] || fail "regime $*: said '$(cat err)', expected '$sentence'"
 }
 
-refuses 'bench: want "kernels" (regime bench --help)' bench
-refuses 'bench: want "kernels" (regime bench --help)' bench cells
+refuses 'bench: expected "kernels" (regime bench --help)' bench
+refuses 'bench: expected "kernels" (regime bench --help)' bench cells
 refuses '--rows: 0 is not from 1 to 65536' bench kernels --rows 0
 refuses '--keys: "8-4" runs backwards' bench kernels --keys 8-4
 refuses 'bench kernels: of the axes only --model, --layers, --dtype, --kv-dtype, --threads and --seed change anything' \

@@ -41,22 +41,22 @@ refuses 2 'expected a verb before "-q" (regime --help)' -q plan
 refuses 2 'unknown option "--bacth"; the nearest is "--batch" (regime plan --help)' plan --bacth 3
 refuses 2 'unknown option "--bacth"; the nearest is "--batch" (regime plan --help)' plan --bacth=3
 refuses 2 'unknown option "-z" (regime plan --help)' plan -z
-refuses 2 'regime list does not take --batch (regime list --help)' list --batch 3
-refuses 2 'regime list does not take --showcmd (regime list --help)' list --showcmd
+refuses 2 'list does not take --batch (regime list --help)' list --batch 3
+refuses 2 'list does not take --showcmd (regime list --help)' list --showcmd
 refuses 2 '--batch: expected a value after it' plan --batch
 refuses 2 '--batch: expected a value after it' plan --batch --n-gen 4
 refuses 2 '--json takes no value' plan --json=1
 refuses 2 '--output: no format "xml"; expected md, csv, json, jsonl or latex' list -o xml
 refuses 2 '--db: the value is empty, expected FILE' list --db ''
-refuses 2 'unexpected "b": regime plan takes one sweep (regime plan --help)' plan a b
-refuses 2 'unexpected "x": regime doctor takes no words without a flag (regime doctor --help)' doctor x
+refuses 2 'unexpected "b": plan takes one sweep (regime plan --help)' plan a b
+refuses 2 'unexpected "x": doctor takes no words without a flag (regime doctor --help)' doctor x
 refuses 2 'no device "gpu" (regime list devices)' quickstart --device gpu --out never
 [ ! -e never ] || fail 'quickstart: made a folder for a device that is not there'
 refuses 2 'no list of "modles"; the nearest is "models" (regime list)' list modles
-refuses 2 'regime list takes one word, not "axes" too' list models axes
+refuses 2 'list takes one word, not "axes" too' list models axes
 
-refuses 2 'counters: want list, check, or decode and a file' counters
-refuses 2 'counters: want list, check, or decode and a file' counters list all
+refuses 2 'counters: expected list, check, or decode and a file' counters
+refuses 2 'counters: expected list, check, or decode and a file' counters list all
 refuses 1 'no-such-file: No such file or directory' counters decode no-such-file
 prints 'dram__bytes_read.sum' counters list
 
@@ -90,7 +90,7 @@ refuses 6 'only the counters of NVIDIA GPUs (cuda:N) can be read' run -m tiny-te
 "$regime" verify -o csv > verify.csv 2> err || fail "verify: $(cat err)"
 [ "$(grep -c ',PASS$' verify.csv)" -ge 16 ] || fail "verify: $(cat verify.csv)"
 [ "$(grep -c '^drift,' verify.csv)" -eq 5 ] || fail "verify: $(cat verify.csv)"
-refuses 2 'regime verify: expected at most one model' verify tiny-test tiny-25m
+refuses 2 'verify: expected at most one model' verify tiny-test tiny-25m
 
 # ---- an experiment typed by hand that cannot run is a mistake; one of several is a skip ----
 refuses 2 'block: n-prompt 64 + n-gen 63 is not a multiple of block-length 32' plan --decoder block -n 63
@@ -137,6 +137,35 @@ done
 prints '--batch 2 ' plan --showcmd -b 1 -b 2
 "$regime" plan --showcmd --decoder ar --steps 4 > out 2> err
 [ "$(cat err)" = 'regime: without effect on these cells: --steps' ] || fail "unused axis: $(cat err)"
+
+"$regime" plan --showcmd --top-p 0.9 > out 2> err
+[ "$(cat err)" = 'regime: without effect on these cells: --top-p' ] || fail "top-p: $(cat err)"
+"$regime" plan --showcmd quickstart --acceptance 0.9 > out 2> err
+[ "$(cat err)" = 'regime: without effect on these cells: --acceptance' ] || fail "sweep: $(cat err)"
+prints '--top-p 0.9 ' plan --showcmd --top-p 0.9 --temperature 1
+
+# ---- what was left out is said by reason ----
+cat > skips.yaml <<'END'
+name: skips
+groups:
+  - {decoder: block, n-prompt: 64, n-gen: [62, 63, 64], block-length: 32, steps: 4}
+  - {decoder: ar, batch: [1, 2, 3, 4], skip: batch > 2}
+END
+"$regime" plan skips.yaml > out 2> err
+[ "$(cat err)" = 'skipped 2 cells like block batch 1: block: n-prompt 64 + n-gen 62 is not a multiple of block-length 32
+skipped 2 cells: batch > 2
+(-v names each skipped cell)' ] || fail "skips: $(cat err)"
+"$regime" plan skips.yaml -v > out 2> err
+[ "$(grep -c '^regime: debug: skipped ' err)" = 4 ] || fail "skips with -v: $(cat err)"
+
+# ---- a device that is not there leaves no database ----
+for verb in run 'sweep quickstart' bound; do
+    # shellcheck disable=SC2086
+    "$regime" $verb -m tiny-test --device cuda:77 --db none.db > out 2> err
+    [ $? -eq 6 ] || fail "$verb on cuda:77: $(cat err)"
+    [ ! -e none.db ] || fail "$verb: made a database for a device that is not there"
+    rm -f none.db
+done
 
 # ---- a data sheet has one memory roof: a model that fits the cache is explained with it ----
 prints '| ar ' run -m tiny-test -n 4 --device sim:a100-80gb -q --db sim.db

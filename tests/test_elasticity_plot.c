@@ -174,6 +174,34 @@ static void weights_in_a_cache_are_hollow_and_counted(void **state)
     assert_non_null(strstr(svg, "hollow: weights stay in cache"));
 }
 
+/* Runs of the same cells without a verdict came later; the other figures show those. */
+static void verdicts_outlive_newer_runs(void **state)
+{
+    struct strbuf written = {0};
+    struct store *s = with_verdicts(false);
+    const struct plot_db plain = {.device = "cpu",
+                                  .model = "qwen2.5-0.5b",
+                                  .layers = 4,
+                                  .batch = batches,
+                                  .n_pinned = 8};
+    render(s, *state);
+    char *before = strdup(read_all(*state, "elasticity-cpu.tsv"));
+    ok(plot_db_fill(s, &plain));
+    render(s, *state);
+    assert_string_equal(read_all(*state, "elasticity-cpu.tsv"), before);
+    free(before);
+
+    enum err e = plot_render(s, figure_find("roofline"), *state, &written);
+    if (e != ERR_UNSUPPORTED) ok(e);
+    char shown[37], *run_id = strstr(read_all(*state, "roofline-cpu.tsv"), "\t64\t32\t0\t");
+    assert_non_null(run_id);
+    snprintf(shown, sizeof shown, "%s", run_id + strlen("\t64\t32\t0\t"));
+    assert_int_equal(ask_int(s, "SELECT COUNT(*) FROM v_run WHERE run_id = ?1", shown), 1);
+    assert_int_equal(ask_int(s, "SELECT COUNT(*) FROM v_bound WHERE run_id = ?1", shown), 0);
+    strbuf_free(&written);
+    store_close(s);
+}
+
 static void without_interventions_it_is_refused(void **state)
 {
     struct store *s = memory_store();
@@ -196,6 +224,7 @@ int main(void)
         TEST(points_are_where_they_were_planted),
         TEST(shapes_say_the_verdict),
         TEST(weights_in_a_cache_are_hollow_and_counted),
+        TEST(verdicts_outlive_newer_runs),
         TEST(without_interventions_it_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

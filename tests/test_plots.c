@@ -437,7 +437,7 @@ static void subjects_are_kept_apart_and_named(void **state)
     ok(store_open(":memory:", STORE_WRITE, &s));
     for (int i = 0; i < 4; i++) ok(plot_db_fill(s, &dbs[i]));
     ok(plot_db_fill(s, &dbs[0])); /* again: the newest run of each cell counts */
-    ok(plot_data_load(s, &d));
+    ok(plot_data_load(s, false, &d));
     assert_int_equal(d.n_subjects, 4);
     assert_int_equal(d.n_runs, 4 * 5);
     static const char *const slugs[] = {"cpu-qwen2.5-0.5b", "cpu-tiny-25m-4-layers",

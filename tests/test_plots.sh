@@ -27,8 +27,8 @@ refuses() { # CODE SENTENCE ARGS...
 }
 
 names='roofline, intensity-batch, throughput, break-even, regime, breakdown, speed-at-quality, gaussian, model-vs-counter, roofline-levels, executed-vs-algorithmic, elasticity, or all'
-refuses 2 "regime plot takes one figure, or all (regime list figures)" plot
-refuses 2 "regime plot takes one figure, or all (regime list figures)" plot roofline regime
+refuses 2 "plot: expected one figure or all (regime list figures)" plot
+refuses 2 "plot: expected one figure or all (regime list figures)" plot roofline regime
 refuses 2 "no figure \"rooflin\"; the nearest is \"roofline\" ($names)" plot rooflin
 refuses 7 'cannot read ./regime.db: No such file or directory' plot roofline
 

@@ -30,7 +30,7 @@ cell="-m tiny-25m -n 4 -p 4 --device sim:a100-80gb -q"
 
 expect 0 'all.db: 2 new runs from a.db' merge all.db a.db b.db
 expect 0 'all.db: 0 new runs from b.db' merge all.db a.db b.db
-expect 2 'regime: regime merge: expected a database to write to and at least one to read from' merge a.db
+expect 2 'regime: merge: expected a database to write to and at least one to read from' merge a.db
 expect 2 'one twice' merge a.db a.db
 expect 7 'none.db' merge a.db none.db
 
@@ -53,7 +53,7 @@ expect 1 'folder err/x: Not a directory' export cell --db all.db --out err/x
 
 # Predictions are not measurements.
 expect 5 'a.db and b.db have no measured cell in common' compare a.db b.db
-expect 2 'regime compare takes two databases' compare a.db
+expect 2 'regime: compare: expected two databases' compare a.db
 expect 2 '--tolerance: "much" is not one; expected a percentage from 0 to 1000' \
     compare a.db b.db --tolerance much
 

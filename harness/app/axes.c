@@ -68,9 +68,9 @@ static enum err check_decoder(const char *text)
     const char *names[16] = {NULL};
     if (decoder_find(text)) return ERR_NONE;
     for (int32_t i = 0; i < 15 && decoder_at(i); i++) names[i] = decoder_at(i)->name;
-    const char *near = suggest_nearest(text, names);
-    return err_set(ERR_USAGE, "no decoder \"%s\"%s%s%s (regime list decoders)", text,
-                   near ? "; the nearest is \"" : "", near ? near : "", near ? "\"" : "");
+    char near[SUGGEST_SIZE];
+    return err_set(ERR_USAGE, "no decoder \"%s\"%s (regime list decoders)", text,
+                   suggest_phrase(text, names, near));
 }
 
 static enum err check_device(const char *text)
@@ -214,6 +214,7 @@ static const struct axis table[] = {
     {"temperature", 0, AXIS_FLOAT, in_decoding, CELL(spec.temperature), .max = 100, .fallback = "0",
      .help = "of sampling; 0: the likeliest token"},
     {"top-p", 0, AXIS_FLOAT, in_decoding, CELL(spec.top_p), .max = 1, .fallback = "0",
+     .sampled = true,
      .help = "sample only ids that those likelier hold less than this probability before; 0: all"},
     {"match", 0, AXIS_TEXT, in_decoding, CELL(match), .fallback = "policy", .check = check_match,
      .help = "what the members of a pair hold equal; memory and latency choose the batch"},
@@ -278,6 +279,7 @@ bool axis_applies(const struct axis *a, const struct cell *c)
     if (a->only_for && !in_list(a->only_for, c->decoder)) return false;
     if ((a->of_strategy || a->untraced) && c->trace[0]) return false;
     if (a->of_strategy && !strategy_takes(c->spec.strategy, a->name)) return false;
+    if (a->sampled && c->spec.temperature <= 0) return false;
     if (!a->device_kind) return true;
     size_t n = strlen(a->device_kind);
     return strncmp(c->device, a->device_kind, n) == 0 && (c->device[n] == ':' || !c->device[n]);

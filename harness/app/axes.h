@@ -34,6 +34,7 @@ struct axis {
     const char *only_for;    /* decoders that have it, a blank after each; NULL: all      */
     bool of_strategy;        /* only strategies that take it have it, and no commit trace */
     bool untraced;           /* a commit trace takes its place                            */
+    bool sampled;            /* only at a temperature above 0                             */
     const char *device_kind; /* only devices of this kind have it; NULL: all              */
     const char *help;
     const char *not_yet; /* why this build does not have it; NULL: it does            */

@@ -6,6 +6,7 @@
 
 #include "harness/app/bound.h"
 #include "harness/app/kernel_rate.h"
+#include "harness/app/skips.h"
 
 /* From 9 rounds on the limits of a median leave out the most extreme round on either side. */
 const struct measure_limits bound_limits = {
@@ -213,13 +214,17 @@ static enum err is_wanted(const struct planning *p, const struct planned_cell *c
 static enum err make(struct planning *p, const struct cell_list *cells)
 {
     bool wanted = false;
+    struct skips skips = {.log = p->options->log};
     for (int32_t i = 0; i < cells->n; i++) {
+        const struct planned_cell *c = &cells->cell[i];
+        if (c->skip_reason[0]) skips_add(&skips, &c->cell, c->skip_reason);
         TRY(is_wanted(p, &cells->cell[i], &wanted));
         if (wanted) TRY(want_rates(p, &cells->cell[i].cell));
     }
+    skips_report(&skips);
     if (p->n_rated == 0) return ERR_NONE;
-    log_progress(p->options->log, "timing the kernels on %d sets of threads and instructions",
-                 p->n_rated);
+    log_progress(p->options->log, "timing the kernels on %d set%s of threads and instructions",
+                 p->n_rated, plural(p->n_rated));
     TRY(kernel_rates(p->engine, p->rated, p->n_rated, p->rate));
     for (int32_t i = 0; i < cells->n; i++) {
         TRY(is_wanted(p, &cells->cell[i], &wanted));
@@ -228,7 +233,7 @@ static enum err make(struct planning *p, const struct cell_list *cells)
     return ERR_NONE;
 }
 
-static enum err check_devices(const struct cell_list *cells)
+enum err bound_check_devices(const struct cell_list *cells)
 {
     for (int32_t i = 0; i < cells->n; i++)
         if (strcmp(cells->cell[i].cell.device, "cpu") != 0)
@@ -243,7 +248,6 @@ enum err bound_plan_make(const struct cell_list *cells, const struct bound_optio
                          struct bound_plan *out)
 {
     memset(out, 0, sizeof *out);
-    TRY(check_devices(cells));
     struct planning *p = calloc(1, sizeof *p);
     if (!p) return err_set(ERR_NOMEM, "no memory for %d cells", cells->n);
     p->options = o;

@@ -94,9 +94,7 @@ static enum err plan_one(struct job *j, int32_t i, struct plan *plan, const char
     TRY(plan_target_sim(p->cell.device, p->cell.dtype, p->cell.launch_ns, &target));
     TRY(plan_cell(&p->cell, &target, plan));
     if (plan_skip_reason(&p->cell, plan, &target, why, sizeof why)) {
-        j->out->n_skipped++;
-        log_line(j->options->log, LOG_INFO, "skipped: %s batch %d: %s", p->cell.decoder,
-                 p->cell.spec.batch, why);
+        skips_add(&j->out->skips, &p->cell, why);
         return record_unrun(j, p, "skipped", why, pair_id, shown->run_id);
     }
     plan_predict(&p->cell, plan, &shown->prediction);
@@ -173,7 +171,8 @@ static enum err measure_roofs(struct job *j, const struct cell *c, const char *m
     if (!before || !j->fresh || !engine_same_roofs(j->engine, j->fresh, c)) {
         int32_t threads = engine_threads(j->engine, c);
         if (threads)
-            log_progress(j->options->log, "measuring the machine's roofs on %d threads", threads);
+            log_progress(j->options->log, "measuring the machine's roofs on %d thread%s", threads,
+                         plural(threads));
         else
             log_progress(j->options->log, "measuring the roofs of %s", j->device);
         TRY(engine_measure(j->engine, c, CEILINGS_QUICK, NULL, NULL));
@@ -351,7 +350,6 @@ static enum err run_device(struct job *j)
                                 err_exit_code(j->out->n_failed ? ERR_SOME_FAILED : ERR_NONE));
 }
 
-/* Before anything runs: every device must be there. */
 static enum err check_device(const struct execute_options *o, const char *device)
 {
     if (is_sim(device)) {
@@ -376,26 +374,30 @@ static bool seen_before(const struct cell_list *cells, int32_t i)
     return false;
 }
 
+enum err execute_check(const struct cell_list *cells, const struct execute_options *o)
+{
+    for (int32_t i = 0; i < cells->n; i++)
+        if (!seen_before(cells, i)) TRY(check_device(o, cells->cell[i].cell.device));
+    return ERR_NONE;
+}
+
 enum err execute_cells(struct store *s, const struct cell_list *cells,
                        const struct execute_options *o, struct execution *out)
 {
     enum err e = ERR_NONE;
     memset(out, 0, sizeof *out);
+    out->skips.log = o->log;
     int32_t *place = calloc((size_t)cells->n + 1, sizeof *place);
     out->run = calloc((size_t)cells->n + 1, sizeof *out->run);
     if (!place || !out->run) TRY_OUT(err_set(ERR_NOMEM, "%d cells: out of memory", cells->n));
     for (int32_t i = 0; i < cells->n; i++) {
         const struct planned_cell *p = &cells->cell[i];
         if (p->skip_reason[0]) {
-            out->n_skipped++;
-            log_line(o->log, LOG_INFO, "skipped: %s batch %d: %s", p->cell.decoder,
-                     p->cell.spec.batch, p->skip_reason);
+            skips_add(&out->skips, &p->cell, p->skip_reason);
             continue;
         }
         place[i] = out->n++;
     }
-    for (int32_t i = 0; i < cells->n; i++)
-        if (!seen_before(cells, i)) TRY_OUT(check_device(o, cells->cell[i].cell.device));
     for (int32_t i = 0; i < cells->n; i++) {
         if (seen_before(cells, i)) continue;
         struct job j = {.store = s,
@@ -408,6 +410,7 @@ enum err execute_cells(struct store *s, const struct cell_list *cells,
             if (on_device(&j, k) && !cells->cell[k].skip_reason[0]) j.n_cells++;
         TRY_OUT(run_device(&j));
     }
+    skips_report(&out->skips);
 out:
     free(place);
     return e;

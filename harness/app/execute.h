@@ -5,11 +5,13 @@
 #include "harness/app/count.h"
 #include "harness/app/measure.h"
 #include "harness/app/present.h"
+#include "harness/app/skips.h"
 
 struct execution {
     struct shown_run *run; /* owned: every cell that has a run, new or reused, in order */
     int32_t n;
-    int32_t n_ran, n_reused, n_skipped, n_failed;
+    int32_t n_ran, n_reused, n_failed;
+    struct skips skips;
     char first_failure[512];
 };
 
@@ -29,6 +31,10 @@ struct execute_options {
     struct count_options count;          /* what is counted once all has been timed        */
     struct log *log;
 };
+
+/* Whether every device is there and what is to be counted on it can be: before a database is made
+ * for cells that cannot run. */
+enum err execute_check(const struct cell_list *cells, const struct execute_options *o) MUST_CHECK;
 
 /* Cells on simulated devices are counted and priced; the others are measured, group by
  * group, the machine's roofs before and after each, and each stored before the next begins.  A cell

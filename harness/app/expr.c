@@ -168,9 +168,9 @@ static enum err parse_value(struct parser *s, struct value *out)
     if (!a) {
         const char *names[64] = {NULL};
         for (int32_t i = 0; i < 63 && axis_at(i); i++) names[i] = axis_at(i)->name;
-        const char *near = suggest_nearest(word, names);
-        return syntax(s, s->p, "no axis is called \"%s\"%s%s%s", word,
-                      near ? "; the nearest is \"" : "", near ? near : "", near ? "\"" : "");
+        char near[SUGGEST_SIZE];
+        return syntax(s, s->p, "no axis is called \"%s\"%s", word,
+                      suggest_phrase(word, names, near));
     }
     s->p += n;
     return parse_axis(s, a, out);

@@ -296,16 +296,16 @@ static enum err unknown(const char *what)
 {
     const char *names[N_LISTS + 1] = {NULL};
     for (int32_t i = 0; i < N_LISTS; i++) names[i] = lists[i].what;
-    const char *near = suggest_nearest(what, names);
-    return err_set(ERR_USAGE, "no list of \"%.40s\"%s%s%s (regime list)", what,
-                   near ? "; the nearest is \"" : "", near ? near : "", near ? "\"" : "");
+    char near[SUGGEST_SIZE];
+    return err_set(ERR_USAGE, "no list of \"%.40s\"%s (regime list)", what,
+                   suggest_phrase(what, names, near));
 }
 
 enum err verb_list(const struct options *o)
 {
     enum err (*fill)(struct table *) = o->n_args ? NULL : list_lists;
     if (o->n_args > 1)
-        return err_set(ERR_USAGE, "regime list takes one word, not \"%.40s\" too", o->arg[1]);
+        return err_set(ERR_USAGE, "list takes one word, not \"%.40s\" too", o->arg[1]);
     for (int32_t i = 0; i < N_LISTS && o->n_args; i++)
         if (strcmp(lists[i].what, o->arg[0]) == 0) fill = lists[i].fill;
     if (!fill) return unknown(o->arg[0]);

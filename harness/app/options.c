@@ -55,7 +55,7 @@ static enum err check_option(const struct words *w, const char *name, const stru
         return err_set(ERR_USAGE, "--%s: %s", x->axis->name, x->axis->not_yet);
     bool serves = x->axis ? (verb->takes & TAKES_AXES) != 0 : flag_serves(x->flag, verb);
     if (serves) return ERR_NONE;
-    return err_set(ERR_USAGE, "regime %s does not take --%s (regime %s --help)", verb->name,
+    return err_set(ERR_USAGE, "%s does not take --%s (regime %s --help)", verb->name,
                    x->axis ? x->axis->name : x->flag->name, verb->name);
 }
 
@@ -159,6 +159,21 @@ static bool is_informed(const struct options *o)
     return o->verb && o->verb->takes & TAKES_PROCESS;
 }
 
+/* Say which of the axes given no cell has. */
+static void note_unused(const struct cell_group *g, struct options *o)
+{
+    size_t used = 0;
+    for (int32_t i = 0; i < g->n; i++) {
+        bool applies = false;
+        for (int32_t c = 0; c < o->cells.n && !applies; c++)
+            applies = axis_applies(g->entry[i].axis, &o->cells.cell[c].cell);
+        if (!applies && used < sizeof o->note)
+            used += (size_t)snprintf(
+                o->note + used, sizeof o->note - used, "%s--%s",
+                used ? ", " : "without effect on these cells: ", g->entry[i].axis->name);
+    }
+}
+
 static enum err cells_from_sweep(struct words *w, const char *name)
 {
     struct options *o = w->o;
@@ -168,6 +183,7 @@ static enum err cells_from_sweep(struct words *w, const char *name)
     move_axes(w, &s.space.override);
     enum err e = cells_expand(&s.space, &o->cells);
     if (e == ERR_NONE) {
+        note_unused(&s.space.override, o);
         o->has_cells = true;
         o->sweep_name = s.name;
         o->sweep_title = s.title;
@@ -185,21 +201,6 @@ static enum err refuse_all_skipped(const struct cell_list *l)
         if (!l->cell[i].skip_reason[0]) return ERR_NONE;
     return err_set(ERR_USAGE, "%s%s", l->cell[0].skip_reason,
                    l->n > 1 ? "; no other cell can run either" : "");
-}
-
-/* Say which of the axes given no cell has. */
-static void note_unused(const struct cell_group *g, struct options *o)
-{
-    size_t used = 0;
-    for (int32_t i = 0; i < g->n; i++) {
-        bool applies = false;
-        for (int32_t c = 0; c < o->cells.n && !applies; c++)
-            applies = axis_applies(g->entry[i].axis, &o->cells.cell[c].cell);
-        if (!applies && used < sizeof o->note)
-            used += (size_t)snprintf(
-                o->note + used, sizeof o->note - used, "%s--%s",
-                used ? ", " : "without effect on these cells: ", g->entry[i].axis->name);
-    }
 }
 
 static enum err cells_from_flags(struct words *w)
@@ -229,7 +230,7 @@ static enum err make_cells(struct words *w)
     struct options *o = w->o;
     unsigned takes = o->verb->takes;
     if (!(takes & TAKES_ARGS) && o->n_args > ((takes & TAKES_SWEEP) != 0))
-        return err_set(ERR_USAGE, "unexpected \"%.60s\": regime %s takes %s (regime %s --help)",
+        return err_set(ERR_USAGE, "unexpected \"%.60s\": %s takes %s (regime %s --help)",
                        o->arg[(takes & TAKES_SWEEP) != 0], o->verb->name,
                        takes & TAKES_SWEEP ? "one sweep" : "no words without a flag",
                        o->verb->name);
@@ -237,7 +238,7 @@ static enum err make_cells(struct words *w)
     if (takes & TAKES_CLAIM_CELLS) return cells_from_sweep(w, CLAIMS_SWEEP);
     if (takes & TAKES_SWEEP && !(takes & TAKES_AXES_ALONE))
         return err_set(ERR_USAGE,
-                       "regime %s: expected a sweep file or the name of a built-in sweep "
+                       "%s: expected a sweep file or the name of a built-in sweep "
                        "(regime list sweeps)",
                        o->verb->name);
     return takes & TAKES_AXES ? cells_from_flags(w) : ERR_NONE;
@@ -290,9 +291,9 @@ static enum err find_verb(const char *name, const struct verb **out)
     *out = verb_find(name);
     if (*out) return ERR_NONE;
     for (int32_t i = 0; i < 31 && verb_at(i); i++) names[i] = verb_at(i)->name;
-    const char *near = suggest_nearest(name, names);
-    return err_set(ERR_USAGE, "no verb \"%.60s\"%s%s%s (regime --help)", name,
-                   near ? "; the nearest is \"" : "", near ? near : "", near ? "\"" : "");
+    char near[SUGGEST_SIZE];
+    return err_set(ERR_USAGE, "no verb \"%.60s\"%s (regime --help)", name,
+                   suggest_phrase(name, names, near));
 }
 
 /* What may stand instead of a verb; true when it was that. */

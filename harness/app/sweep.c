@@ -61,10 +61,10 @@ static enum err unknown(const char *name)
 {
     char *names[64] = {NULL};
     for (int32_t i = 0; i < 63 && (names[i] = sweep_builtin(i)); i++) continue;
-    const char *near = suggest_nearest(name, (const char *const *)names);
+    char near[SUGGEST_SIZE];
     enum err e =
-        err_set(ERR_USAGE, "no sweep file or built-in sweep \"%s\"%s%s%s (regime list sweeps)",
-                name, near ? "; the nearest is \"" : "", near ? near : "", near ? "\"" : "");
+        err_set(ERR_USAGE, "no sweep file or built-in sweep \"%s\"%s (regime list sweeps)",
+                name, suggest_phrase(name, (const char *const *)names, near));
     for (int32_t i = 0; names[i]; i++) free(names[i]);
     return e;
 }

@@ -160,7 +160,7 @@ enum err verb_bench(const struct options *o)
 {
     enum err e = ERR_NONE;
     if (o->n_args != 1 || strcmp(o->arg[0], "kernels") != 0)
-        return err_set(ERR_USAGE, "bench: want \"kernels\" (regime bench --help)");
+        return err_set(ERR_USAGE, "bench: expected \"kernels\" (regime bench --help)");
     TRY(check_cells(&o->cells));
     struct job *j = calloc(1, sizeof *j);
     if (!j) return err_set(ERR_NOMEM, "bench: out of memory");

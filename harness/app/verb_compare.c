@@ -85,10 +85,10 @@ static void say(const struct options *o, const struct tally *t)
 {
     log_line(
         o->log, LOG_INFO,
-        "%lld forwards compared: %lld slower, %lld faster, %lld undecided; %lld cells are only "
-        "in %s, %lld only in %s",
-        (long long)t->n, (long long)t->slower, (long long)t->faster, (long long)t->inconclusive,
-        (long long)t->only_a, o->arg[0], (long long)t->only_b, o->arg[1]);
+        "%lld forward%s compared: %lld slower, %lld faster, %lld undecided; %lld cell%s only in %s, "
+        "%lld only in %s",
+        (long long)t->n, plural(t->n), (long long)t->slower, (long long)t->faster, (long long)t->inconclusive,
+        (long long)t->only_a, plural(t->only_a), o->arg[0], (long long)t->only_b, o->arg[1]);
     if (t->n >= 20)
         log_line(o->log, LOG_INFO, "of so many, up to %.0f may be called different by chance alone",
                  0.05 * (double)t->n);
@@ -121,7 +121,7 @@ enum err verb_compare(const struct options *o)
 {
     struct store *s = NULL;
     if (o->n_args != 2)
-        return err_set(ERR_USAGE, "regime compare takes two databases: before and after");
+        return err_set(ERR_USAGE, "compare: expected two databases, before and after");
     TRY(store_open(o->arg[0], STORE_READ, &s));
     enum err e = store_attach(s, o->arg[1]);
     if (e == ERR_NONE) e = compare(o, s);

@@ -160,5 +160,5 @@ enum err verb_counters(const struct options *o)
         table_free(&t);
         return e;
     }
-    return err_set(ERR_USAGE, "counters: want list, check, or decode and a file");
+    return err_set(ERR_USAGE, "counters: expected list, check, or decode and a file");
 }

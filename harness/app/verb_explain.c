@@ -266,12 +266,12 @@ enum err verb_explain(const struct options *o)
     struct store *s = NULL;
     if (o->n_args != 1)
         return err_set(ERR_USAGE,
-                       "regime explain takes one run or cell, or \"last\" (regime report "
-                       "v_run has the ids)");
+                       "explain: expected one run or cell, or \"last\" (regime report v_run "
+                       "has the ids)");
     if (o->output != OUTPUT_MD)
         return err_set(ERR_USAGE,
-                       "regime explain prints sentences; regime report v_roofline has "
-                       "their numbers as %s",
+                       "explain prints sentences; regime report v_roofline has their numbers "
+                       "as %s",
                        output_name(o->output));
     TRY(store_open(o->db, STORE_READ, &s));
     enum err e = explain(s, o->arg[0]);

@@ -30,9 +30,9 @@ static enum err check_name(const struct names *all, const char *name)
 {
     for (int32_t i = 0; i < all->n; i++)
         if (strcmp(all->name[i], name) == 0) return ERR_NONE;
-    const char *near = suggest_nearest(name, (const char *const *)all->name);
-    return err_set(ERR_USAGE, "no table or view \"%.40s\"%s%s%s", name,
-                   near ? "; the nearest is \"" : "", near ? near : "", near ? "\"" : "");
+    char near[SUGGEST_SIZE];
+    return err_set(ERR_USAGE, "no table or view \"%.40s\"%s", name,
+                   suggest_phrase(name, (const char *const *)all->name, near));
 }
 
 static enum err make_folder(const char *dir)

@@ -5,6 +5,7 @@
 #include "diffusion/nelbo.h"
 #include "harness/app/engine.h"
 #include "harness/app/quality.h"
+#include "harness/app/skips.h"
 #include "harness/app/verbs.h"
 #include "results/output.h"
 
@@ -21,7 +22,8 @@ struct work {
     bool on_process;
     struct process process;
     char sha256[65], invocation_id[37];
-    int32_t n_done, n_skipped;
+    int32_t n_done, n_same; /* n_same: cells whose objective an earlier one has */
+    struct skips skips;
 };
 
 /* One objective on one cell's sequences. */
@@ -165,9 +167,12 @@ static enum err bound_cell(struct work *w, int32_t i)
     struct cell c = objective_of(w, &w->o->cells.cell[i].cell);
     struct objective b = {.w = w, .cell = &c};
     const char *reason = w->o->cells.cell[i].skip_reason;
-    if (*reason) log_line(w->o->log, LOG_INFO, "skipped: %s", reason);
-    if (*reason || is_done(w, i, &c)) {
-        w->n_skipped++;
+    if (*reason) {
+        skips_add(&w->skips, &c, reason);
+        return ERR_NONE;
+    }
+    if (is_done(w, i, &c)) {
+        w->n_same++;
         return ERR_NONE;
     }
     b.tokens = calloc((size_t)c.spec.n_prompt + (size_t)c.spec.n_gen, sizeof *b.tokens);
@@ -184,8 +189,9 @@ static enum err bound_all(struct work *w)
         TRY(bound_cell(w, i));
     }
     log_progress_end(w->o->log);
-    log_line(w->o->log, LOG_INFO, "%d bounds, %d cells skipped; %s", w->n_done, w->n_skipped,
-             w->o->db);
+    skips_report(&w->skips);
+    log_line(w->o->log, LOG_INFO, "%d measured, %d the same as another, %d skipped; %s", w->n_done,
+             w->n_same, w->skips.n, w->o->db);
     struct store_value id = store_text(w->invocation_id);
     return output_query(w->store, what_is_printed, &id, 1, (enum print_format)w->o->output, "nelbo",
                         stdout);
@@ -206,7 +212,8 @@ static enum err recorded(struct work *w)
 enum err verb_nelbo(const struct options *o)
 {
     struct kernels_config config = {.backend = "cpu", .n_threads = 1};
-    struct work w = {.o = o, .on_process = strcmp(o->process, "none") != 0};
+    struct work w = {
+        .o = o, .on_process = strcmp(o->process, "none") != 0, .skips.log = o->log};
     enum err e = ERR_NONE;
     if (w.on_process) {
         TRY(process_open(o->process, &w.process));

@@ -15,10 +15,9 @@ static enum err unknown_figure(const char *name)
         names[i] = f->name;
         strbuf_addf(&all, "%s, ", f->name);
     }
-    const char *near = suggest_nearest(name, names);
-    enum err e = err_set(ERR_USAGE, "no figure \"%.40s\"%s%s%s (%sor all)", name,
-                         near ? "; the nearest is \"" : "", near ? near : "", near ? "\"" : "",
-                         strbuf_text(&all));
+    char near[SUGGEST_SIZE];
+    enum err e = err_set(ERR_USAGE, "no figure \"%.40s\"%s (%sor all)", name,
+                         suggest_phrase(name, names, near), strbuf_text(&all));
     strbuf_free(&all);
     return e;
 }
@@ -42,7 +41,7 @@ enum err verb_plot(const struct options *o)
     struct store *s = NULL;
     enum err e = ERR_NONE;
     if (o->n_args != 1)
-        return err_set(ERR_USAGE, "regime plot takes one figure, or all (regime list figures)");
+        return err_set(ERR_USAGE, "plot: expected one figure or all (regime list figures)");
     bool all = strcmp(o->arg[0], "all") == 0;
     const struct figure *f = all ? NULL : figure_find(o->arg[0]);
     if (!all && !f) return unknown_figure(o->arg[0]);

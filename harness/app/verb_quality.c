@@ -3,6 +3,7 @@
 
 #include "harness/app/engine.h"
 #include "harness/app/quality.h"
+#include "harness/app/skips.h"
 #include "harness/app/verbs.h"
 #include "harness/app/write_trace.h"
 #include "results/output.h"
@@ -20,7 +21,8 @@ struct work {
     struct kernels *k;
     struct process process;
     char sha256[65], invocation_id[37];
-    int32_t n_done, n_skipped;
+    int32_t n_done;
+    struct skips skips;
 };
 
 /* A cell that says nothing on a process is a skip in a sweep. */
@@ -29,14 +31,12 @@ static enum err measure_cell(struct work *w, const struct planned_cell *planned,
     struct cell c = cell_on_process(&planned->cell, &w->process);
     struct quality_row q;
     if (planned->skip_reason[0]) {
-        log_line(w->o->log, LOG_INFO, "skipped: %s", planned->skip_reason);
-        w->n_skipped++;
+        skips_add(&w->skips, &c, planned->skip_reason);
         return ERR_NONE;
     }
     enum err e = quality_check(&w->process, &c);
     if (e == ERR_USAGE && w->o->cells.n > 1) {
-        log_line(w->o->log, LOG_INFO, "skipped: %s", err_msg());
-        w->n_skipped++;
+        skips_add(&w->skips, &c, err_msg());
         return ERR_NONE;
     }
     TRY(e);
@@ -52,7 +52,8 @@ static enum err measure_all(struct work *w)
 {
     for (int32_t i = 0; i < w->o->cells.n; i++) TRY(measure_cell(w, &w->o->cells.cell[i], i));
     log_progress_end(w->o->log);
-    log_line(w->o->log, LOG_INFO, "%d measured, %d skipped; %s", w->n_done, w->n_skipped, w->o->db);
+    skips_report(&w->skips);
+    log_line(w->o->log, LOG_INFO, "%d measured, %d skipped; %s", w->n_done, w->skips.n, w->o->db);
     struct store_value id = store_text(w->invocation_id);
     return output_query(w->store, what_is_printed, &id, 1, (enum print_format)w->o->output,
                         "quality", stdout);
@@ -74,7 +75,7 @@ enum err verb_quality(const struct options *o)
 {
     struct engine *engine = NULL;
     struct kernels_config config = {.backend = "cpu", .n_threads = 1};
-    struct work w = {.o = o};
+    struct work w = {.o = o, .skips.log = o->log};
     enum err e = ERR_NONE;
     TRY(write_trace_check(o));
     TRY(process_open(o->process, &w.process));

@@ -66,7 +66,7 @@ static enum err execute(struct store *s, const struct options *o, const struct c
     if (e == ERR_NONE) {
         log_progress_end(o->log);
         log_line(o->log, LOG_INFO, "%s: %d ran, %d reused, %d skipped, %d failed", what, x.n_ran,
-                 x.n_reused, x.n_skipped, x.n_failed);
+                 x.n_reused, x.skips.n, x.n_failed);
         *n_failed += x.n_failed;
     }
     execution_free(&x);
@@ -154,7 +154,7 @@ enum err verb_quickstart(const struct options *o)
            "figures with "
            "their captions,\nclaims.md (the popular claims, one by one), answer.txt (the above).\n",
            dir);
-    if (n_failed) e = err_set(ERR_SOME_FAILED, "%d cells failed", n_failed);
+    if (n_failed) e = err_set(ERR_SOME_FAILED, "%d cell%s failed", n_failed, plural(n_failed));
 out:
     store_close(s);
     strbuf_free(&db);

@@ -123,9 +123,9 @@ static enum err unknown_view(const char *name, const struct view_names *v)
     int32_t n = 0;
     for (int32_t i = 0; i < N_TABLES; i++) names[n++] = tables[i].name;
     for (int32_t i = 0; i < v->n; i++) names[n++] = v->name[i];
-    const char *near = suggest_nearest(name, names);
-    return err_set(ERR_USAGE, "no view \"%.40s\"%s%s%s (regime list views)", name,
-                   near ? "; the nearest is \"" : "", near ? near : "", near ? "\"" : "");
+    char near[SUGGEST_SIZE];
+    return err_set(ERR_USAGE, "no view \"%.40s\"%s (regime list views)", name,
+                   suggest_phrase(name, names, near));
 }
 
 /* The query of a short name or of a view of the schema. */
@@ -165,7 +165,7 @@ enum err verb_report(const struct options *o)
 {
     struct store *s = NULL;
     if (o->n_args > 1)
-        return err_set(ERR_USAGE, "regime report takes one view, not \"%.40s\" too", o->arg[1]);
+        return err_set(ERR_USAGE, "report: expected one view, not \"%.40s\" too", o->arg[1]);
     TRY(store_open(o->db, STORE_READ, &s));
     enum err e = report(o, s);
     store_close(s);

@@ -6,7 +6,7 @@
 static void summarize(const struct options *o, const struct execution *x, const char *where)
 {
     log_line(o->log, LOG_INFO, "%d ran, %d reused, %d skipped, %d failed; %s", x->n_ran,
-             x->n_reused, x->n_skipped, x->n_failed, where);
+             x->n_reused, x->skips.n, x->n_failed, where);
 }
 
 static enum err failures(const struct execution *x)
@@ -22,6 +22,7 @@ static enum err execute_and_print(const struct options *o, const char *db,
     struct store *s = NULL;
     struct execution x = {0};
     enum err e = ERR_NONE;
+    TRY(execute_check(&o->cells, eo));
     TRY(store_open(db, STORE_WRITE, &s));
     TRY_OUT(execute_cells(s, &o->cells, eo, &x));
     TRY_OUT(present_runs(s, x.run, x.n, o->output));
@@ -54,7 +55,7 @@ static enum err run_cells(const struct options *o)
     struct execute_options eo = execute_options_of(o);
     struct measure_limits limits = measure_default;
     if (o->rounds > MEASURE_ROUNDS_MAX)
-        return err_set(ERR_USAGE, "--rounds: %lld; at most %d", (long long)o->rounds,
+        return err_set(ERR_USAGE, "--rounds: %lld is more than %d", (long long)o->rounds,
                        MEASURE_ROUNDS_MAX);
     if (o->rounds > 0) limits.n_rounds = (int32_t)o->rounds;
     eo.limits = &limits;
@@ -70,9 +71,6 @@ enum err verb_run(const struct options *o)
 
 enum err verb_sweep(const struct options *o)
 {
-    if (!o->sweep_name)
-        return err_set(ERR_USAGE, "sweep: want a file or the name of a built-in one "
-                                  "(regime list sweeps)");
     return run_cells(o);
 }
 

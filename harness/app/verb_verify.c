@@ -252,7 +252,7 @@ enum err verb_verify(const struct options *o)
     struct model_config config;
     struct kernels_config kc = {.backend = "cpu"};
     enum err e = ERR_NONE;
-    if (o->n_args > 1) return err_set(ERR_USAGE, "regime verify: expected at most one model");
+    if (o->n_args > 1) return err_set(ERR_USAGE, "verify: expected at most one model");
     table_open(&c.table, "checks", columns);
     TRY_OUT(model_preset(o->n_args ? o->arg[0] : "tiny-test", 0, &config));
     TRY_OUT(kernels_open(&kc, &k));
@@ -261,7 +261,7 @@ enum err verb_verify(const struct options *o)
     TRY_OUT(check_all_tokens(&c));
     TRY_OUT(check_times(&c));
     TRY_OUT(table_print(&c.table, o->output));
-    if (c.n_failed) e = err_set(ERR_VERIFY, "%d checks failed on %s", c.n_failed, config.name);
+    if (c.n_failed) e = err_set(ERR_VERIFY, "%d check%s failed on %s", c.n_failed, plural(c.n_failed), config.name);
 out:
     table_free(&c.table);
     model_free(c.model);

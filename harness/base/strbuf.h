@@ -35,4 +35,10 @@ enum err strbuf_check(const struct strbuf *s) MUST_CHECK;
 void strbuf_clear(struct strbuf *s);
 void strbuf_free(struct strbuf *s);
 
+/* "s" unless there is one: "%d cell%s". */
+static inline const char *plural(long long n)
+{
+    return n == 1 ? "" : "s";
+}
+
 #endif

@@ -2,6 +2,7 @@
 #include "harness/base/suggest.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { LONGEST = 63 };
@@ -47,4 +48,11 @@ const char *suggest_nearest(const char *name, const char *const *known)
         }
     }
     return best;
+}
+
+const char *suggest_phrase(const char *name, const char *const *known, char buf[SUGGEST_SIZE])
+{
+    const char *near = suggest_nearest(name, known);
+    snprintf(buf, SUGGEST_SIZE, near ? "; the nearest is \"%.60s\"" : "", near);
+    return buf;
 }

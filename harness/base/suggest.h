@@ -12,4 +12,9 @@ int32_t edit_distance(const char *a, const char *b);
  * more than a third of the letters would change and neither begins with the other. */
 const char *suggest_nearest(const char *name, const char *const *known);
 
+/* The end of "no such thing" in a sentence: "; the nearest is \"batch\"", or nothing.  Returns
+ * buf. */
+enum { SUGGEST_SIZE = 96 };
+const char *suggest_phrase(const char *name, const char *const *known, char buf[SUGGEST_SIZE]);
+
 #endif

@@ -124,9 +124,9 @@ enum err process_preset(const char *name, struct process *out)
         process_make_stationary(out);
         return process_check(out);
     }
-    const char *near = suggest_nearest(name, names);
-    return err_set(ERR_USAGE, "no process \"%.40s\"%s%s%s (regime list processes)", name,
-                   near ? "; the nearest is \"" : "", near ? near : "", near ? "\"" : "");
+    char near[SUGGEST_SIZE];
+    return err_set(ERR_USAGE, "no process \"%.40s\"%s (regime list processes)", name,
+                   suggest_phrase(name, names, near));
 }
 
 static bool is_distribution(const double *x, int32_t n)

@@ -81,9 +81,9 @@ enum err model_preset(const char *name, int32_t n_layers, struct model_config *o
         if (n_layers) out->n_layer = n_layers;
         return ERR_NONE;
     }
-    const char *near = suggest_nearest(name, names);
-    return err_set(ERR_USAGE, "no model \"%s\"%s%s%s (regime list models)", name,
-                   near ? "; the nearest is \"" : "", near ? near : "", near ? "\"" : "");
+    char near[SUGGEST_SIZE];
+    return err_set(ERR_USAGE, "no model \"%s\"%s (regime list models)", name,
+                   suggest_phrase(name, names, near));
 }
 
 int64_t model_linear_params(const struct model_config *c)
