@@ -12,16 +12,19 @@
 enum {
     N_SAMPLES = 20,    /* rank limits of the median from 20: the 6th and the 15th              */
     N_TRIALS = 3,      /* per candidate loop                                                   */
-    READ_NS = 2000000, /* one sample: far longer than the barriers around it, shorter than the */
-    PEAK_NS = 2000000, /* time for which the scheduler leaves a busy CPU alone                 */
-    TEAM_NS = 2000000,
     PART_BYTES = 100 << 20 /* of data larger than this, a sample reads a part */
 };
+
+/* A sample is far longer than the barriers around it, and shorter than the time for which the
+ * scheduler leaves a busy CPU alone. */
+const struct ceilings_effort ceilings_default = {
+    .sample_ns = 2000000, .buffer_bytes = (int64_t)8 << 30, .attempts = 4};
 
 struct measuring {
     struct team *team;
     int32_t n_threads, n_cpus;
     enum ceilings_extent extent;
+    const struct ceilings_effort *effort;
     const struct cpu_loops *loops;
     struct cpuinfo cpu;
     char *buffer; /* owned */
@@ -116,7 +119,7 @@ static void announce(struct measuring *m, const char *what)
 static int32_t attempts(const struct measuring *m, int32_t n_active)
 {
     if (n_active > m->n_cpus) return 1;
-    return m->extent == CEILINGS_FULL ? 8 : 4;
+    return (m->extent == CEILINGS_FULL ? 2 : 1) * m->effort->attempts;
 }
 
 /* ---- bandwidth ---- */
@@ -164,7 +167,7 @@ static struct ceiling *measure_read(struct measuring *m, const char *level, int6
     divide(&j, working_set, n_active);
     const struct cpu_read_loop *loop = fastest_read(m, n_active, &j, &ns);
     j.run = loop->run;
-    if (j.n_parts == 1) j.passes = (int64_t)(READ_NS / ns) + 1;
+    if (j.n_parts == 1) j.passes = (int64_t)((double)m->effort->sample_ns / ns) + 1;
     bool quiet =
         samples_take_quiet(m->team, n_active, attempts(m, n_active), N_SAMPLES, read_work, &j, &s);
     struct ceiling *c = add_row(m, "bandwidth", "read", n_active, &s, quiet);
@@ -220,15 +223,15 @@ static void measure_fine_curve(struct measuring *m, struct sink *sinks)
 
 /* ---- compute and overhead ---- */
 
-/* Iterations that take about PEAK_NS. */
+/* Iterations that take about one sample's time. */
 static int64_t calibrate(struct measuring *m, struct peak_job *j)
 {
     struct samples s;
     for (j->iterations = 1000;; j->iterations *= 4) {
         samples_take(m->team, 1, 1, 1, peak_work, j, &s);
-        if (s.ns[0] > PEAK_NS / 16) break;
+        if (s.ns[0] > (double)m->effort->sample_ns / 16) break;
     }
-    return (int64_t)((double)j->iterations * PEAK_NS / s.ns[0]) + 1;
+    return (int64_t)((double)j->iterations * (double)m->effort->sample_ns / s.ns[0]) + 1;
 }
 
 /* Cycles per second of one core with n_active at work; 0 until measured. */
@@ -305,13 +308,13 @@ static void measure_team(struct measuring *m, const char *name, void (*work)(str
     struct samples s = {.n = N_SAMPLES};
     struct contention c;
     int64_t ns = 0;
-    while (ns < TEAM_NS / 4) {
+    while (ns < m->effort->sample_ns / 4) {
         j.repeats *= 4;
         int64_t begin = clock_ns();
         work(&j);
         ns = clock_ns() - begin;
     }
-    j.repeats = 1 + (int32_t)(TEAM_NS * (int64_t)j.repeats / ns);
+    j.repeats = 1 + (int32_t)(m->effort->sample_ns * (int64_t)j.repeats / ns);
     contention_begin(&c);
     for (int32_t i = 0; i < N_SAMPLES; i++) {
         int64_t begin = clock_ns();
@@ -340,10 +343,9 @@ static void measure_other_isas(struct measuring *m)
 
 /* ---- the whole ---- */
 
-/* What there is memory for: at most half of what may be used, and 8 GiB. */
-static int64_t buffer_size(int64_t llc_bytes)
+/* What there is memory for: at most half of what may be used. */
+static int64_t buffer_size(int64_t llc_bytes, int64_t most)
 {
-    const int64_t most = (int64_t)8 << 30;
     int64_t size = dram_size(llc_bytes), available = mem_available_bytes();
     if (size > most) size = most;
     if (available >= 0 && size > available / 2) size = available / 2;
@@ -381,11 +383,13 @@ static void measure_all(struct measuring *m, struct sink *sinks)
 }
 
 enum err ceilings_measure(struct team *team, enum isa isa, enum ceilings_extent extent,
-                          ceilings_progress_fn *progress, void *ctx, struct ceiling_set *out)
+                          const struct ceilings_effort *effort, ceilings_progress_fn *progress,
+                          void *ctx, struct ceiling_set *out)
 {
     struct measuring m = {.team = team,
                           .n_threads = team_size(team),
                           .extent = extent,
+                          .effort = effort ? effort : &ceilings_default,
                           .loops = cpu_loops_of(isa),
                           .set = out,
                           .progress = progress,
@@ -402,7 +406,7 @@ enum err ceilings_measure(struct team *team, enum isa isa, enum ceilings_extent 
         m.total += 2;
         for (int32_t t = 1; t < m.n_threads; t *= 2) m.total += 2;
     }
-    m.buffer_bytes = buffer_size(out->llc_bytes);
+    m.buffer_bytes = buffer_size(out->llc_bytes, m.effort->buffer_bytes);
     if (m.buffer_bytes < (int64_t)CPU_READ_UNIT * m.n_threads)
         return err_set(ERR_NOMEM, "ceilings: no memory left for a buffer to read");
     enum err e = mem_map((size_t)m.buffer_bytes, &buffer);

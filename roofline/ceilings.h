@@ -53,14 +53,22 @@ enum ceilings_extent {
     CEILINGS_FULL   /* every curve, thread count and instruction set; 3 to 25 s */
 };
 
+/* How much time a measurement may take; NULL stands for ceilings_default. */
+struct ceilings_effort {
+    int64_t sample_ns;    /* of one sample */
+    int64_t buffer_bytes; /* to read, at most */
+    int32_t attempts;     /* at samples during which no other process took a CPU */
+};
+extern const struct ceilings_effort ceilings_default;
+
 /* Called before each measurement with what comes next. */
 typedef void ceilings_progress_fn(void *ctx, int32_t done, int32_t total, const char *what);
 
 /* Measure with all members of the team (and, in full, with fewer) using the loops of isa.
  * progress may be NULL.  out is overwritten. */
 enum err ceilings_measure(struct team *team, enum isa isa, enum ceilings_extent extent,
-                          ceilings_progress_fn *progress, void *ctx,
-                          struct ceiling_set *out) MUST_CHECK;
+                          const struct ceilings_effort *effort, ceilings_progress_fn *progress,
+                          void *ctx, struct ceiling_set *out) MUST_CHECK;
 
 /* Append to c->flag. */
 void ceiling_add_flag(struct ceiling *c, const char *flag);

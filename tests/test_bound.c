@@ -244,11 +244,14 @@ static void a_cell_is_run_beside_what_was_made_of_it(void **state)
     assert_int_equal(plan.cells.cell[1].cell.dtype, DTYPE_F32);
     assert_int_equal(plan.cells.cell[1].cell.kv_dtype, base.cell.kv_dtype);
 
+    const struct ceilings_effort little = {
+        .sample_ns = 20000, .buffer_bytes = 4 << 20, .attempts = 1};
     struct measure_limits few = bound_limits;
     few.n_rounds = 2;
     struct bound_judging judging = {s, &plan};
     struct execute_options eo = {.command = "test",
                                  .limits = &few,
+                                 .effort = &little,
                                  .log = &log,
                                  .done = bound_group_done,
                                  .done_ctx = &judging};
@@ -312,9 +315,7 @@ static void other_devices_are_refused(void **state)
     (void)state;
     struct planned_cell base = {.pair = -1, .cell = small_cell("ar", "sim:a100-80gb")};
     struct cell_list cells = {.cell = &base, .n = 1};
-    struct bound_options bo = {0};
-    struct bound_plan plan;
-    fails(bound_plan_make(&cells, &bo, &plan), ERR_UNSUPPORTED, "only cpu");
+    fails(bound_check_devices(&cells), ERR_UNSUPPORTED, "only cpu");
 }
 
 int main(void)

@@ -40,7 +40,8 @@ struct engine {
     int32_t n_places;
     struct loaded loaded[MAX_LOADED]; /* owned */
     int32_t n_loaded;
-    const struct matmul_times *times; /* borrowed; NULL: none */
+    const struct matmul_times *times;     /* borrowed; NULL: none */
+    const struct ceilings_effort *effort; /* borrowed; NULL: ceilings_default */
 };
 
 static void unload(struct engine *e, int32_t i)
@@ -316,7 +317,8 @@ enum err engine_measure(struct engine *e, const struct cell *c, enum ceilings_ex
     TRY(make_place(e, roofs_of(e, c), &i));
     if (!e->place[i].roofs) e->place[i].roofs = calloc(1, sizeof *e->place[i].roofs);
     if (!e->place[i].roofs) return err_set(ERR_NOMEM, "roofs: out of memory");
-    return e->kind->measure(e->state, &e->place[i].setup, extent, progress, ctx, e->place[i].roofs);
+    return e->kind->measure(e->state, &e->place[i].setup, extent, e->effort, progress, ctx,
+                            e->place[i].roofs);
 }
 
 static bool same_roof(const struct ceiling *a, const struct ceiling *b)
@@ -330,7 +332,7 @@ enum err engine_probe(struct engine *e, const struct cell *c, struct ceiling_set
 {
     struct engine_setup setup = setup_of(e, c);
     const struct ceiling_set *before = engine_roofs(e, c);
-    TRY(e->kind->measure(e->state, &setup, CEILINGS_PROBE, NULL, NULL, out));
+    TRY(e->kind->measure(e->state, &setup, CEILINGS_PROBE, e->effort, NULL, NULL, out));
     int32_t n = out->n;
     for (int32_t i = 0; before && i < before->n; i++) {
         bool again = false;
@@ -355,6 +357,11 @@ enum err engine_target(struct engine *e, const struct cell *c, struct plan_targe
         out->memory_bytes = memory.free_bytes + (i < 0 ? 0 : e->loaded[i].bytes);
     engine_price(e, engine_roofs(e, c), c, INT64_MAX, out->price, &resident);
     return ERR_NONE;
+}
+
+void engine_use_effort(struct engine *e, const struct ceilings_effort *effort)
+{
+    e->effort = effort;
 }
 
 void engine_use_times(struct engine *e, const struct matmul_times *times)

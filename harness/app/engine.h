@@ -47,6 +47,9 @@ enum err engine_measure(struct engine *e, const struct cell *c, enum ceilings_ex
 /* The latest ones; NULL: not measured. */
 const struct ceiling_set *engine_roofs(const struct engine *e, const struct cell *c);
 
+/* How much time measuring takes from now on; borrowed; NULL: as much as usual. */
+void engine_use_effort(struct engine *e, const struct ceilings_effort *effort);
+
 /* The machine as a plan sees it, for the cell's threads, whose roofs are measured. */
 enum err engine_target(struct engine *e, const struct cell *c, struct plan_target *out) MUST_CHECK;
 

@@ -39,13 +39,13 @@ static struct engine_setup cpu_setup(const void *state, const struct cell *c)
 }
 
 static enum err cpu_measure(void *state, const struct engine_setup *setup,
-                            enum ceilings_extent extent, ceilings_progress_fn *progress, void *ctx,
-                            struct ceiling_set *out)
+                            enum ceilings_extent extent, const struct ceilings_effort *effort,
+                            ceilings_progress_fn *progress, void *ctx, struct ceiling_set *out)
 {
     struct team *team;
     (void)state;
     TRY(team_create(setup->threads, &team));
-    enum err e = ceilings_measure(team, setup->isa, extent, progress, ctx, out);
+    enum err e = ceilings_measure(team, setup->isa, extent, effort, progress, ctx, out);
     team_free(team);
     return e;
 }

@@ -36,10 +36,11 @@ static struct engine_setup cuda_setup(const void *state, const struct cell *c)
 }
 
 static enum err cuda_measure(void *state, const struct engine_setup *setup,
-                             enum ceilings_extent extent, ceilings_progress_fn *progress, void *ctx,
-                             struct ceiling_set *out)
+                             enum ceilings_extent extent, const struct ceilings_effort *effort,
+                             ceilings_progress_fn *progress, void *ctx, struct ceiling_set *out)
 {
     (void)setup;
+    (void)effort; /* is for CPUs */
     return ceilings_cuda_measure(state, extent, progress, ctx, out);
 }
 

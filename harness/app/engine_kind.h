@@ -24,7 +24,8 @@ struct engine_kind {
 
     struct engine_setup (*setup)(const void *state, const struct cell *c);
     enum err (*measure)(void *state, const struct engine_setup *setup, enum ceilings_extent extent,
-                        ceilings_progress_fn *progress, void *ctx, struct ceiling_set *out);
+                        const struct ceilings_effort *effort, ceilings_progress_fn *progress,
+                        void *ctx, struct ceiling_set *out);
     /* TIER_CEILINGS of a cell whose forwards stream weight_bytes. */
     void (*price)(const struct ceiling_set *roofs, const struct engine_setup *setup,
                   const struct cell *c, int64_t weight_bytes, struct price *out,

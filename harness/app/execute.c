@@ -325,6 +325,7 @@ static enum err run_real(struct job *j)
 {
     enum err e = ERR_NONE;
     TRY(engine_open(j->device, j->options->log, &j->engine));
+    engine_use_effort(j->engine, j->options->effort);
     struct device_row row = engine_device(j->engine);
     TRY_OUT(begin_invocation(j, &row));
     TRY_OUT(store_matmul_times(j->store, j->invocation_id, &j->times));

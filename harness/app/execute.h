@@ -26,6 +26,7 @@ struct execute_options {
     bool reuse_any_build;                /* ... whatever build it is of                    */
     bool only_sim;                       /* ERR_USAGE for a device that is not imagined    */
     const struct measure_limits *limits;
+    const struct ceilings_effort *effort; /* of measuring roofs; NULL: ceilings_default     */
     group_done_fn *done; /* NULL: nothing to do */
     void *done_ctx;
     struct count_options count;          /* what is counted once all has been timed        */
