@@ -28,6 +28,7 @@ struct arm {
     int32_t n, room;
     char tokens_sha256[65];
 
+    bool settled;    /* enough is known: it takes no more turns */
     enum err status; /* once not ERR_NONE, nothing more is run */
     char message[512];
 };

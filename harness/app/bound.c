@@ -13,11 +13,7 @@ enum { MAX_COMPARED = 256, ROUNDS_MAX = 64, NAME_SIZE = 24 };
 /* One phase of a base cell, or an operation class in it, against the changed cells. */
 struct compared {
     char phase[NAME_SIZE], op[NAME_SIZE];
-    struct {
-        int32_t rounds; /* 0: not compared */
-        struct ratio_stats time;
-        double bytes_ratio;
-    } by[CHANGE_COUNT];
+    struct comparison c;
 };
 
 struct judging {
@@ -67,11 +63,13 @@ static void finish_rounds(struct judging *j)
 {
     double scratch[ROUNDS_MAX];
     if (j->n_rounds == 0) return;
-    struct compared *c = find_compared(j);
+    struct comparison *c = &find_compared(j)->c;
     c->by[j->change].rounds = j->n_rounds;
     c->by[j->change].bytes_ratio =
         j->base_bytes > 0 && j->changed_bytes > 0 ? j->changed_bytes / j->base_bytes : 1;
-    stats_paired_ratio(j->changed_ns, j->base_ns, j->n_rounds, 0.95, scratch,
+    c->by[j->change].compute_ratio = j->compute_ratio[j->change];
+    c->by[j->change].bandwidth_ratio = j->bandwidth_ratio[j->change];
+    stats_paired_ratio(j->changed_ns, j->base_ns, j->n_rounds, look_confidence, scratch,
                        &c->by[j->change].time);
     j->n_rounds = 0;
 }
@@ -121,27 +119,29 @@ static enum err compare(struct judging *j, enum change change)
 {
     struct store_value ids[] = {store_text(j->base_id), store_text(j->changed_id[change])};
     if (!j->changed_id[change]) return ERR_NONE;
+    TRY(bandwidth_ratio(j, change));
     j->change = change;
     j->n_rounds = 0;
     TRY(store_query(j->store, rounds_sql, ids, 2, add_round, j));
     finish_rounds(j);
-    return bandwidth_ratio(j, change);
+    return ERR_NONE;
 }
 
 /* ---- verdicts ---- */
 
-static enum err put_intervention(struct judging *j, const struct compared *c, enum change change,
-                                 const struct elasticity *e)
+static enum err put_intervention(struct judging *j, const struct compared *compared,
+                                 enum change change, const struct elasticity *e)
 {
+    const struct comparison *c = &compared->c;
     const struct ratio_stats *t = &c->by[change].time;
     struct intervention_row row = {
-        .phase = c->phase,
-        .op = c->op,
+        .phase = compared->phase,
+        .op = compared->op,
         .base_run_id = j->base_id,
         .change = change,
         .bytes_ratio = c->by[change].bytes_ratio,
-        .compute_ratio = j->compute_ratio[change],
-        .bandwidth_ratio = j->bandwidth_ratio[change],
+        .compute_ratio = c->by[change].compute_ratio,
+        .bandwidth_ratio = c->by[change].bandwidth_ratio,
         .rounds = c->by[change].rounds,
         .time = {t->median, t->lo, t->hi},
         .elasticity = {e->value, e->lo, e->hi},
@@ -152,27 +152,13 @@ static enum err put_intervention(struct judging *j, const struct compared *c, en
 
 static enum err judge(struct judging *j, const struct compared *c)
 {
-    const struct elasticity unknown = {NAN, NAN, NAN};
-    struct elasticity bytes = unknown, flop[CHANGE_COUNT] = {unknown, unknown, unknown, unknown};
-    if (c->by[CHANGE_STORAGE].rounds)
-        bytes = elasticity_of_bytes(&c->by[CHANGE_STORAGE].time,
-                                    c->by[CHANGE_STORAGE].bytes_ratio *
-                                        j->bandwidth_ratio[CHANGE_STORAGE]);
-    TRY(put_intervention(j, c, CHANGE_STORAGE, &bytes));
-    for (enum change k = CHANGE_ARITHMETIC; k < CHANGE_COUNT; k++) {
-        if (!c->by[k].rounds) continue;
-        flop[k] = elasticity_of_compute(&c->by[k].time, j->compute_ratio[k], j->bandwidth_ratio[k],
-                                        &bytes);
-        TRY(put_intervention(j, c, k, &flop[k]));
-    }
-    /* Fewer threads move memory, too, and decide only where nothing else shows anything. */
-    enum change by = CHANGE_ARITHMETIC;
-    while (by < CHANGE_THREADS && isnan(flop[by].value)) by++;
-    bool known = !isnan(flop[by].value);
+    struct verdict v = verdict_of(&c->c);
+    for (enum change k = 0; k < CHANGE_COUNT; k++) TRY(put_intervention(j, c, k, &v.elasticity[k]));
+    bool known = v.flop_by < CHANGE_COUNT;
     /* Only whole forwards get a verdict whatever is known. */
-    if (c->op[0] && (!known || isnan(bytes.value))) return ERR_NONE;
-    return store_add_bound(j->store, j->base_id, c->phase, c->op, known ? &by : NULL,
-                           bound_of(&bytes, &flop[by]));
+    if (c->op[0] && (!known || isnan(v.elasticity[CHANGE_STORAGE].value))) return ERR_NONE;
+    return store_add_bound(j->store, j->base_id, c->phase, c->op, known ? &v.flop_by : NULL,
+                           v.bound);
 }
 
 static enum err judge_base(struct judging *j)

@@ -34,8 +34,11 @@ enum err bound_plan_make(const struct cell_list *cells, const struct bound_optio
                          struct bound_plan *out) MUST_CHECK;
 void bound_plan_free(struct bound_plan *p);
 
-/* How long each cell is measured. */
+/* How long each cell is measured: until all of its verdicts are settled at a look (elasticity.h), or
+ * to the last one. */
 extern const struct measure_limits bound_limits;
+/* Look at cells of the plan in ctx while they are being measured (measure_limits.look). */
+void bound_look(void *ctx, struct arm *arm, int32_t n, int32_t rounds);
 
 /* Compare the runs of a group that is stored, and store elasticities and verdicts.  ctx: */
 struct bound_judging {

@@ -8,11 +8,10 @@
 #include "harness/app/kernel_rate.h"
 #include "harness/app/skips.h"
 
-/* From 9 rounds on the limits of a median leave out the most extreme round on either side. */
 const struct measure_limits bound_limits = {
-    .n_rounds = 9,
+    .n_rounds = MEASURE_ROUNDS_MAX,
     .visit_ns = 10 * 1000000LL,
-    .max_visit_samples = 3,
+    .max_visit_samples = 8,
     .max_decodes = 1,
     .decode_ns = 0,
     .trace_rounds = true,

@@ -5,6 +5,10 @@
 
 static const struct elasticity unknown = {NAN, NAN, NAN};
 
+/* Ranks 2 and 11 of 12, 6 and 19 of 24, 16 and 33 of 48: an outlier or two do not widen them. */
+const int32_t look_rounds[N_LOOKS] = {12, 24, 48};
+const double look_confidence = 1 - 0.05 / N_LOOKS;
+
 /* Below this an exponent is a small number over a small number. */
 static const double least_demand = 4.0 / 3;
 
@@ -53,4 +57,23 @@ enum bound bound_of(const struct elasticity *bytes, const struct elasticity *com
     if (!bytes_do_not || !flop_do_not) return BOUND_UNDECIDED;
     if (bytes->hi + compute->hi < half) return BOUND_OVERHEAD;
     return bytes->lo + compute->lo >= half ? BOUND_MIXED : BOUND_UNDECIDED;
+}
+
+struct verdict verdict_of(const struct comparison *c)
+{
+    struct verdict v = {.elasticity = {unknown, unknown, unknown, unknown}};
+    struct elasticity *bytes = &v.elasticity[CHANGE_STORAGE];
+    if (c->by[CHANGE_STORAGE].rounds)
+        *bytes = elasticity_of_bytes(&c->by[CHANGE_STORAGE].time,
+                                     c->by[CHANGE_STORAGE].bytes_ratio *
+                                         c->by[CHANGE_STORAGE].bandwidth_ratio);
+    for (enum change k = CHANGE_ARITHMETIC; k < CHANGE_COUNT; k++)
+        if (c->by[k].rounds)
+            v.elasticity[k] = elasticity_of_compute(&c->by[k].time, c->by[k].compute_ratio,
+                                                    c->by[k].bandwidth_ratio, bytes);
+    /* Fewer threads move memory, too, and decide only where nothing else shows anything. */
+    v.flop_by = CHANGE_ARITHMETIC;
+    while (v.flop_by < CHANGE_COUNT && isnan(v.elasticity[v.flop_by].value)) v.flop_by++;
+    v.bound = bound_of(bytes, v.flop_by < CHANGE_COUNT ? &v.elasticity[v.flop_by] : &unknown);
+    return v;
 }

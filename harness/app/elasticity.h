@@ -28,4 +28,26 @@ struct elasticity elasticity_of_compute(const struct ratio_stats *time, double d
  * is below.  UNDECIDED: an interval reaches across, or one of them is unknown. */
 enum bound bound_of(const struct elasticity *bytes, const struct elasticity *compute);
 
+/* What changing one thing at a time came to, for a forward or a class of operations in it. */
+struct comparison {
+    struct {
+        int32_t rounds;          /* 0: not compared   */
+        struct ratio_stats time; /* changed over base */
+        double bytes_ratio;      /* changed over base */
+        double compute_ratio, bandwidth_ratio; /* base over changed */
+    } by[CHANGE_COUNT];
+};
+struct verdict {
+    struct elasticity elasticity[CHANGE_COUNT];
+    enum change flop_by; /* whose elasticity in arithmetic was taken; CHANGE_COUNT: none is known */
+    enum bound bound;
+};
+struct verdict verdict_of(const struct comparison *c);
+
+/* A comparison is looked at after so many rounds, at most N_LOOKS times, until it decides.  Each look
+ * has this confidence, so that all of them together have 95 %. */
+enum { N_LOOKS = 3 };
+extern const int32_t look_rounds[N_LOOKS];
+extern const double look_confidence;
+
 #endif

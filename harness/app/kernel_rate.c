@@ -8,7 +8,10 @@
 #include "harness/base/stats.h"
 
 /* A multiple of every tile's rows and of a panel; 2 MiB of f32 weights at most. */
-enum { ROWS = 96, COLS = 1024, DEPTH = 512, N_SAMPLES = 9 };
+enum { ROWS = 96, COLS = 1024, DEPTH = 512, N_SAMPLES = 31 };
+
+/* Neighbours only add to a time, and to some sets more than to others: the fastest tenth counts. */
+static const double fast = 0.1;
 
 struct rate_job {
     struct kernels *k; /* borrowed */
@@ -51,11 +54,13 @@ static enum err multiply(struct rate_job *j, int32_t times)
     return kernels_sync(j->k);
 }
 
+/* Other sets' threads spin for up to a millisecond after their turn. */
 static enum err rate_sample(struct rate_job *j, double *ns)
 {
-    enum { REPEAT = 4 };
-    TRY(multiply(j, 1)); /* brings the operands near */
+    enum { REPEAT = 4, WARM_NS = 2000000 };
     int64_t begin = clock_ns();
+    while (clock_ns() - begin < WARM_NS) TRY(multiply(j, 1));
+    begin = clock_ns();
     TRY(multiply(j, REPEAT));
     *ns = (double)(clock_ns() - begin) / REPEAT;
     return ERR_NONE;
@@ -74,7 +79,8 @@ enum err kernel_rates(struct engine *engine, const struct cell *cell, int32_t n,
         for (int32_t i = 0; i < n; i++) TRY_OUT(rate_sample(&job[i], &job[i].ns[s]));
     for (int32_t i = 0; i < n; i++) {
         stats_sort(job[i].ns, N_SAMPLES);
-        flop_per_s[i] = 2.0 * ROWS * COLS * DEPTH * 1e9 / stats_median(job[i].ns, N_SAMPLES);
+        flop_per_s[i] =
+            2.0 * ROWS * COLS * DEPTH * 1e9 / stats_quantile(job[i].ns, N_SAMPLES, fast);
     }
 out:
     for (int32_t i = 0; i < n; i++) rate_close(&job[i]);

@@ -4,8 +4,8 @@
 
 #include "harness/app/engine.h"
 
-/* FLOP/s of a matmul of many rows whose weights, of each cell's storage, lie in a cache: median of
- * samples in turns over the n cells' threads and instruction sets. */
+/* FLOP/s, undisturbed, of a matmul of many rows whose weights, of each cell's storage, lie in a
+ * cache: the fastest of samples in turns over the n cells' threads and instruction sets. */
 enum err kernel_rates(struct engine *engine, const struct cell *cell, int32_t n,
                       double *flop_per_s) MUST_CHECK;
 

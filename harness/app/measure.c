@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/app/arm.h"
+#include "harness/base/clock.h"
 #include "harness/base/hash.h"
 #include "harness/base/stats.h"
 #include "roofline/contention.h"
@@ -141,7 +141,20 @@ static enum err trace(struct group *g, struct arm *a, int32_t n, int32_t round)
     return ERR_NONE;
 }
 
-/* One arm's turn in a round: a marked forward when another arm ran before, then samples of
+/* What another arm leaves behind: its data in the caches and, for as long as a team waits for more
+ * work, its threads on the CPUs.  Forwards until it has passed are marked, one at least. */
+static enum err pass_switch(struct group *g, struct arm *a, struct replay r)
+{
+    enum { SWITCH_NS = 1000000 };
+    int64_t begin = clock_ns();
+    r.after_switch = true;
+    do {
+        TRY(arm_replay(a, &r, &g->seq));
+    } while (clock_ns() - begin < SWITCH_NS);
+    return ERR_NONE;
+}
+
+/* One arm's turn in a round: marked forwards when another arm ran before, then samples of
  * every phase. */
 static enum err replay_visit(struct group *g, struct arm *a, int32_t round)
 {
@@ -152,10 +165,9 @@ static enum err replay_visit(struct group *g, struct arm *a, int32_t round)
         int32_t n = visit_samples(g, a, ph);
         struct replay r = {.kind = FORWARD_PINNED, .phase = ph, .round = round};
         if (switched) {
-            r.after_switch = true;
             r.sample = round * (n + 1);
-            TRY(arm_replay(a, &r, &g->seq));
-            r.after_switch = switched = false;
+            TRY(pass_switch(g, a, r));
+            switched = false;
         }
         for (int32_t i = 1; i <= n; i++) {
             r.sample = round * (n + 1) + i;
@@ -172,11 +184,18 @@ static void set_roofs(struct arm *a, const struct price *p)
     if (!a->cache_resident) a->price[TIER_CEILINGS] = *p;
 }
 
-/* An earlier arm with the same roofs; -1: none. */
+/* Whether this arm has another turn to come. */
+static bool goes_on(const struct arm *a)
+{
+    return a->status == ERR_NONE && !a->settled;
+}
+
+/* An earlier arm with the same roofs that is still probed; -1: none. */
 static int32_t same_roofs(const struct group *g, int32_t i)
 {
     for (int32_t k = 0; k < i; k++)
-        if (engine_same_roofs(g->engine, g->arm[k].cell, g->arm[i].cell)) return k;
+        if (!g->arm[k].settled && engine_same_roofs(g->engine, g->arm[k].cell, g->arm[i].cell))
+            return k;
     return -1;
 }
 
@@ -207,6 +226,7 @@ static void probe_roofs(struct group *g)
     for (int32_t i = 0; i < g->n; i++) {
         struct arm *a = &g->arm[i];
         struct probes *p = &g->probes[i];
+        if (a->settled) continue;
         enum err e = probe_arm(g, i);
         if (a->status != ERR_NONE) continue;
         if (e != ERR_NONE)
@@ -241,23 +261,38 @@ static void settle_roofs(struct group *g)
     }
 }
 
+static void look(struct group *g, int32_t rounds)
+{
+    if (!g->limits->look) return;
+    settle_roofs(g);
+    g->limits->look(g->limits->look_ctx, g->arm, g->n, rounds);
+}
+
+static bool any_goes_on(const struct group *g)
+{
+    for (int32_t i = 0; i < g->n; i++)
+        if (goes_on(&g->arm[i])) return true;
+    return false;
+}
+
 static void replay_all(struct group *g)
 {
     enum { TRACES = 3 };
     int32_t n = g->limits->n_rounds + !g->limits->trace_rounds;
-    for (int32_t round = 0; round < n; round++) {
+    for (int32_t round = 0; round < n && any_goes_on(g); round++) {
         if (round < g->limits->n_rounds) probe_roofs(g);
         for (int32_t i = 0; i < g->n; i++) {
             struct arm *a = turn(g, round, i);
             struct contention c;
             int32_t from = a->n;
-            if (a->status != ERR_NONE) continue;
+            if (!goes_on(a)) continue;
             contention_begin(&c);
             enum err e =
                 round < g->limits->n_rounds ? replay_visit(g, a, round) : trace(g, a, TRACES, 0);
             note_others(a, from, &c);
             if (e != ERR_NONE) arm_fail(a, e);
         }
+        if (round < g->limits->n_rounds) look(g, round + 1);
     }
     settle_roofs(g);
 }

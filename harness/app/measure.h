@@ -8,6 +8,7 @@
 #ifndef APP_MEASURE_H
 #define APP_MEASURE_H
 
+#include "harness/app/arm.h"
 #include "harness/app/cells.h"
 #include "harness/app/engine.h"
 
@@ -18,9 +19,13 @@ struct measure_limits {
     int32_t max_decodes;       /* measured whole decodes: as many as fit decode_ns, at least 1 */
     int64_t decode_ns;
     bool trace_rounds; /* trace in every round, not only at the end                   */
+
+    /* Asked after each round: may mark arms as settled, which take no more turns.  NULL: none is. */
+    void (*look)(void *ctx, struct arm *arm, int32_t n, int32_t rounds);
+    void *look_ctx;
 };
 extern const struct measure_limits measure_default;
-enum { MEASURE_ROUNDS_MAX = 32 };
+enum { MEASURE_ROUNDS_MAX = 48 };
 
 struct measured_run {
     enum err status; /* ERR_NONE, or why this cell failed */

@@ -104,10 +104,13 @@ enum err verb_bound(const struct options *o)
         .store = s, .log = o->log, .reuse = o->sweep_name != NULL, .reuse_any_build = o->reuse_any};
     TRY_OUT(bound_plan_make(&o->cells, &bo, &plan));
     struct bound_judging judging = {.store = s, .plan = &plan};
+    struct measure_limits limits = bound_limits;
+    limits.look = bound_look;
+    limits.look_ctx = &plan;
     struct execute_options eo = {.command = o->command,
                                  .sweep_name = o->sweep_name,
                                  .sweep_text = o->sweep_text,
-                                 .limits = &bound_limits,
+                                 .limits = &limits,
                                  .log = o->log,
                                  .done = bound_group_done,
                                  .done_ctx = &judging};

@@ -60,6 +60,11 @@ static const struct model_config presets[] = {
      .n_layer = 3, .d_model = 72, .n_head = 6, .n_kv_head = 2, .d_head = 12, .d_ff = 100,
      .n_vocab = 211, .n_ids = 205, .mask_id = 204, .max_positions = 512,
      .qkv_bias = true, .qk_norm = true, .rope = {.base = 10000}, .norm_eps = 1e-5f},
+    {.name = "tiny-deep",
+     .source = "made for tests: a thousand operations of next to no bytes and arithmetic",
+     .n_layer = 128, .d_model = 16, .n_head = 1, .n_kv_head = 1, .d_head = 16, .d_ff = 16,
+     .n_vocab = 64, .n_ids = 63, .mask_id = 63, .max_positions = 512,
+     .rope = {.base = 10000}, .norm_eps = 1e-5f},
 };
 enum { N_PRESETS = sizeof presets / sizeof presets[0] };
 
