@@ -3,7 +3,8 @@
  * Row j of a verify forward says what follows its position.  The drafted tokens are right one
  * by one with the stated probability; the first wrong one ends the run, and the forward's own
  * choice after that run is committed too: 1 .. k + 1 tokens per forward.  What is committed is
- * always the model's choice, so the tokens are those of plain AR at any acceptance.
+ * always the model's choice, so the tokens are those of plain AR at any acceptance.  A trace says
+ * instead how many were right in each forward.
  *
  * Only keys and values up to the last right draft are kept; the next forward writes over the
  * others.  Nothing is drafted past the last token, which is never fed back.
@@ -23,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ar_baseline/accept_trace.h"
 #include "ar_baseline/ar.h"
 #include "ar_baseline/lookup.h"
 #include "harness/base/rng.h"
@@ -42,6 +44,7 @@ struct ar_verify {
                                    nothing is computed, so any token will do                    */
     int32_t *input;             /* owned [batch, k + 1]: rows of a verify or draft forward      */
     int32_t *n_done;            /* owned [batch]: tokens generated                              */
+    int32_t *traced;            /* owned [batch]: where each request is in the trace            */
     int32_t *n_cached;          /* owned [batch]: positions in the second model's cache         */
     int32_t *found;             /* owned [batch, k]: what the text's own past suggests          */
     struct pass_seq *seq;       /* owned [batch] */
@@ -80,6 +83,7 @@ static enum err verify_check(const struct decode_spec *s, const struct model_con
                        DRAFT_MAX);
     if (!(s->acceptance >= 0 && s->acceptance <= 1))
         return err_set(ERR_USAGE, "ar-verify: acceptance %g: want 0 to 1", (double)s->acceptance);
+    if (s->trace) TRY(accept_trace_check(s));
     if (drafter_of(s) == DRAFTER_MODEL) {
         struct model_config draft;
         TRY(draft_config(s, c, &draft));
@@ -131,6 +135,7 @@ static void verify_free(struct decoder *d)
     free(a->tokens);
     free(a->input);
     free(a->n_done);
+    free(a->traced);
     free(a->n_cached);
     free(a->found);
     free(a->seq);
@@ -151,10 +156,11 @@ static enum err verify_create(const struct decode_spec *s, const struct model_co
     a->length = spec_length(s);
     a->input = calloc(batch * verified, sizeof *a->input);
     a->n_done = calloc(batch, sizeof *a->n_done);
+    a->traced = calloc(batch, sizeof *a->traced);
     a->n_cached = calloc(batch, sizeof *a->n_cached);
     a->found = calloc(batch * verified, sizeof *a->found);
     a->seq = calloc(batch, sizeof *a->seq);
-    if (!a->input || !a->n_done || !a->n_cached || !a->found || !a->seq)
+    if (!a->input || !a->n_done || !a->traced || !a->n_cached || !a->found || !a->seq)
         TRY_OUT(err_set(ERR_NOMEM, "ar-verify: %d sequences: out of memory", s->batch));
     for (int32_t j = 0; j <= DRAFT_MAX; j++) a->row[j] = j;
     TRY_OUT(canvas_create(s, c, &a->tokens));
@@ -178,9 +184,18 @@ static bool verify_done(const struct decoder *d)
     return true;
 }
 
+/* Position of a sequence's last token, which no forward has seen yet. */
+static int32_t last_position(const struct ar_verify *a, int32_t b)
+{
+    return spec_prefix(&a->spec) + a->n_done[b] - 1;
+}
+
 /* Whether the token drafted for a position is the model's choice. */
 static bool draft_is_right(const struct ar_verify *a, int32_t b, int32_t position)
 {
+    if (a->spec.trace)
+        return position - last_position(a, b) <=
+               accept_trace_peek(a->spec.trace, (uint32_t)b, &a->traced[b]);
     uint32_t counter[4] = {(uint32_t)position, 0, STREAM_ACCEPT, (uint32_t)b};
     return (double)philox4x32(counter, a->spec.seed).word[0] < (double)a->spec.acceptance * 0x1p32;
 }
@@ -193,12 +208,6 @@ static int32_t draft_token(const struct ar_verify *a, int32_t b, int32_t positio
     do id = (id + 1) % a->config->n_ids;
     while (id == a->config->mask_id);
     return id;
-}
-
-/* Position of a sequence's last token, which no forward has seen yet. */
-static int32_t last_position(const struct ar_verify *a, int32_t b)
-{
-    return spec_prefix(&a->spec) + a->n_done[b] - 1;
 }
 
 /* Tokens drafted for the next verify forward: none past the last one wanted. */
@@ -333,19 +342,32 @@ static void verify_keys(const struct decoder *d, const struct pass *p, struct ro
     }
 }
 
+/* Whether a trace says that the request had ended before this position. */
+static bool is_past_eos(const struct ar_verify *a, int32_t b, int32_t position)
+{
+    const struct commit_trace *t = a->spec.trace;
+    return t && t->states_eos && position > spec_prefix(&a->spec) + t->request[b].eos;
+}
+
 /* What a prefill or verify forward chose, up to the first wrong draft. */
 static void commit(struct ar_verify *a, const struct pass *p, const struct row_stat *stats,
                    struct step_work *work)
 {
+    if (a->spec.trace && a->spec.trace->states_eos) work->tokens_past_eos = 0;
     for (int32_t i = 0; i < p->n_seqs; i++) {
         const struct pass_seq *s = &p->seq[i];
         int32_t b = s->span.slot, n = p->phase == PHASE_VERIFY ? s->n_kept : 1;
         for (int32_t j = 0; j < n; j++) {
             int32_t position = spec_prefix(&a->spec) + a->n_done[b]++;
             a->tokens[(size_t)b * a->length + position] = stats[j].id;
+            if (is_past_eos(a, b, position)) {
+                work->tokens_past_eos++;
+                continue;
+            }
             work->flop_useful += token_useful_flop(a->config, position);
+            work->tokens_committed++;
         }
-        work->tokens_committed += n;
+        a->traced[b] += p->phase == PHASE_VERIFY;
         stats += s->n_logits;
         /* Of what the second model has seen, right drafts stay. */
         if (a->n_cached[b] > last_position(a, b)) a->n_cached[b] = last_position(a, b);

@@ -77,6 +77,11 @@ static enum err commit_one(struct walk *w, const struct trace_forward *f, int32_
 
 static enum err take(struct walk *w, const struct trace_forward *f)
 {
+    if (f->phase == PHASE_VERIFY || f->phase == PHASE_DRAFT || f->phase == PHASE_PREFILL_DRAFT)
+        return refuse(w, f,
+                      "a %s forward; a denoiser's are prefill, denoise, refresh, reuse, "
+                      "fused and commit",
+                      phase_name(f->phase));
     bool next = denoises(f->phase) && w->left == 0;
     while (next && w->left == 0 && w->end < w->s->n_gen) enter_block(w, w->end);
     if (next && w->left == 0)

@@ -75,6 +75,11 @@ bool cell_denoises(const struct cell *c)
     return strcmp(c->decoder, "ar") != 0 && !cell_verifies(c);
 }
 
+bool cell_is_traced(const struct cell *c)
+{
+    return cell_denoises(c) || cell_verifies(c);
+}
+
 /* Clear the strategy's options that it does not take. */
 static void keep_what_matters(struct decode_spec *s, bool denoises)
 {
@@ -115,14 +120,14 @@ struct cell cell_normal(const struct cell *c)
         n.spec.strategy = STRATEGY_RANDOM;
         n.spec.batch_policy = BATCH_LOCKSTEP;
         n.spec.guidance = 0;
-        n.trace_sha256[0] = '\0';
     }
+    if (!cell_is_traced(&n)) n.trace_sha256[0] = '\0';
     keep_what_matters(&n.spec, cell_denoises(&n));
     if (n.trace_sha256[0]) { /* decides instead of these */
         struct decode_spec *s = &n.spec;
         s->steps = 0;
         s->schedule = SCHEDULE_LINEAR;
-        s->threshold = s->factor = s->entropy_bound = s->eta = 0;
+        s->threshold = s->factor = s->entropy_bound = s->eta = s->acceptance = 0;
         s->batch_policy = BATCH_LOCKSTEP;
     }
     if (n.spec.temperature <= 0) n.spec.top_p = 0;
@@ -180,7 +185,7 @@ void cell_canonical(const struct cell *cell, struct strbuf *out)
     struct json j;
     json_to_strbuf(&j, out);
     json_object_begin(&j);
-    if (verifies) put_number(&j, "acceptance", s->acceptance);
+    if (verifies && !c.trace_sha256[0]) put_number(&j, "acceptance", s->acceptance);
     if (c.arithmetic != ARITHMETIC_ONCE)
         put_text(&j, "arithmetic", arithmetic_times(c.arithmetic));
     put_int(&j, "batch", s->batch);

@@ -50,6 +50,7 @@ double cell_number(float v);
 
 /* Whether its decoder reveals masks: only then it has a schedule, a strategy and a head. */
 bool cell_denoises(const struct cell *c);
+bool cell_is_traced(const struct cell *c); /* a commit trace can decide for it */
 /* Whether an option of strategies ("threshold") matters to it. */
 bool cell_takes(const struct cell *c, const char *option);
 /* Whether its decoder verifies drafts, and a model of its own drafts them. */

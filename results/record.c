@@ -44,7 +44,7 @@ enum err store_add_cell(struct store *s, const struct cell *cell, char id[CELL_K
         arg_int_above(&a, c.threads, 0);
         arg_int(&a, c.launch_ns);
         arg_int_above(&a, verifies ? d->draft_tokens : -1, -1);
-        arg_real_above(&a, verifies ? cell_number(d->acceptance) : -1, -1);
+        arg_real_above(&a, verifies && !c.trace_sha256[0] ? cell_number(d->acceptance) : -1, -1);
         arg_int_above(&a, d->refresh, 0);
         arg_text(&a, d->commit == COMMIT_SEPARATE ? NULL : commit_policy_name(d->commit));
         arg_text(&a, cell_takes(&c, "schedule") ? schedule_name(d->schedule) : NULL);

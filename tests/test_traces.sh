@@ -25,14 +25,27 @@ says "straggler" 0 report losses --db a.db
 says '"strategy":"threshold"' 0 plan $cell --strategy threshold --trace a.jsonl --json
 says "--steps" 0 plan $cell --strategy threshold --trace a.jsonl --steps 3
 
+# Verified drafts: which were right is written down and replayed, whoever drafts.
+verified="-m tiny-test --decoder ar-verify -p 4 -n 12 -b 2" drafted="$verified --draft-tokens 3"
+says "" 0 run $drafted --acceptance 0.5 --draft tiny-25m --draft-layers 1 --db v.db \
+    --write-trace v.jsonl
+says '"acceptance":null' 0 run $drafted --trace v.jsonl --db w.db --json
+forwards() { sqlite3 "$1" "SELECT forwards / samples, tokens_committed / samples, rows / samples
+    FROM v_phase WHERE phase = 'verify'"; }
+[ "$(forwards v.db)" = "$(forwards w.db)" ] || fail "verify: $(forwards v.db), $(forwards w.db)"
+says "want draft-tokens 3 or more" 2 plan $verified --draft-tokens 1 --trace v.jsonl
+says "v.jsonl:1: a prefill forward commits position 0" 2 plan $shape -n 12 -b 2 --trace v.jsonl
+says "a.jsonl:1: expected one prefill" 2 plan $drafted --trace a.jsonl
+says "--acceptance" 0 plan $drafted --trace v.jsonl --acceptance 0.3
+
 # What cannot be replayed is refused with its line, and nothing is written.
 says "a.jsonl:" 2 plan $shape -n 16 -b 2 --trace a.jsonl
 says "too few for a batch of 4" 2 plan $shape -n 8 -b 4 --trace a.jsonl
 echo '{"request":0}' > bad.jsonl
 says "bad.jsonl:1: key \"forward\" is missing" 2 run $cell --trace bad.jsonl --db none.db
 says "nowhere.jsonl" 2 run $cell --trace nowhere.jsonl --db none.db
-says "masks positions again" 2 run $cell --strategy remdm-cap --write-trace c.jsonl --db none.db
-says "expected a denoiser" 2 run -m tiny-test --decoder ar --write-trace c.jsonl --db none.db
+says "takes revealed positions back" 2 run $cell --strategy remdm-cap --write-trace c.jsonl --db none.db
+says "expected a denoiser or ar-verify" 2 run -m tiny-test --decoder ar --write-trace c.jsonl --db none.db
 says "none/c.jsonl: No such file" 1 run $cell --write-trace none/c.jsonl --db none.db
 says "one cell" 2 run $cell -b 1,2 --write-trace c.jsonl --db none.db
 [ ! -e none.db ] && [ ! -e c.jsonl ] || fail "something was written"

@@ -124,7 +124,7 @@ enum { MAX_SEQS = 1 << 20, MAX_TOKENS = 1 << 24, MAX_THREADS = 4096, MAX_LAYERS 
 static const char in_model[] = "Model", in_work[] = "Workload", in_decoding[] = "Decoding",
                   in_machine[] = "Machine";
 static const char denoisers[] = "diffusion block ", verifiers[] = "ar-verify ",
-                  cachers[] = "diffusion ", committers[] = "block ";
+                  traced[] = "diffusion block ar-verify ", cachers[] = "diffusion ", committers[] = "block ";
 
 static const struct axis table[] = {
     {"model", 'm', AXIS_TEXT, in_model, CELL(model), .fallback = "qwen2.5-0.5b",
@@ -179,7 +179,7 @@ static const struct axis table[] = {
      .only_for = denoisers, .of_strategy = true,
      .help = "strategies remdm-*: how much is masked again"},
     {"trace", 0, AXIS_TEXT, in_decoding, CELL(trace), .derived = "the strategy decides",
-     .check = check_trace, .only_for = denoisers,
+     .check = check_trace, .only_for = traced,
      .help = "file of commits to replay instead (docs/TRACES.md)"},
     {"guidance", 0, AXIS_FLOAT, in_decoding, CELL(spec.guidance), .max = 100, .fallback = "0",
      .only_for = denoisers,
@@ -204,7 +204,8 @@ static const struct axis table[] = {
     {"draft-tokens", 0, AXIS_INT, in_decoding, CELL(spec.draft_tokens), .max = 64, .fallback = "4",
      .only_for = verifiers, .help = "tokens drafted for each verify forward"},
     {"acceptance", 0, AXIS_FLOAT, in_decoding, CELL(spec.acceptance), .max = 1, .fallback = "0.8",
-     .only_for = verifiers, .help = "probability that a drafted token is right"},
+     .only_for = verifiers, .untraced = true,
+     .help = "probability that a drafted token is right"},
     {"draft", 0, AXIS_TEXT, in_decoding, CELL(spec.draft), .fallback = "none",
      .check = check_draft, .only_for = verifiers,
      .help = "who drafts: a model, the same one (self), the text (ngram); none: costs nothing"},

@@ -53,7 +53,7 @@ static const char *const load_sql =
     "AND COALESCE(r.depth_tokens, r.refresh_forwards) IS NULL "
     "AND r.arithmetic IS NULL, "
     "COALESCE(r.draft, ''), COALESCE(r.draft_layers, 0), COALESCE(r.draft_tokens, 0), "
-    "COALESCE(r.acceptance, 0), COALESCE(r.commit_policy, '') = 'fused', "
+    "COALESCE(r.acceptance, -1), COALESCE(r.commit_policy, '') = 'fused', "
     "COALESCE(r.memory_budget_bytes, 0), "
     "iif(r.cache IN ('prefix', 'dual'), r.cache, NULL), "
     "r.device_kind <> 'sim', f.peak_flop_per_s, f.bytes_per_s, p.phase, "

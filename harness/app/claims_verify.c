@@ -4,12 +4,12 @@
 
 #include "harness/app/claims_ask.h"
 
-/* The next run that verifies drafts. */
+/* The next run that verifies drafts, right at a stated rate and not as a trace has it. */
 static const struct seen *next_verified(const struct trial *t, int32_t *i)
 {
     while (*i < t->n) {
         const struct seen *s = t->run[(*i)++];
-        if (strcmp(s->decoder, "ar-verify") == 0 && s->drafts > 0) return s;
+        if (strcmp(s->decoder, "ar-verify") == 0 && s->drafts > 0 && s->acceptance >= 0) return s;
     }
     return NULL;
 }

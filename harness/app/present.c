@@ -199,7 +199,7 @@ static enum err add_row(void *ctx, const struct store_result_row *row)
     "v.commit_policy || ' commit')"
 /* "4 at 0.8 by tiny-25m" */
 #define DRAFTS                                                                                     \
-    "v.draft_tokens || ' at ' || v.acceptance || COALESCE(' by ' || v.draft, '')"
+    "v.draft_tokens || ' at ' || COALESCE(v.acceptance, 'trace') || COALESCE(' by ' || v.draft, '')"
 
 /* Measured runs: few, and every view that says something of them. */
 static const char measured_sql[] =

@@ -13,7 +13,7 @@
     "COALESCE(" t ".cache || COALESCE(' every ' || " t ".refresh_forwards, ''), " t                \
     ".commit_policy || ' commit')"
 #define DRAFTS(t)                                                                                  \
-    t ".draft_tokens || ' at ' || " t ".acceptance || COALESCE(' by ' || " t ".draft, '')"
+    t ".draft_tokens || ' at ' || COALESCE(" t ".acceptance, 'trace') || COALESCE(' by ' || " t ".draft, '')"
 #define CELL_ORDER "d.decoder, d.block_tokens, d.denoise_steps, d.batch_seqs"
 
 static const struct sql_table tables[] = {

@@ -20,17 +20,17 @@ static enum err the_cell(const struct options *o, const struct cell **out)
     if (o->cells.n != 1 || p->skip_reason[0])
         return err_set(ERR_USAGE, "--write-trace: expected flags that make one cell, not %d",
                        o->cells.n);
-    if (!cell_denoises(&p->cell))
+    if (!cell_is_traced(&p->cell))
         return err_set(ERR_USAGE,
-                       "--write-trace: %s reveals no masks, so there is nothing to "
-                       "replay; expected a denoiser",
+                       "--write-trace: %s neither reveals masks nor verifies drafts, so there is "
+                       "nothing to replay; expected a denoiser or ar-verify",
                        p->cell.decoder);
     if (strncmp(p->cell.device, "sim:", 4) == 0)
         return err_set(ERR_USAGE,
                        "--write-trace: %s computes nothing that decides; expected a "
                        "real device",
                        p->cell.device);
-    if (strategy_of(p->cell.spec.strategy)->revises)
+    if (cell_denoises(&p->cell) && strategy_of(p->cell.spec.strategy)->revises)
         return err_set(ERR_USAGE,
                        "--write-trace: strategy %s takes revealed positions back, and a commit "
                        "trace has each once",
@@ -58,12 +58,13 @@ enum err write_trace_check(const struct options *o)
     return check_writable(o->write_trace);
 }
 
-static enum err decode(struct model *m, const struct cell *c, struct commit_log *l)
+static enum err decode(struct model *m, struct model *draft, const struct cell *c,
+                       struct commit_log *l)
 {
     struct session *n;
     struct step_work work;
     enum err e = ERR_NONE;
-    TRY(session_create(m, decoder_find(c->decoder), &c->spec, c->kv_dtype, &n));
+    TRY(session_create_drafted(m, draft, decoder_find(c->decoder), &c->spec, c->kv_dtype, &n));
     session_log_commits(n, l);
     while (e == ERR_NONE && !session_done(n)) e = session_step(n, &work);
     session_free(n);
@@ -87,14 +88,15 @@ enum err write_trace(const struct options *o)
     struct engine *engine = NULL;
     struct commit_log l = {0};
     const struct cell *c;
-    struct model *m;
+    struct model *m, *draft;
     enum err e = ERR_NONE;
     if (!o->write_trace) return ERR_NONE;
     TRY(the_cell(o, &c));
     TRY(engine_open(c->device, o->log, &engine));
     TRY_OUT(engine_load(engine, c, 0, &m));
+    TRY_OUT(engine_load_draft(engine, c, &draft));
     TRY_OUT(commit_log_init(&l, &c->spec, model_config_of(m)));
-    TRY_OUT(decode(m, c, &l));
+    TRY_OUT(decode(m, draft, c, &l));
     TRY_OUT(strbuf_check(&l.text));
     TRY_OUT(save(o->write_trace, &l.text));
 out:

@@ -70,11 +70,11 @@ static enum err phase_of(const struct reader *r, const cJSON *v, enum phase *out
     const char *word = cJSON_IsString(v) ? v->valuestring : "";
     for (int p = 0; p < PHASE_COUNT; p++) {
         *out = (enum phase)p;
-        if (p != PHASE_DECODE && p != PHASE_VERIFY && strcmp(word, phase_name(*out)) == 0)
-            return ERR_NONE;
+        if (p != PHASE_DECODE && strcmp(word, phase_name(*out)) == 0) return ERR_NONE;
     }
-    return refuse(r, "phase: expected prefill, denoise, refresh, reuse, commit or another phase of "
-                     "a denoiser");
+    return refuse(
+        r, "phase: expected prefill, denoise, refresh, reuse, fused or commit of a denoiser, "
+           "or prefill, prefill-draft, draft or verify of verified drafts");
 }
 
 /* The values of the known keys; others, and a key twice, are refused. */
