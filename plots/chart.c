@@ -189,6 +189,19 @@ void chart_page(struct chart *c, struct sheet *s, const struct axis_titles *titl
     panel_titles(c->panel, s, titles, sheet_slot(s, "PANEL"));
 }
 
+enum err chart_draw(const struct plot_rows *rows, struct sheet *s,
+                    const struct chart_columns *columns, chart_layout *lay_out, bool *empty)
+{
+    struct panel panel = {0};
+    struct chart chart;
+    enum err e = chart_open(rows, s, &panel, columns, &chart);
+    *empty = chart.n == 0;
+    if (e == ERR_NONE && !*empty) e = lay_out(rows, s, &chart);
+    chart_free(&chart);
+    scene_free(&panel.scene);
+    return e;
+}
+
 void chart_span(const struct chart *c, const struct plot_rows *rows, int column, double *lo,
                 double *hi)
 {

@@ -53,6 +53,12 @@ double chart_key(const struct chart *c, struct sheet *s, const struct key_item *
 void chart_page(struct chart *c, struct sheet *s, const struct axis_titles *titles,
                 const struct key_item *more, int n_more);
 
+/* A figure of one panel: open a chart of rows[0], lay it out unless it is empty, free it. */
+typedef enum err chart_layout(const struct plot_rows *rows, struct sheet *s, struct chart *c);
+enum err chart_draw(const struct plot_rows *rows, struct sheet *s,
+                    const struct chart_columns *columns, chart_layout *lay_out,
+                    bool *empty) MUST_CHECK;
+
 /* Smallest and largest number of a column over the chart's marks. */
 void chart_span(const struct chart *c, const struct plot_rows *rows, int column, double *lo,
                 double *hi);

@@ -69,6 +69,16 @@ static enum err lay_out(const struct plot_rows *rows, struct sheet *s, struct ch
     return ERR_NONE;
 }
 
+static enum err lay_out_counted(const struct plot_rows *rows, struct sheet *s, struct chart *c)
+{
+    return lay_out(rows, s, c, true);
+}
+
+static enum err lay_out_modelled(const struct plot_rows *rows, struct sheet *s, struct chart *c)
+{
+    return lay_out(rows, s, c, false);
+}
+
 static enum err draw(const struct plot_rows *rows, struct sheet *s, bool *empty)
 {
     const struct chart_columns columns = {.x = BATCH_X,
@@ -80,21 +90,8 @@ static enum err draw(const struct plot_rows *rows, struct sheet *s, bool *empty)
                                           .phase_word = PHASE,
                                           .main_only = true,
                                           .ignore = 1u << FIELD_STEPS};
-    struct panel panel = {0};
-    struct chart chart = {0};
-    enum err e = ERR_NONE;
-    int from = 0;
-    /* The counted ones, and where there are none the modelled ones. */
-    for (int i = 0; i < 2 && e == ERR_NONE && chart.n == 0; i++) {
-        chart_free(&chart);
-        e = chart_open(&rows[i], s, &panel, &columns, &chart);
-        from = i;
-    }
-    *empty = chart.n == 0;
-    if (e == ERR_NONE && !*empty) e = lay_out(&rows[from], s, &chart, from == 0);
-    chart_free(&chart);
-    scene_free(&panel.scene);
-    return e;
+    TRY(chart_draw(&rows[0], s, &columns, lay_out_counted, empty));
+    return *empty ? chart_draw(&rows[1], s, &columns, lay_out_modelled, empty) : ERR_NONE;
 }
 
 const struct figure figure_executed = {

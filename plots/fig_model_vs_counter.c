@@ -94,14 +94,7 @@ static enum err draw(const struct plot_rows *rows, struct sheet *s, bool *empty)
                                           .y_hi = COUNTER_HI,
                                           .phase_word = PHASE,
                                           .ignore = 1u << FIELD_STEPS};
-    struct panel panel = {0};
-    struct chart chart;
-    enum err e = chart_open(&rows[0], s, &panel, &columns, &chart);
-    *empty = chart.n == 0;
-    if (e == ERR_NONE && !*empty) e = lay_out(rows, s, &chart);
-    chart_free(&chart);
-    scene_free(&panel.scene);
-    return e;
+    return chart_draw(rows, s, &columns, lay_out, empty);
 }
 
 const struct figure figure_model_vs_counter = {

@@ -110,14 +110,7 @@ static enum err draw(const struct plot_rows *rows, struct sheet *s, bool *empty)
                                           .y_lo = -1,
                                           .y_hi = -1,
                                           .phase_word = -1};
-    struct panel panel = {0};
-    struct chart chart;
-    enum err e = chart_open(&rows[0], s, &panel, &columns, &chart);
-    *empty = chart.n == 0;
-    if (e == ERR_NONE && !*empty) e = lay_out(rows, s, &chart);
-    chart_free(&chart);
-    scene_free(&panel.scene);
-    return e;
+    return chart_draw(rows, s, &columns, lay_out, empty);
 }
 
 const struct figure figure_throughput = {

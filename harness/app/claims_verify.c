@@ -122,6 +122,17 @@ void ask_draft_turning(struct trial *t)
     }
 }
 
+/* Whether s is slower than AR; nothing is predicted of by how much. */
+static struct asking slower_than(const struct seen *s, const struct seen *ar)
+{
+    return (struct asking){.of = s,
+                           .and_of = ar,
+                           .predicted = NAN,
+                           .found = speed(s, ar),
+                           .least = 0,
+                           .most = nextafter(1, 0)};
+}
+
 /* "C33": at a batch whose rows are compute-bound. */
 void ask_verify_large(struct trial *t)
 {
@@ -138,14 +149,8 @@ void ask_verify_large(struct trial *t)
         }
         const struct seen *ar = trial_ar(t, s, s->batch);
         if (!ar || !trial_can_time(t, s) || !trial_can_time(t, ar)) continue;
-        trial_ask(t,
-                  &(struct asking){.of = s,
-                                   .and_of = ar,
-                                   .predicted = NAN,
-                                   .found = speed(s, ar),
-                                   .least = 0,
-                                   .most = nextafter(1, 0)},
-                  "speed over AR's, %s", seen_text(s, text));
+        const struct asking slower = slower_than(s, ar);
+        trial_ask(t, &slower, "speed over AR's, %s", seen_text(s, text));
     }
 }
 
@@ -219,14 +224,8 @@ void ask_same_memory(struct trial *t)
             continue;
         }
         if (!trial_can_time(t, s) || !trial_can_time(t, ar)) continue;
-        trial_ask(t,
-                  &(struct asking){.of = s,
-                                   .and_of = ar,
-                                   .predicted = NAN,
-                                   .found = speed(s, ar),
-                                   .least = 0,
-                                   .most = nextafter(1, 0)},
-                  "tokens per second over those of AR with batch %d, %s", ar->batch,
+        const struct asking slower = slower_than(s, ar);
+        trial_ask(t, &slower, "tokens per second over those of AR with batch %d, %s", ar->batch,
                   seen_text(s, text));
     }
 }
