@@ -4,10 +4,29 @@
 -- in column names, NULL for what is unknown or does not apply.  Rates and intensities are
 -- ratios of sums and live in the views (v_...), which any SQLite since 3.37 can read.
 -- results/README.md describes every column.
+--
+-- Tables, in this order:
+--     provenance      build, host, device, invocation
+--     what to run     cell
+--     what happened   run, price, price_after, forward, forward_op, ceiling, kernel_time
+--     interventions   intervention, bound
+--     quality         quality, quality_forward, nelbo, corruption, corruption_point
+--     counters        counting, forward_counter, forward_kernel, known_work, energy
+--     statistics      rank_bound
+-- Views:
+--     runs            v_run, v_phase, v_op, v_breakdown, v_step, v_gap
+--     roofs           v_ceiling, v_kernel, v_roof
+--     roofline        v_point, v_roofline, v_bound, v_same_physics, v_ridge_dial
+--     speed           v_throughput, v_loss, v_partner, v_mix, v_break_even, v_round,
+--                     v_round_ratio, v_arm, v_pair, v_latency
+--     quality         v_quality, v_forward_time, v_speed_at_quality, v_corruption, v_nelbo
+--     counters        v_counter, v_pinned_counter, v_model_vs_counter, v_known_work, v_energy,
+--                     v_forward_kernel
 
 PRAGMA application_id = 1380404549; -- "RGME"
 PRAGMA user_version = 3;
 
+-- Named facts about the file.
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,
     value TEXT NOT NULL
@@ -16,6 +35,7 @@ CREATE TABLE meta (
 -- ---- provenance -------------------------------------------------------------------------
 -- Keys are hashes of the row or random UUIDs, so that rows of several files never collide.
 
+-- One row per program that wrote here.
 CREATE TABLE build (
     build_id      TEXT PRIMARY KEY CHECK (length(build_id) = 64),
     git_sha       TEXT NOT NULL,
@@ -28,6 +48,7 @@ CREATE TABLE build (
     has_cuda      INTEGER NOT NULL CHECK (has_cuda IN (0, 1))
 ) STRICT, WITHOUT ROWID;
 
+-- One row per machine.
 CREATE TABLE host (
     host_id   TEXT PRIMARY KEY CHECK (length(host_id) = 64),
     cpu_model TEXT NOT NULL,
@@ -40,6 +61,7 @@ CREATE TABLE host (
     os        TEXT
 ) STRICT, WITHOUT ROWID;
 
+-- One row per thing that computes or is imagined to, on each machine.
 CREATE TABLE device (
     device_id   TEXT PRIMARY KEY CHECK (length(device_id) = 64),
     host_id     TEXT REFERENCES host,      -- NULL: imagined, the same everywhere
@@ -51,6 +73,7 @@ CREATE TABLE device (
     CHECK ((kind = 'sim') = (host_id IS NULL))
 ) STRICT, WITHOUT ROWID;
 
+-- One row per command that wrote here.
 CREATE TABLE invocation (
     invocation_id TEXT PRIMARY KEY CHECK (length(invocation_id) = 36),
     build_id      TEXT NOT NULL REFERENCES build,
@@ -69,6 +92,7 @@ CREATE TABLE invocation (
 
 -- ---- what was to be run -----------------------------------------------------------------
 
+-- One row per experiment; what equals it is the same cell in every file.
 CREATE TABLE cell (
     cell_id       TEXT NOT NULL PRIMARY KEY CHECK (length(cell_id) = 64), -- SHA-256 of canonical
     canonical     TEXT NOT NULL,
@@ -113,6 +137,7 @@ CREATE TABLE cell (
 -- of rows that come by the thousand spell IN out: SQLite would build a table for each of three
 -- words or more, row by row.
 
+-- One row per time that a cell was run, planned, failed or skipped.
 CREATE TABLE run (
     run_no         INTEGER PRIMARY KEY,
     run_id         TEXT NOT NULL UNIQUE CHECK (length(run_id) = 36),
@@ -161,6 +186,7 @@ CREATE TABLE price_after (
     PRIMARY KEY (run_no, tier)
 ) STRICT, WITHOUT ROWID;
 
+-- One row per forward as it was run; of a plan, one per phase.
 CREATE TABLE forward (
     forward_id       INTEGER PRIMARY KEY,  -- local to a file; in order within a run
     run_no           INTEGER NOT NULL REFERENCES run,
@@ -217,6 +243,7 @@ CREATE TABLE forward_op (
     CHECK (op_id / 32 = forward_id)
 ) STRICT;
 
+-- One row per roof measured: what the best loop known reached.
 CREATE TABLE ceiling (
     invocation_id     TEXT NOT NULL REFERENCES invocation,
     ceiling_no        INTEGER NOT NULL,    -- order within the invocation
@@ -244,51 +271,7 @@ CREATE TABLE ceiling (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX ceiling_device ON ceiling (device_id, kind);
 
--- ---- quality, where the truth is known; since version 3 -----------------------------------
--- A decoding policy on a process whose every probability is known.  Nats per token, except tv:
--- of whole generations.
-
-CREATE TABLE quality (
-    quality_id     TEXT NOT NULL PRIMARY KEY CHECK (length(quality_id) = 36),
-    invocation_id  TEXT NOT NULL REFERENCES invocation,
-    cell_id        TEXT NOT NULL REFERENCES cell, -- whose model is the process
-    process_sha256 TEXT NOT NULL CHECK (length(process_sha256) = 64),
-    recorded_utc   TEXT NOT NULL,
-    samples        INTEGER NOT NULL CHECK (samples > 0),
-    law            TEXT CHECK (law IN ('exact', 'bound')),
-    kl             REAL, kl_lo       REAL, kl_hi       REAL, -- NULL without a law, as the next two
-    reverse        REAL, reverse_lo  REAL, reverse_hi  REAL,
-    tv             REAL, tv_lo       REAL, tv_hi       REAL,
-    surprise       REAL NOT NULL, surprise_lo REAL, surprise_hi REAL,
-    entropy        REAL NOT NULL, entropy_lo  REAL, entropy_hi  REAL,
-    CHECK ((law IS NULL) = (kl IS NULL))
-) STRICT;
-
-CREATE TABLE quality_forward (
-    quality_id TEXT NOT NULL REFERENCES quality,
-    phase      TEXT NOT NULL,
-    forwards   INTEGER NOT NULL CHECK (forwards > 0),
-    tokens     INTEGER NOT NULL CHECK (tokens >= 0),
-    PRIMARY KEY (quality_id, phase)
-) STRICT, WITHOUT ROWID;
-
--- Bounds on the likelihood of sequences, by an objective of training.
-CREATE TABLE nelbo (
-    nelbo_id       TEXT NOT NULL PRIMARY KEY CHECK (length(nelbo_id) = 36),
-    invocation_id  TEXT NOT NULL REFERENCES invocation,
-    cell_id        TEXT NOT NULL REFERENCES cell,
-    process_sha256 TEXT CHECK (length(process_sha256) = 64), -- NULL: the cell's model is a network
-    recorded_utc   TEXT NOT NULL,
-    estimator      TEXT NOT NULL CHECK (estimator IN ('chain', 'time', 'count')),
-    schedule       TEXT,
-    sequences      INTEGER NOT NULL CHECK (sequences > 0),
-    draws          INTEGER NOT NULL CHECK (draws > 0),
-    nelbo          REAL NOT NULL, nelbo_lo  REAL, nelbo_hi  REAL,
-    excess         REAL,          excess_lo REAL, excess_hi REAL,
-    CHECK ((process_sha256 IS NULL) = (excess IS NULL))
-) STRICT;
-
--- One operation at one shape, by itself: the median of its calls' times.
+-- One row per operation at one shape, by itself: the median of its calls' times.
 CREATE TABLE kernel_time (
     invocation_id    TEXT NOT NULL REFERENCES invocation,
     kernel_no        INTEGER NOT NULL,     -- order within the invocation
@@ -318,7 +301,8 @@ CREATE TABLE kernel_time (
     PRIMARY KEY (invocation_id, kernel_no)
 ) STRICT, WITHOUT ROWID;
 
--- What limits a forward, by intervention; since version 3.  A changed cell is run beside its
+-- ---- interventions; since version 3 -----------------------------------------------------
+-- What limits a forward.  A changed cell is run beside its
 -- base cell, taking turns; both are ordinary runs.  op '' is the whole forward.  Elasticities and
 -- verdicts are the rule of docs/MEASURING.md applied to the rounds of the two runs.
 CREATE TABLE intervention (
@@ -340,6 +324,7 @@ CREATE TABLE intervention (
 
 CREATE INDEX intervention_base ON intervention (base_run_id);
 
+-- One row per phase, or operation class in it, of a base run: the verdict.
 CREATE TABLE bound (
     run_no  INTEGER NOT NULL REFERENCES run, -- of the base cell
     phase   TEXT NOT NULL,
@@ -349,8 +334,54 @@ CREATE TABLE bound (
     PRIMARY KEY (run_no, phase, op)
 ) STRICT, WITHOUT ROWID;
 
--- What a corruption of tokens leaves to be known, and what bounds its steps reach, with the best
--- denoiser there is.
+-- ---- quality, where the truth is known; since version 3 ---------------------------------
+-- A decoding policy on a process whose every probability is known.  Nats per token, except tv:
+-- of whole generations.
+
+-- One row per cell judged on a process.
+CREATE TABLE quality (
+    quality_id     TEXT NOT NULL PRIMARY KEY CHECK (length(quality_id) = 36),
+    invocation_id  TEXT NOT NULL REFERENCES invocation,
+    cell_id        TEXT NOT NULL REFERENCES cell, -- whose model is the process
+    process_sha256 TEXT NOT NULL CHECK (length(process_sha256) = 64),
+    recorded_utc   TEXT NOT NULL,
+    samples        INTEGER NOT NULL CHECK (samples > 0),
+    law            TEXT CHECK (law IN ('exact', 'bound')),
+    kl             REAL, kl_lo       REAL, kl_hi       REAL, -- NULL without a law, as the next two
+    reverse        REAL, reverse_lo  REAL, reverse_hi  REAL,
+    tv             REAL, tv_lo       REAL, tv_hi       REAL,
+    surprise       REAL NOT NULL, surprise_lo REAL, surprise_hi REAL,
+    entropy        REAL NOT NULL, entropy_lo  REAL, entropy_hi  REAL,
+    CHECK ((law IS NULL) = (kl IS NULL))
+) STRICT;
+
+-- Forwards and tokens of its decodes, by phase.
+CREATE TABLE quality_forward (
+    quality_id TEXT NOT NULL REFERENCES quality,
+    phase      TEXT NOT NULL,
+    forwards   INTEGER NOT NULL CHECK (forwards > 0),
+    tokens     INTEGER NOT NULL CHECK (tokens >= 0),
+    PRIMARY KEY (quality_id, phase)
+) STRICT, WITHOUT ROWID;
+
+-- One row per bound on the likelihood of sequences, by an objective of training.
+CREATE TABLE nelbo (
+    nelbo_id       TEXT NOT NULL PRIMARY KEY CHECK (length(nelbo_id) = 36),
+    invocation_id  TEXT NOT NULL REFERENCES invocation,
+    cell_id        TEXT NOT NULL REFERENCES cell,
+    process_sha256 TEXT CHECK (length(process_sha256) = 64), -- NULL: the cell's model is a network
+    recorded_utc   TEXT NOT NULL,
+    estimator      TEXT NOT NULL CHECK (estimator IN ('chain', 'time', 'count')),
+    schedule       TEXT,
+    sequences      INTEGER NOT NULL CHECK (sequences > 0),
+    draws          INTEGER NOT NULL CHECK (draws > 0),
+    nelbo          REAL NOT NULL, nelbo_lo  REAL, nelbo_hi  REAL,
+    excess         REAL,          excess_lo REAL, excess_hi REAL,
+    CHECK ((process_sha256 IS NULL) = (excess IS NULL))
+) STRICT;
+
+-- One row per experiment: what a corruption of tokens leaves to be known, and what bounds its steps
+-- reach, with the best denoiser there is.
 CREATE TABLE corruption (
     corruption_id  TEXT NOT NULL PRIMARY KEY CHECK (length(corruption_id) = 36),
     invocation_id  TEXT NOT NULL REFERENCES invocation,
@@ -367,9 +398,11 @@ CREATE TABLE corruption (
     CHECK ((corruption = 'noise') = (width IS NOT NULL))
 ) STRICT;
 
+-- One row per point of its curves.
 CREATE TABLE corruption_point (
     corruption_id TEXT NOT NULL REFERENCES corruption,
-    quantity      TEXT NOT NULL CHECK (quantity IN ('uncertainty', 'rounding', 'bound', 'best_bound')),
+    quantity      TEXT NOT NULL
+                  CHECK (quantity IN ('uncertainty', 'rounding', 'bound', 'best_bound')),
     x             REAL NOT NULL,
     value         REAL NOT NULL,
     PRIMARY KEY (corruption_id, quantity, x)
@@ -379,6 +412,7 @@ CREATE TABLE corruption_point (
 -- In passes of their own after a run was timed, over the same decode again; a pass that could
 -- not be made leaves its reason.  Since version 3.
 
+-- One row per pass over a run by a probe.
 CREATE TABLE counting (
     run_no      INTEGER NOT NULL REFERENCES run,
     probe       TEXT NOT NULL,
@@ -394,6 +428,7 @@ CREATE TABLE counting (
     CHECK ((status = 'ok') = (reason IS NULL))
 ) STRICT, WITHOUT ROWID;
 
+-- One row per forward of a pass, as counted.
 CREATE TABLE forward_counter (
     run_no   INTEGER NOT NULL, probe TEXT NOT NULL, l2_state TEXT NOT NULL,
     sample   INTEGER NOT NULL, step INTEGER NOT NULL,
@@ -435,7 +470,8 @@ CREATE TABLE known_work (
     FOREIGN KEY (run_no, probe, l2_state) REFERENCES counting ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
 
--- Whole decodes repeated for a while, and what the GPU's management library said before and after.
+-- One row per run: whole decodes repeated for a while, and what the GPU's management library said
+-- before and after.
 CREATE TABLE energy (
     run_no    INTEGER NOT NULL, probe TEXT NOT NULL, l2_state TEXT NOT NULL,
     decodes   INTEGER NOT NULL CHECK (decodes > 0),
@@ -450,6 +486,8 @@ CREATE TABLE energy (
     PRIMARY KEY (run_no, probe, l2_state),
     FOREIGN KEY (run_no, probe, l2_state) REFERENCES counting ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
+
+-- ---- statistics -------------------------------------------------------------------------
 
 -- For n sorted samples of any continuous distribution the median lies between order
 -- statistics lo and n + 1 - lo with at least 95 % confidence; lo is the largest such rank:
@@ -474,9 +512,10 @@ WITH RECURSIVE b (n, k, f, c) AS (
 )
 INSERT INTO rank_bound SELECT n, k + 1 FROM b;
 
--- ---- views ------------------------------------------------------------------------------
+-- ---- views: runs ------------------------------------------------------------------------
 -- CROSS JOIN, where it stands, tells SQLite to keep the order of the tables.
 
+-- One row per run, with its cell, its device and the program.
 CREATE VIEW v_run AS
 SELECT r.run_id, r.cell_id, r.status, r.message, d.device, d.kind AS device_kind, c.model,
        c.layers, c.decoder, c.dtype, c.kv_dtype, c.batch_seqs, c.batch_policy, c.depth_tokens,
@@ -540,7 +579,8 @@ FROM (SELECT p.*,
                 AND c.phase = p.phase) AS flop_vector_counter
       FROM (SELECT r.run_id, r.run_no, f.phase,
                    COUNT(DISTINCT f.sample) AS samples,
-                   SUM(f.forwards) AS forwards, SUM(f.seqs) AS seqs, SUM(f.tokens_past_eos) AS tokens_past_eos, SUM(f.rows) AS rows,
+                   SUM(f.forwards) AS forwards, SUM(f.seqs) AS seqs, 
+                   SUM(f.tokens_past_eos) AS tokens_past_eos, SUM(f.rows) AS rows,
                    SUM(f.logit_rows) AS logit_rows,
                    SUM(f.tokens_committed) AS tokens_committed,
                    iif(COUNT(f.time_ns) = COUNT(*), SUM(f.time_ns), NULL) AS time_ns,
@@ -567,7 +607,7 @@ FROM (SELECT p.*,
             WHERE f.kind IN ('decode', 'plan') AND f.warmup = 0
             GROUP BY r.run_id, f.phase) p) p;
 
--- The same by operation class.
+-- One row per run, phase and operation class: the same sums.
 CREATE VIEW v_op AS
 SELECT r.run_id, f.phase, o.op,
        COUNT(DISTINCT f.sample) AS samples,
@@ -593,7 +633,7 @@ CROSS JOIN forward_op o ON o.op_id BETWEEN 32 * f.forward_id AND 32 * f.forward_
 WHERE f.kind IN ('decode', 'plan') AND f.warmup = 0
 GROUP BY r.run_id, f.phase, o.op;
 
--- Where a forward's time goes: measured call by call, or predicted.
+-- Where a forward's time goes, one row per operation class: measured call by call, or predicted.
 CREATE VIEW v_breakdown AS
 SELECT o.run_id, o.phase, o.op, o.n, o.calls, o.time_ns,
        o.time_ns * 1.0 /
@@ -673,6 +713,8 @@ JOIN forward f ON f.run_no = r.run_no
 WHERE f.step_ns IS NOT NULL AND f.device_ns IS NOT NULL
 GROUP BY r.run_id, f.phase;
 
+-- ---- views: roofs -----------------------------------------------------------------------
+
 -- Newest ceiling of each kind on each device, and how it moved: the last two measurements of its
 -- invocation that were made before and after something.
 CREATE VIEW v_ceiling AS
@@ -727,6 +769,8 @@ JOIN price p ON p.run_no = r.run_no
      AND p.tier = (SELECT MIN(tier) FROM price
                    WHERE run_no = r.run_no AND tier IN ('ceilings', 'datasheet'));
 
+-- ---- views: roofline --------------------------------------------------------------------
+
 -- What a point on a roofline is made of.  basis 'pinned': one forward at its pinned context
 -- and its median time; 'whole': the sums of v_phase, where nothing was pinned, for plans, and
 -- for useful work, which only a whole decode has.  evidence 'counter': the pinned forward again,
@@ -769,8 +813,8 @@ JOIN (SELECT run_no, phase, AVG(flop_matmul + flop_attention) AS flop FROM forwa
 JOIN v_step s ON s.run_id = k.run_id AND s.phase = k.phase
 JOIN (SELECT 'algorithmic' AS work UNION ALL SELECT 'executed') w;
 
--- The same roof, joined where SQLite can look it up run by run.  above_roof takes the larger of
--- the roofs measured before and after.
+-- One row per point on a roofline.  The roof of v_roof, joined where SQLite can look it up run by
+-- run.  above_roof takes the larger of the roofs measured before and after.
 CREATE VIEW v_roofline AS
 SELECT q.run_id, d.device, d.kind AS device_kind, c.model, c.decoder, q.phase, c.batch_seqs,
        c.block_tokens, q.work,
@@ -814,8 +858,8 @@ LEFT JOIN price_after a ON a.run_no = p.run_no AND a.tier = p.tier;
 CREATE VIEW v_bound AS
 SELECT f.run_id, f.device, f.model, c.layers, f.decoder, f.dtype, f.threads, r.variant,
        b.phase, b.op, f.batch_seqs, f.block_tokens, f.denoise_steps, f.prompt_tokens, f.gen_tokens,
-       (SELECT AVG(rows) FROM forward WHERE run_no = r.run_no AND phase = b.phase AND kind = 'pinned')
-           AS rows,
+       (SELECT AVG(rows) FROM forward
+        WHERE run_no = r.run_no AND phase = b.phase AND kind = 'pinned') AS rows,
        b.bound, iif(b.op = '', f.side, NULL) AS side,
        CASE WHEN b.op = '' AND f.side IN ('memory', 'compute') THEN b.bound = f.side END AS agrees,
        f.intensity_flop_per_byte, f.ridge_flop_per_byte,
@@ -869,8 +913,8 @@ LEFT JOIN rank_bound k ON k.n = MIN(q.n, 2000)
 GROUP BY q.run_id;
 
 -- Two crossings over the rows at which a forward crosses the ridge, for each setting of a machine:
--- by the measured roofs (ridge_rows), and by what forwards reached of them (ridge_rows_reached): an AR
--- forward of one row over the time that the largest block forward takes for a row.
+-- by the measured roofs (ridge_rows), and by what forwards reached of them (ridge_rows_reached): an
+-- AR forward of one row over the time that the largest block forward takes for a row.
 -- steps_x: steps x L / Lg at which full-sequence diffusion is as fast as AR, at batch 1.
 -- batch_x: batch x b / TPF at which AR is as fast as blocks, between two measured batches.
 CREATE VIEW v_ridge_dial AS
@@ -942,7 +986,9 @@ JOIN step d ON d.setting = a.setting AND d.decoder = 'diffusion' AND d.batch_seq
 JOIN largest l ON l.setting = a.setting AND l.i = 1
 LEFT JOIN crossing c ON c.setting = a.setting AND c.block_tokens = l.block_tokens;
 
--- Rates of whole decodes.  Predicted time for plans (evidence 'analytic').
+-- ---- views: speed -----------------------------------------------------------------------
+
+-- Rates of whole decodes, one row per run.  Predicted time for plans (evidence 'analytic').
 CREATE VIEW v_throughput AS
 SELECT run_id, samples, tokens, forwards, time_prefill_ns, time_decode_ns,
        tokens * 1e9 / time_ns AS tokens_per_s,
@@ -958,7 +1004,8 @@ FROM (SELECT r.run_id, COUNT(DISTINCT f.sample) AS samples,
              iif(COUNT(f.ns) = COUNT(*), SUM(iif(f.phase LIKE 'prefill%', NULL, f.ns)), NULL)
                  AS time_decode_ns,
              SUM(iif(f.phase LIKE 'prefill%', NULL, f.tokens_committed)) AS tokens_decode,
-             SUM(iif(f.phase LIKE 'prefill%' OR f.phase = 'draft', NULL, f.forwards)) AS forwards_decode,
+             SUM(iif(f.phase LIKE 'prefill%' OR f.phase = 'draft', NULL, f.forwards))
+                 AS forwards_decode,
              iif(MAX(f.kind) = 'plan', 'analytic', 'timing') AS evidence
       FROM run r
       JOIN (SELECT *, iif(kind = 'plan', COALESCE(predicted_ceilings_ns, predicted_datasheet_ns),
@@ -967,7 +1014,7 @@ FROM (SELECT r.run_id, COUNT(DISTINCT f.sample) AS samples,
            ON f.run_no = r.run_no
       GROUP BY r.run_id);
 
--- What a decode loses, each as a factor or a share of its own; 1 or 0 is no loss.
+-- What the decodes of a run lose, each as a factor or a share of its own; 1 or 0 is no loss.
 --   straggler_factor   forwards that denoise or verify, over those that each sequence was in on
 --                      average: the batch waits for the last
 --   eos_waste          share of the tokens made final that lie past a sequence's first eos; NULL
@@ -1069,7 +1116,8 @@ FROM (SELECT r.run_id, f.round, f.phase, AVG(f.step_ns) AS ns, p.forwards
       WHERE f.step_ns IS NOT NULL
       GROUP BY r.run_id, f.round, f.phase) t
 JOIN (SELECT p.run_id, COUNT(s.phase) AS phases,
-             TOTAL(iif(s.phase IS NULL AND p.phase NOT LIKE 'prefill%', p.time_ns, NULL)) AS decode_ns,
+             TOTAL(iif(s.phase IS NULL AND p.phase NOT LIKE 'prefill%', p.time_ns, NULL))
+                 AS decode_ns,
              TOTAL(iif(s.phase IS NULL, p.time_ns, NULL)) AS total_ns
       FROM v_phase p
       LEFT JOIN v_step s ON s.run_id = p.run_id AND s.phase = p.phase
@@ -1176,7 +1224,7 @@ FROM (SELECT r.run_id, r.device, r.device_kind, r.device_id, r.model, r.layers, 
              t.decode_tokens_per_s, r.memory_bytes, t.evidence
       FROM v_throughput t JOIN v_run r ON r.run_id = t.run_id) l;
 
--- ---- quality ------------------------------------------------------------------------------
+-- ---- views: quality ---------------------------------------------------------------------
 
 -- Each policy on each process, with the tokens it commits per forward after prefill.
 CREATE VIEW v_quality AS
@@ -1213,7 +1261,8 @@ SELECT q.quality_id, q.cell_id AS quality_cell_id, q.recorded_utc AS quality_utc
        r.threads, r.isa, q.decoder, q.strategy, q.block_tokens, q.denoise_steps, q.schedule,
        q.threshold, q.factor, q.entropy_bound, q.draft_tokens, q.acceptance, q.batch_seqs,
        q.gen_tokens AS process_tokens, r.denoise_steps AS run_steps, r.prompt_tokens,
-       r.gen_tokens, q.tokens_per_forward, q.law, q.kl, q.kl_lo, q.kl_hi, q.reverse, q.tv, q.surprise, q.entropy,
+       r.gen_tokens, q.tokens_per_forward, q.law, q.kl, q.kl_lo, q.kl_hi, q.reverse, q.tv,
+       q.surprise, q.entropy,
        SUM(f.tokens) * 1e9 / SUM(f.forwards * t.ns) AS tokens_per_s,
        iif(COUNT(t.hi_ns) = COUNT(*), SUM(f.tokens) * 1e9 / SUM(f.forwards * t.hi_ns), NULL)
            AS tokens_per_s_lo,
@@ -1241,6 +1290,7 @@ FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY source, corruption, width
 JOIN corruption_point p ON p.corruption_id = c.corruption_id
 WHERE c.age = 1;
 
+-- One row per bound, with what it is of.
 CREATE VIEW v_nelbo AS
 SELECT n.nelbo_id, c.model, c.decoder, c.block_tokens, c.gen_tokens AS sequence_tokens,
        n.estimator, n.schedule, n.sequences, n.draws, n.nelbo, n.nelbo_lo, n.nelbo_hi, n.excess,
@@ -1249,7 +1299,7 @@ SELECT n.nelbo_id, c.model, c.decoder, c.block_tokens, c.gen_tokens AS sequence_
 FROM nelbo n
 JOIN cell c ON c.cell_id = n.cell_id;
 
--- ---- counters ----
+-- ---- views: counters --------------------------------------------------------------------
 
 -- Mean of one forward of a phase as counted, over all forwards and samples; each counter of the
 -- pass that is made for it.
@@ -1331,7 +1381,7 @@ SELECT s.run_id, s.phase, s.quantity, s.l2_state, s.samples, s.counter, s.counte
 FROM summed s
 JOIN model m ON m.run_no = s.run_no AND m.phase = s.phase;
 
--- Whether the counters themselves are right.
+-- Whether the counters themselves are right: one row per counter and known work.
 CREATE VIEW v_known_work AS
 SELECT r.run_id, k.probe, k.l2_state, k.work, k.counter, k.known, k.counted,
        k.counted * 1.0 / k.known AS ratio,
@@ -1339,6 +1389,7 @@ SELECT r.run_id, k.probe, k.l2_state, k.work, k.counter, k.known, k.counted,
 FROM known_work k
 JOIN run r ON r.run_no = k.run_no;
 
+-- One row per run: energy of a token, and the state of the GPU around it.
 CREATE VIEW v_energy AS
 SELECT r.run_id, e.decodes, e.tokens, e.window_ns, e.energy_mj,
        e.energy_mj / 1000.0 / e.tokens AS joules_per_token,

@@ -264,7 +264,8 @@ static void quick_ceilings_of_this_machine(void **state)
     assert_non_null(s);
     cpuinfo_read(&cpu);
     assert_int_equal(team_create(1, &team), ERR_NONE);
-    assert_int_equal(ceilings_measure(team, cpu.isa, CEILINGS_QUICK, NULL, NULL, NULL, s), ERR_NONE);
+    assert_int_equal(ceilings_measure(team, cpu.isa, CEILINGS_QUICK, NULL, NULL, NULL, s),
+                     ERR_NONE);
     team_free(team);
     assert_true(s->llc_bytes >= cpu.llc_bytes);
     for (int i = 0; i < s->n; i++) {

@@ -56,6 +56,16 @@ must_say 'here' "$tools/check_state.sh" "$tmp/object.o"
 object 'const char *last = "x";'
 must_say 'last' "$tools/check_state.sh" "$tmp/object.o"
 
+# --- schema.sql: the contents at its top name every table and view in order, and each says what it is
+sed -n '/^-- Tables, in this order/,/^$/p' "$tools/../results/schema.sql" | grep '^--     ' |
+    sed 's/^--     .\{16\}//; s/,/ /g' | tr -s ' ' '\n' | grep . > "$tmp/contents"
+sed -n 's/^CREATE \(TABLE\|VIEW\) \([a-z_]*\).*/\2/p' "$tools/../results/schema.sql" |
+    grep -vx meta > "$tmp/made"
+cmp -s "$tmp/contents" "$tmp/made" ||
+    fail "the contents of schema.sql differ: $(diff "$tmp/contents" "$tmp/made" | tr '\n' ' ')"
+bare=$(awk '/^CREATE (TABLE|VIEW)/ && before !~ /^--/ { print $3 } { before = $0 }' "$tools/../results/schema.sql")
+[ -z "$bare" ] || fail "no comment in schema.sql: $bare"
+
 # --- embed.sh: what comes out of the compiler is what went in
 printf 'quote " back\\slash\ttab\n?\?/ ??/ trigraph %%d\n\nno newline at the end' > "$tmp/odd.sql"
 {

@@ -85,10 +85,11 @@ static void say(const struct options *o, const struct tally *t)
 {
     log_line(
         o->log, LOG_INFO,
-        "%lld forward%s compared: %lld slower, %lld faster, %lld undecided; %lld cell%s only in %s, "
-        "%lld only in %s",
-        (long long)t->n, plural(t->n), (long long)t->slower, (long long)t->faster, (long long)t->inconclusive,
-        (long long)t->only_a, plural(t->only_a), o->arg[0], (long long)t->only_b, o->arg[1]);
+        "%lld forward%s compared: %lld slower, %lld faster, %lld undecided; %lld cell%s only in "
+        "%s, %lld only in %s",
+        (long long)t->n, plural(t->n), (long long)t->slower, (long long)t->faster,
+        (long long)t->inconclusive, (long long)t->only_a, plural(t->only_a), o->arg[0],
+        (long long)t->only_b, o->arg[1]);
     if (t->n >= 20)
         log_line(o->log, LOG_INFO, "of so many, up to %.0f may be called different by chance alone",
                  0.05 * (double)t->n);

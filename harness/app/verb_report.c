@@ -67,8 +67,8 @@ static const struct sql_table tables[] = {
      "change, flag FROM v_ceiling WHERE COALESCE(level, '') <> 'curve' "
      "ORDER BY device, kind, name, level, threads, working_set_bytes"},
     {"kernels",
-     "Kernels: the newest time of each operation and shape (bench kernels), the times its FLOPs and "
-     "its bytes alone would take, and the larger of these over the time",
+     "Kernels: the newest time of each operation and shape (bench kernels), the times its FLOPs "
+     "and its bytes alone would take, and the larger of these over the time",
      "SELECT device, model, dtype, threads, op, part, rows, keys, time_ns, flop_per_s, "
      "bytes_per_s, compute_ns, memory_ns, roof_fraction, roof_fraction_lo AS lo, "
      "roof_fraction_hi AS hi, residual, n FROM v_kernel "

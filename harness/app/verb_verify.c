@@ -261,7 +261,9 @@ enum err verb_verify(const struct options *o)
     TRY_OUT(check_all_tokens(&c));
     TRY_OUT(check_times(&c));
     TRY_OUT(table_print(&c.table, o->output));
-    if (c.n_failed) e = err_set(ERR_VERIFY, "%d check%s failed on %s", c.n_failed, plural(c.n_failed), config.name);
+    if (c.n_failed)
+        e = err_set(ERR_VERIFY, "%d check%s failed on %s", c.n_failed, plural(c.n_failed),
+                    config.name);
 out:
     table_free(&c.table);
     model_free(c.model);

@@ -45,8 +45,8 @@ static const struct model_config presets[] = {
      .rope = {.base = 10000}, .norm_eps = 1e-5f},
     {.name = "mdlm-110m-like",
      .source = "the DiT of MDLM and BD3-LM small (12 layers, 768 wide) as a Llama-style block with "
-               "the same matmul parameters: SwiGLU of 2048 for a two-matrix MLP of 3072; vocabulary "
-               "of bert-base-uncased",
+               "the same matmul parameters: SwiGLU of 2048 for a two-matrix MLP of 3072; "
+               "vocabulary of bert-base-uncased",
      .n_layer = 12, .d_model = 768, .n_head = 12, .n_kv_head = 12, .d_head = 64, .d_ff = 2048,
      .n_vocab = 30522, .n_ids = 30522, .mask_id = 103, .max_positions = 1024,
      .rope = {.base = 10000}, .norm_eps = 1e-5f},
