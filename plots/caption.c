@@ -12,7 +12,8 @@ const char *evidence_word(const struct subject *u)
 const char *arithmetic_name(const struct subject *u)
 {
     const char *dtype = u->field[SUBJECT_DTYPE];
-    if (strcmp(u->kind, "cpu") == 0) return "f32";
+    const char *compute = u->field[SUBJECT_COMPUTE];
+    if (strcmp(u->kind, "cpu") == 0) return *compute ? compute : "f32";
     if (strcmp(u->kind, "sim") == 0 && strcmp(dtype, "f32") == 0) return "tf32";
     return dtype;
 }
@@ -34,6 +35,8 @@ void caption_begin(struct sheet *s, const char *what)
     if (*u->field[SUBJECT_LAYERS]) strbuf_addf(c, ", %s layers", u->field[SUBJECT_LAYERS]);
     strbuf_addf(c, ", %s weights, %s keys and values", u->field[SUBJECT_DTYPE],
                 u->field[SUBJECT_KV]);
+    if (*u->field[SUBJECT_COMPUTE])
+        strbuf_addf(c, ", matmuls in %s", u->field[SUBJECT_COMPUTE]);
     if (*u->field[SUBJECT_THREADS]) strbuf_addf(c, ", %s threads", u->field[SUBJECT_THREADS]);
     if (*u->field[SUBJECT_ISA]) strbuf_addf(c, ", kernels for %s", u->field[SUBJECT_ISA]);
     strbuf_add(c, "; ");

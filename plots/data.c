@@ -10,7 +10,9 @@ static const char runs_sql[] =
     "SELECT run_id, device, device_kind, device_id, COALESCE(device_description, ''), plan,"
     " decoder, batch_seqs, cache_resident, recorded_utc, git_sha, git_dirty,"
     /* the subject's fields */
-    " model, layers, dtype, kv_dtype, threads, isa, iif(launch_ns > 0, launch_ns, NULL),"
+    " model, layers, dtype, kv_dtype,"
+    " iif(device_kind = 'cpu' AND compute_dtype <> 'f32', compute_dtype, NULL), threads, isa,"
+    " iif(launch_ns > 0, launch_ns, NULL),"
     " prompt_tokens, gen_tokens, COALESCE(depth_tokens, 0),"
     /* the run's */
     " block_tokens, denoise_steps, strategy,"
@@ -174,6 +176,7 @@ static void name_subject(struct plot_data *d, struct subject *s)
     static const char *const suffix[SUBJECT_COUNT] = {
         [SUBJECT_MODEL] = "",           [SUBJECT_LAYERS] = "-layers",
         [SUBJECT_DTYPE] = "",           [SUBJECT_KV] = "-kv",
+        [SUBJECT_COMPUTE] = "-products",
         [SUBJECT_THREADS] = "-threads", [SUBJECT_ISA] = "-isa",
         [SUBJECT_LAUNCH] = "-ns-launch",
         [SUBJECT_PROMPT] = "-prompt",   [SUBJECT_GEN] = "-gen",

@@ -44,6 +44,7 @@ enum subject_field {
     SUBJECT_LAYERS,
     SUBJECT_DTYPE,
     SUBJECT_KV,
+    SUBJECT_COMPUTE, /* cpu: what matmuls multiply, unless f32 */
     SUBJECT_THREADS,
     SUBJECT_ISA,
     SUBJECT_LAUNCH,

@@ -33,7 +33,7 @@ static const char sql[] =
     " COALESCE(threshold, factor, entropy_bound), tokens_per_forward, draft_tokens, acceptance,"
     " batch_seqs, process_tokens"
     " FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY quality_cell_id, device_id, model, layers,"
-    "         dtype, kv_dtype, threads, isa, prompt_tokens, gen_tokens, evidence"
+    "         dtype, kv_dtype, compute_dtype, threads, isa, prompt_tokens, gen_tokens, evidence"
     "         ORDER BY quality_utc DESC, run_steps IS denoise_steps DESC, recorded_utc DESC,"
     "                  run_id) AS age"
     "       FROM v_speed_at_quality WHERE kl IS NOT NULL)"

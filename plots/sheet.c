@@ -145,11 +145,11 @@ static void header(const struct sheet *s, char *out, size_t size)
         return;
     }
     const char *layers = u->field[SUBJECT_LAYERS], *threads = u->field[SUBJECT_THREADS];
-    const char *isa = u->field[SUBJECT_ISA];
-    snprintf(out, size, "%s%s: %s%s%s%s, %s%s%s%s%s%s, %s + %s tokens", u->device,
+    const char *isa = u->field[SUBJECT_ISA], *compute = u->field[SUBJECT_COMPUTE];
+    snprintf(out, size, "%s%s: %s%s%s%s, %s%s%s%s%s%s%s%s, %s + %s tokens", u->device,
              u->predicted ? " (predicted)" : "", u->field[SUBJECT_MODEL], *layers ? ", " : "",
-             layers, *layers ? " layers" : "", u->field[SUBJECT_DTYPE], *threads ? ", " : "",
-             threads, *threads ? strcmp(threads, "1") == 0 ? " thread" : " threads" : "",
+             layers, *layers ? " layers" : "", u->field[SUBJECT_DTYPE], *compute ? " x " : "",
+             compute, *threads ? ", " : "", threads, *threads ? strcmp(threads, "1") == 0 ? " thread" : " threads" : "",
              *isa ? ", " : "", isa,
              u->field[SUBJECT_PROMPT], u->field[SUBJECT_GEN]);
     while (text_width(out, FONT_SMALL) > s->width - 10 && strlen(out) > 4)

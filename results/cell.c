@@ -194,6 +194,7 @@ void cell_canonical(const struct cell *cell, struct strbuf *out)
     if (s->block_length) put_int(&j, "block-length", s->block_length);
     if (s->cache != CACHE_NONE) put_text(&j, "cache", cache_policy_name(s->cache));
     if (s->commit != COMMIT_SEPARATE) put_text(&j, "commit", commit_policy_name(s->commit));
+    if (c.compute != DTYPE_F32) put_text(&j, "compute-dtype", dtype_name(c.compute));
     put_text(&j, "decoder", c.decoder);
     if (strcmp(s->draft, "none") != 0) put_text(&j, "draft", s->draft);
     if (s->draft_layers) put_int(&j, "draft-layers", s->draft_layers);

@@ -21,6 +21,7 @@ struct cell {
     int32_t threads;       /* cpu; 0: one per CPU of the affinity mask                 */
     enum isa isa;          /* cpu; whose kernels                                       */
     enum arithmetic arithmetic; /* cpu                                                 */
+    enum dtype compute;    /* cpu: what matmuls multiply: f32, or bf16 where weights are it */
     char device[40];       /* "cpu", "cuda:0", "sim:a100-80gb"                         */
     int64_t launch_ns;     /* sim: cost added to every call                            */
     int32_t graph;         /* cuda: 1: a forward is launched as one CUDA graph         */

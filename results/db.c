@@ -36,9 +36,9 @@ static const char *const sql[STMT_COUNT] = {
                   "launch_ns, draft_tokens, acceptance, refresh_forwards, commit_policy, "
                   "schedule, threshold, factor, entropy_bound, eta, depth_tokens, trace_sha256, "
                   "guidance, top_p, isa, draft, draft_layers, graph, matmul, "
-                  "arithmetic) "
+                  "arithmetic, compute_dtype) "
                   "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-                  "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                  "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
                   "ON CONFLICT (cell_id) DO NOTHING",
     [STMT_RUN] = "INSERT INTO run (run_id, invocation_id, device_id, cell_id, recorded_utc, "
                  "status, message, match, pair_id, pair_baseline, cache_resident, weight_bytes, "
@@ -75,13 +75,13 @@ static const char *const sql[STMT_COUNT] = {
                    "?, ?, ?, ?, ?)",
     [STMT_KERNEL_TIME] =
         "INSERT INTO kernel_time (invocation_id, kernel_no, device_id, measured_utc, op, part, "
-        "model, dtype, rows, columns, inner, keys, threads, variant, n, time_ns, time_lo_ns, "
-        "time_hi_ns, flop_matmul, flop_attention, flop_vector, bytes_kernel, bytes_dram, "
+        "model, dtype, rows, columns, inner, keys, threads, variant, compute_dtype, n, time_ns, "
+        "time_lo_ns, time_hi_ns, flop_matmul, flop_attention, flop_vector, bytes_kernel, bytes_dram, "
         "peak_flop_per_s, peak_bytes_per_s, roof_fraction, roof_fraction_lo, roof_fraction_hi, "
         "cache_resident, other_cpus) "
         "SELECT ?1, COALESCE(MAX(kernel_no) + 1, 0), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
         "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, "
-        "?29 FROM kernel_time WHERE invocation_id = ?1",
+        "?29, ?30 FROM kernel_time WHERE invocation_id = ?1",
     [STMT_INTERVENTION] =
         "INSERT OR REPLACE INTO intervention (run_no, phase, op, base_run_id, kind, bytes_ratio, "
         "compute_ratio, bandwidth_ratio, rounds, time_ratio, time_ratio_lo, time_ratio_hi, "

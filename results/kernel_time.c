@@ -30,6 +30,7 @@ static enum err add_kernel(struct store *s, const char *now, const struct kernel
     arg_int_above(&a, r->keys, 0);
     arg_int(&a, r->threads);
     arg_text(&a, r->variant);
+    arg_text(&a, dtype_name(r->compute));
     arg_int(&a, r->n);
     arg_real(&a, r->time_ns);
     arg_limit(&a, r->time_lo_ns);
@@ -84,6 +85,7 @@ static enum err take_time(void *ctx, const struct store_result_row *row)
                                         .cache_resident = row->value[5].i != 0},
                               .rows = row->value[0].i,
                               .ns = row->value[6].r};
+    if (strcmp(row->value[7].text, dtype_name(DTYPE_BF16)) == 0) one.shape.compute = DTYPE_BF16;
     for (enum dtype d = 0; d < DTYPE_COUNT; d++)
         if (strcmp(dtype_name(d), row->value[3].text) == 0) one.shape.weight = d;
     t->time[t->n++] = one;
@@ -97,10 +99,11 @@ enum err store_matmul_times(struct store *s, const char *invocation_id, struct m
     *out = (struct matmul_times){0};
     enum err e = store_query(
         s,
-        "SELECT k.rows, k.columns, k.inner, k.dtype, k.threads, k.cache_resident, k.time_ns "
+        "SELECT k.rows, k.columns, k.inner, k.dtype, k.threads, k.cache_resident, k.time_ns, "
+        "       k.compute_dtype "
         "FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY rows, columns, inner, dtype, threads, "
-        "                                   cache_resident ORDER BY measured_utc DESC, kernel_no "
-        "DESC) AS age "
+        "                                   cache_resident, compute_dtype "
+        "                             ORDER BY measured_utc DESC, kernel_no DESC) AS age "
         "      FROM kernel_time t "
         "      JOIN invocation i ON i.invocation_id = t.invocation_id "
         "      JOIN invocation me ON me.invocation_id = ?1 "

@@ -63,6 +63,7 @@ enum err store_add_cell(struct store *s, const struct cell *cell, char id[CELL_K
         arg_int_above(&a, c.graph, 0);
         arg_text(&a, c.matmul == MATMUL_CUBLAS ? NULL : matmul_by_name(c.matmul));
         arg_text(&a, c.arithmetic == ARITHMETIC_ONCE ? NULL : arithmetic_times(c.arithmetic));
+        arg_text(&a, c.compute == DTYPE_F32 ? NULL : dtype_name(c.compute));
         e = db_run(s, &a);
     }
     strbuf_free(&text);

@@ -8,7 +8,7 @@
 
 #include "harness/base/err.h"
 
-enum { SCHEMA_APPLICATION_ID = 1380404549, SCHEMA_VERSION = 3 };
+enum { SCHEMA_APPLICATION_ID = 1380404549, SCHEMA_VERSION = 4 };
 
 /* How to get from version `from` to from + 1. */
 struct schema_step {

@@ -24,7 +24,7 @@
 --                     v_forward_kernel
 
 PRAGMA application_id = 1380404549; -- "RGME"
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 
 -- Named facts about the file.
 CREATE TABLE meta (
@@ -129,7 +129,8 @@ CREATE TABLE cell (
     draft_layers  INTEGER CHECK (draft_layers > 0),
     graph         INTEGER CHECK (graph = 1),
     matmul        TEXT CHECK (matmul = 'own'),
-    arithmetic    TEXT CHECK (arithmetic = 'twice') -- NULL: once
+    arithmetic    TEXT CHECK (arithmetic = 'twice'), -- NULL: once
+    compute_dtype TEXT CHECK (compute_dtype = 'bf16') -- since version 4; NULL: the device's only one
 ) STRICT;
 
 -- ---- what happened ----------------------------------------------------------------------
@@ -298,6 +299,7 @@ CREATE TABLE kernel_time (
     roof_fraction    REAL NOT NULL, roof_fraction_lo REAL, roof_fraction_hi REAL,
     cache_resident   INTEGER NOT NULL CHECK (cache_resident IN (0, 1)),
     other_cpus       REAL CHECK (other_cpus >= 0),
+    compute_dtype    TEXT NOT NULL DEFAULT 'f32' CHECK (compute_dtype IN ('f32', 'bf16')), -- since 4
     PRIMARY KEY (invocation_id, kernel_no)
 ) STRICT, WITHOUT ROWID;
 
@@ -524,8 +526,11 @@ SELECT r.run_id, r.cell_id, r.status, r.message, d.device, d.kind AS device_kind
        c.commit_policy, c.logits, c.head, c.draft, c.draft_layers, c.draft_tokens, c.acceptance,
        c.schedule, c.threshold, c.factor, c.entropy_bound, c.eta, c.trace_sha256, c.guidance,
        c.top_p, c.temperature, c.seed,
-       COALESCE(r.threads, c.threads) AS threads, c.isa, c.arithmetic, r.variant,
-       c.launch_ns,
+       COALESCE(r.threads, c.threads) AS threads, c.isa, c.arithmetic,
+       CASE WHEN d.kind = 'cpu' THEN COALESCE(c.compute_dtype, 'f32')
+            WHEN c.dtype <> 'f32' THEN 'bf16' ELSE iif(d.kind = 'sim', 'tf32', 'f32') END
+           AS compute_dtype,
+       r.variant, c.launch_ns,
        iif(d.kind = 'cuda', iif(c.graph = 1, 'on', 'off'), NULL) AS graph,
        iif(d.kind = 'cuda', COALESCE(c.matmul, 'cublas'), NULL) AS matmul,
        r.match, r.memory_bytes, r.memory_budget_bytes, r.latency_budget_ms, r.pair_id,
@@ -742,7 +747,7 @@ WHERE c.age = 1;
 -- The newest time of each operation and shape on each device, in rates and beside the two times
 -- an ideal machine of the roofs probed meanwhile would take.
 CREATE VIEW v_kernel AS
-SELECT d.device, k.model, k.dtype, k.threads, k.variant, k.op, k.part, k.rows, k.columns, k.inner,
+SELECT d.device, k.model, k.dtype, k.compute_dtype, k.threads, k.variant, k.op, k.part, k.rows, k.columns, k.inner,
        k.keys, k.n, k.time_ns, k.time_lo_ns, k.time_hi_ns,
        k.flop_matmul + k.flop_attention AS flop, k.flop_vector, k.bytes_kernel, k.bytes_dram,
        (k.flop_matmul + k.flop_attention + k.flop_vector) * 1e9 / k.time_ns AS flop_per_s,
@@ -1213,11 +1218,13 @@ CREATE VIEW v_latency AS
 SELECT l.*, NOT EXISTS (SELECT 1 FROM v_throughput o JOIN v_run p ON p.run_id = o.run_id
                         WHERE p.device_id = l.device_id AND p.model = l.model
                           AND p.layers IS l.layers AND p.dtype = l.dtype
+                          AND p.compute_dtype = l.compute_dtype
                           AND p.decoder = l.decoder AND p.prompt_tokens = l.prompt_tokens
                           AND p.gen_tokens = l.gen_tokens
                           AND p.batch_seqs * 1e9 / o.decode_tokens_per_s <= l.token_latency_ns
                           AND o.decode_tokens_per_s > l.decode_tokens_per_s) AS best
-FROM (SELECT r.run_id, r.device, r.device_kind, r.device_id, r.model, r.layers, r.dtype, r.decoder,
+FROM (SELECT r.run_id, r.device, r.device_kind, r.device_id, r.model, r.layers, r.dtype,
+             r.compute_dtype, r.decoder,
              r.batch_seqs, r.depth_tokens, r.prompt_tokens, r.gen_tokens, r.block_tokens,
              r.denoise_steps, r.cache, r.draft, r.draft_tokens, r.acceptance, r.threads,
              r.batch_seqs * 1e9 / t.decode_tokens_per_s AS token_latency_ns,
@@ -1258,7 +1265,7 @@ LEFT JOIN v_step s ON s.run_id = p.run_id AND s.phase = p.phase AND p.evidence =
 CREATE VIEW v_speed_at_quality AS
 SELECT q.quality_id, q.cell_id AS quality_cell_id, q.recorded_utc AS quality_utc, r.run_id,
        q.process, r.device, r.device_kind, r.device_id, r.model, r.layers, r.dtype, r.kv_dtype,
-       r.threads, r.isa, q.decoder, q.strategy, q.block_tokens, q.denoise_steps, q.schedule,
+       r.threads, r.isa, r.compute_dtype, q.decoder, q.strategy, q.block_tokens, q.denoise_steps, q.schedule,
        q.threshold, q.factor, q.entropy_bound, q.draft_tokens, q.acceptance, q.batch_seqs,
        q.gen_tokens AS process_tokens, r.denoise_steps AS run_steps, r.prompt_tokens,
        r.gen_tokens, q.tokens_per_forward, q.law, q.kl, q.kl_lo, q.kl_hi, q.reverse, q.tv,

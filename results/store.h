@@ -64,6 +64,7 @@ struct kernel_row {
     int64_t rows, columns, inner, keys; /* 0: NULL                                         */
     int32_t threads;
     const char *variant;
+    enum dtype compute; /* what a matmul multiplies; of all else f32 */
     int32_t n;         /* samples */
     double time_ns, time_lo_ns, time_hi_ns;             /* of one call; limits NaN: NULL   */
     struct cost cost;                                   /* of one call                     */

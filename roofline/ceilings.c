@@ -23,6 +23,7 @@ const struct ceilings_effort ceilings_default = {
 struct measuring {
     struct team *team;
     int32_t n_threads, n_cpus;
+    enum dtype compute; /* of products whose peak is wanted, too */
     enum ceilings_extent extent;
     const struct ceilings_effort *effort;
     const struct cpu_loops *loops;
@@ -328,12 +329,25 @@ static void measure_team(struct measuring *m, const char *name, void (*work)(str
     snprintf(row->method, sizeof row->method, "%d in a row that do nothing else", j.repeats);
 }
 
+/* The f32 peak and that of products in another dtype. */
+static void measure_peaks(struct measuring *m, int32_t n_active)
+{
+    measure_peak(m, &m->loops->peak[0], "fma_f32", n_active);
+    for (int i = 1; i < CPU_LOOPS_MAX && m->loops->peak[i].run != NULL; i++) {
+        const struct cpu_peak_loop *p = &m->loops->peak[i];
+        if (m->compute != DTYPE_F32 && strcmp(p->dtype, dtype_name(m->compute)) == 0)
+            measure_peak(m, p, p->name, n_active);
+    }
+}
+
 static void measure_other_isas(struct measuring *m)
 {
     announce(m, "peaks of other instruction sets");
     for (int i = 1; i < CPU_LOOPS_MAX && m->loops->peak[i].run != NULL; i++) {
         const struct cpu_peak_loop *p = &m->loops->peak[i];
-        if (p->available == NULL || p->available()) measure_peak(m, p, p->name, m->n_threads);
+        bool known = ceilings_find(m->set, p->name, NULL, m->n_threads) != NULL;
+        if (!known && (p->available == NULL || p->available()))
+            measure_peak(m, p, p->name, m->n_threads);
     }
     if (m->loops->isa > ISA_AVX2)
         measure_peak(m, &cpu_loops_avx2.peak[0], "fma_f32_avx2", m->n_threads);
@@ -358,19 +372,19 @@ static void measure_all(struct measuring *m, struct sink *sinks)
     announce(m, "buffer");
     samples_take(m->team, m->n_threads, 0, 1, touch_work, m, &touched);
     if (m->extent == CEILINGS_PROBE) {
-        measure_peak(m, &m->loops->peak[0], "fma_f32", m->n_threads);
+        measure_peaks(m, m->n_threads);
         measure_read(m, "dram", m->buffer_bytes, m->n_threads, sinks);
         return;
     }
     for (int32_t t = m->extent == CEILINGS_FULL ? 1 : m->n_threads; t < m->n_threads; t *= 2) {
         announce(m, "f32 peak");
         measure_cycle(m, t);
-        measure_peak(m, &m->loops->peak[0], "fma_f32", t);
+        measure_peaks(m, t);
         measure_levels(m, t, sinks);
     }
     announce(m, "f32 peak");
     measure_cycle(m, m->n_threads);
-    measure_peak(m, &m->loops->peak[0], "fma_f32", m->n_threads);
+    measure_peaks(m, m->n_threads);
     measure_levels(m, m->n_threads, sinks);
     announce(m, "cost of the team");
     measure_team(m, "barrier", barriers);
@@ -382,27 +396,27 @@ static void measure_all(struct measuring *m, struct sink *sinks)
     ceilings_flag_core_limit(m->set);
 }
 
-enum err ceilings_measure(struct team *team, enum isa isa, enum ceilings_extent extent,
-                          const struct ceilings_effort *effort, ceilings_progress_fn *progress,
-                          void *ctx, struct ceiling_set *out)
+enum err ceilings_measure(struct team *team, const struct ceilings_ask *ask,
+                          struct ceiling_set *out)
 {
     struct measuring m = {.team = team,
                           .n_threads = team_size(team),
-                          .extent = extent,
-                          .effort = effort ? effort : &ceilings_default,
-                          .loops = cpu_loops_of(isa),
+                          .compute = ask->compute,
+                          .extent = ask->extent,
+                          .effort = ask->effort ? ask->effort : &ceilings_default,
+                          .loops = cpu_loops_of(ask->isa),
                           .set = out,
-                          .progress = progress,
-                          .progress_ctx = ctx};
+                          .progress = ask->progress,
+                          .progress_ctx = ask->progress_ctx};
     void *buffer = NULL, *sinks = NULL;
     size_t sinks_bytes = sizeof(struct sink) * (size_t)m.n_threads;
     cpuinfo_read(&m.cpu);
     m.n_cpus = m.cpu.n_cpus;
     memset(out, 0, sizeof *out);
-    out->isa = isa;
+    out->isa = ask->isa;
     out->llc_bytes = cpu_llc_bytes();
     m.total = 4;
-    if (extent == CEILINGS_FULL) {
+    if (m.extent == CEILINGS_FULL) {
         m.total += 2;
         for (int32_t t = 1; t < m.n_threads; t *= 2) m.total += 2;
     }

@@ -48,7 +48,7 @@ struct ceiling_set {
 };
 
 enum ceilings_extent {
-    CEILINGS_PROBE, /* f32 peak and DRAM reads only, on all threads; a quarter of a second */
+    CEILINGS_PROBE, /* peaks and DRAM reads only, on all threads; a quarter of a second */
     CEILINGS_QUICK, /* the roofs a sweep is held against; about a second        */
     CEILINGS_FULL   /* every curve, thread count and instruction set; 3 to 25 s */
 };
@@ -64,11 +64,19 @@ extern const struct ceilings_effort ceilings_default;
 /* Called before each measurement with what comes next. */
 typedef void ceilings_progress_fn(void *ctx, int32_t done, int32_t total, const char *what);
 
-/* Measure with all members of the team (and, in full, with fewer) using the loops of isa.
- * progress may be NULL.  out is overwritten. */
-enum err ceilings_measure(struct team *team, enum isa isa, enum ceilings_extent extent,
-                          const struct ceilings_effort *effort, ceilings_progress_fn *progress,
-                          void *ctx, struct ceiling_set *out) MUST_CHECK;
+struct ceilings_ask {
+    enum isa isa;       /* whose loops                                             */
+    enum dtype compute; /* of products whose peak is wanted beside that of f32; the CPU must have
+                           their instruction */
+    enum ceilings_extent extent;
+    const struct ceilings_effort *effort; /* NULL: the usual */
+    ceilings_progress_fn *progress;       /* NULL: none      */
+    void *progress_ctx;
+};
+
+/* Measure with all members of the team (and, in full, with fewer).  out is overwritten. */
+enum err ceilings_measure(struct team *team, const struct ceilings_ask *ask,
+                          struct ceiling_set *out) MUST_CHECK;
 
 /* Append to c->flag. */
 void ceiling_add_flag(struct ceiling *c, const char *flag);
@@ -85,10 +93,10 @@ const struct ceiling *ceilings_find(const struct ceiling_set *s, const char *nam
  * measured: four times the last-level cache. */
 int64_t ceilings_cold_bytes(const struct ceiling_set *s, int32_t threads);
 
-/* TIER_CEILINGS for a forward that streams weight_bytes of weights on `threads` threads: f32
- * peak, and the bandwidth of DRAM or, below ceilings_cold_bytes, of that working set (then
+/* TIER_CEILINGS for a forward that streams weight_bytes of weights on `threads` threads: the peak
+ * of products in `compute` for matmuls and that of f32 for all else, and the bandwidth of DRAM or, below ceilings_cold_bytes, of that working set (then
  * cache_resident is true).  Unknown when DRAM or peak were not measured for `threads`. */
-void ceilings_price(const struct ceiling_set *s, int32_t threads, int64_t weight_bytes,
-                    struct price *out, bool *cache_resident);
+void ceilings_price(const struct ceiling_set *s, int32_t threads, enum dtype compute,
+                    int64_t weight_bytes, struct price *out, bool *cache_resident);
 
 #endif

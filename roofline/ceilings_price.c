@@ -101,20 +101,22 @@ static double bandwidth_at(const struct curve_point *curve, int32_t n, int64_t b
     return curve[n - 1].bytes_per_s;
 }
 
-void ceilings_price(const struct ceiling_set *s, int32_t threads, int64_t weight_bytes,
-                    struct price *out, bool *cache_resident)
+void ceilings_price(const struct ceiling_set *s, int32_t threads, enum dtype compute,
+                    int64_t weight_bytes, struct price *out, bool *cache_resident)
 {
     struct curve_point curve[CEILINGS_MAX];
     int32_t n = curve_of(s, threads, curve);
     const struct ceiling *dram = ceilings_find(s, "read", "dram", threads);
     const struct ceiling *peak = ceilings_find(s, "fma_f32", NULL, threads);
+    const struct ceiling *products =
+        compute == DTYPE_BF16 ? ceilings_find(s, "bf16_dot", NULL, threads) : peak;
     const struct ceiling *call = ceilings_find(s, "team_run", NULL, threads);
     *cache_resident = weight_bytes < cold_bytes(s, curve, n);
     *out = (struct price){.known = false};
-    if (dram == NULL || peak == NULL) return;
+    if (dram == NULL || peak == NULL || products == NULL) return;
     *out = (struct price){
         .known = true,
-        .matmul_flop_per_s = peak->value,
+        .matmul_flop_per_s = products->value,
         .attention_flop_per_s = peak->value,
         .vector_flop_per_s = peak->value,
         .bytes_per_s = *cache_resident ? bandwidth_at(curve, n, weight_bytes) : dram->value,

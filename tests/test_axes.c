@@ -137,6 +137,7 @@ static void every_axis_survives_being_written_and_read(void **state)
         {"threads", "2"},
         {"isa", "avx2"},
         {"arithmetic", "twice"},
+        {"compute-dtype", "bf16"},
         {"launch-ns", "5000"},
         {"graph", "on"},
         {"matmul", "own"},
@@ -486,6 +487,13 @@ static void what_cannot_run_is_skipped_with_the_reason(void **state)
         {"layers", "99", "n-gen", "64", "qwen2.5-0.5b has 24 layers; 99 were asked for"},
         {"n-gen", "63", "block-length", "32",
          "block: n-prompt 64 + n-gen 63 is not a multiple of block-length 32"},
+        {"compute-dtype", "bf16", "dtype", "int8",
+         "compute-dtype bf16 multiplies bf16 weights, and these are int8"},
+        {"compute-dtype", "bf16", "device", "sim:a100-80gb",
+         "compute-dtype is a choice on cpu only: sim:a100-80gb multiplies bf16 and int8 weights in "
+         "bf16, f32 ones in tf32"},
+        {"compute-dtype", "bf16", "isa", "scalar",
+         "bf16 is multiplied by avx512 kernels only, not by scalar ones"},
         {"batch", "1048576", "n-gen", "8128",
          "batch x (n-depth + n-prompt + n-gen) is 8589934592 positions; the most is 2147483647"},
     };

@@ -28,8 +28,25 @@ refuses 'bench: expected "kernels" (regime bench --help)' bench
 refuses 'bench: expected "kernels" (regime bench --help)' bench cells
 refuses '--rows: 0 is not from 1 to 65536' bench kernels --rows 0
 refuses '--keys: "8-4" runs backwards' bench kernels --keys 8-4
-refuses 'bench kernels: of the axes only --model, --layers, --dtype, --kv-dtype, --threads and --seed change anything' \
+refuses 'bench kernels: of the axes only --model, --layers, --dtype, --kv-dtype, --threads, --compute-dtype and --seed change anything' \
     bench kernels --batch 2
+
+# bf16 products: of matmuls only, against their own peak.  Exit code 6 where there are none.
+REGIME_ISA=scalar "$regime" bench kernels -q -m tiny-test --compute-dtype bf16 > out 2> err
+[ $? -eq 6 ] || fail "bf16 products of scalar kernels: expected exit code 6, got '$(cat err)'"
+if "$regime" bench kernels -q -m tiny-test --compute-dtype bf16 --rows 3 --keys 8 -o csv > out 2> err; then
+    awk -F, '
+        NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
+        { compute = $at["op"] ~ /^(matmul|head)$/ ? "bf16" : "f32"
+          if ($at["compute_dtype"] != compute) bad = 1
+          peak[compute] = $at["peak_flop_per_s"]; n[compute]++ }
+        END { exit bad || n["bf16"] != 5 || n["f32"] < 5 || peak["bf16"] == peak["f32"] }' out ||
+        fail "bf16 products: not five matmuls against a peak of their own"
+    rm -f "$dir"/bench.db*
+else
+    [ "$(cat err)" = "regime: this CPU does not multiply bf16 (no avx512_bf16)" ] ||
+        grep -q "avx512 kernels only" err || fail "bf16 products: '$(cat err)'"
+fi
 
 # tiny-test: 3 layers of d 72, 6 heads and 2 K/V heads of 12, F 100, V 211.
 "$regime" bench kernels -q -m tiny-test --dtype f32 --rows 1,3 --keys 8,2 -t 2 -o csv > out &&

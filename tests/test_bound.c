@@ -310,12 +310,15 @@ static void threads_are_halved(void **state)
     fclose(talk);
 }
 
-static void other_devices_are_refused(void **state)
+static void cells_without_such_changes_are_refused(void **state)
 {
     (void)state;
     struct planned_cell base = {.pair = -1, .cell = small_cell("ar", "sim:a100-80gb")};
     struct cell_list cells = {.cell = &base, .n = 1};
-    fails(bound_check_devices(&cells), ERR_UNSUPPORTED, "only cpu");
+    fails(bound_check_cells(&cells), ERR_UNSUPPORTED, "only cpu");
+    base.cell = small_cell("ar", "cpu");
+    base.cell.compute = DTYPE_BF16;
+    fails(bound_check_cells(&cells), ERR_UNSUPPORTED, "only bf16 weights are multiplied so");
 }
 
 int main(void)
@@ -328,7 +331,7 @@ int main(void)
         cmocka_unit_test(agreement_is_with_the_side_of_the_model),
         cmocka_unit_test(a_cell_is_run_beside_what_was_made_of_it),
         cmocka_unit_test(threads_are_halved),
-        cmocka_unit_test(other_devices_are_refused),
+        cmocka_unit_test(cells_without_such_changes_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -202,20 +202,29 @@ static void prices_use_the_bandwidth_of_the_working_set(void **state)
     bool resident;
     /* Within 5 % of DRAM (better of the last two points: 41): 43.05.  128 MiB is above. */
     assert_int_equal(ceilings_cold_bytes(s, 2), 256 * MIB);
-    ceilings_price(s, 2, 256 * MIB, &p, &resident);
+    ceilings_price(s, 2, DTYPE_F32, 256 * MIB, &p, &resident);
     assert_true(p.known && !resident);
     assert_true(p.bytes_per_s == 40e9 && p.matmul_flop_per_s == 200e9);
     assert_true(p.attention_flop_per_s == 200e9 && p.launch_ns == 150);
-    ceilings_price(s, 2, 64 * MIB, &p, &resident);
+    ceilings_price(s, 2, DTYPE_F32, 64 * MIB, &p, &resident);
     assert_true(resident && p.bytes_per_s == 60e9);
     /* Half way in the logarithm between 16 MiB (200) and 32 MiB (120), but for the byte that
      * is rounded away: 80e9 x log2(1 + 1 / 23.7e6) = 4.9e3. */
-    ceilings_price(s, 2, (int64_t)(16 * MIB * sqrt(2)), &p, &resident);
+    ceilings_price(s, 2, DTYPE_F32, (int64_t)(16 * MIB * sqrt(2)), &p, &resident);
     assert_true(resident && fabs(p.bytes_per_s - 160e9) < 5e3);
-    ceilings_price(s, 2, 1000, &p, &resident);
+    ceilings_price(s, 2, DTYPE_F32, 1000, &p, &resident);
     assert_true(resident && p.bytes_per_s == 200e9);
+    /* bf16 products have a roof of their own, for matmuls only: unknown until it is measured. */
+    ceilings_price(s, 2, DTYPE_BF16, 256 * MIB, &p, &resident);
+    assert_false(p.known);
+    add_value(s, "compute", "bf16_dot", 2, 420e9);
+    ceilings_price(s, 2, DTYPE_BF16, 256 * MIB, &p, &resident);
+    assert_true(p.known && p.matmul_flop_per_s == 420e9 && p.bytes_per_s == 40e9);
+    assert_true(p.attention_flop_per_s == 200e9 && p.vector_flop_per_s == 200e9);
+    ceilings_price(s, 2, DTYPE_F32, 256 * MIB, &p, &resident);
+    assert_true(p.matmul_flop_per_s == 200e9);
     /* Nothing was measured with other numbers of threads: unknown, not zero. */
-    ceilings_price(s, 1, 256 * MIB, &p, &resident);
+    ceilings_price(s, 1, DTYPE_F32, 256 * MIB, &p, &resident);
     assert_false(p.known);
     free(s);
 }
@@ -230,9 +239,9 @@ static void without_a_curve_four_caches_count_as_cold(void **state)
     add_value(s, "compute", "fma_f32", 1, 100e9);
     add_read(s, "llc", 1, 16, 80);
     add_read(s, "dram", 1, 512, 20);
-    ceilings_price(s, 1, 128 * MIB, &p, &resident);
+    ceilings_price(s, 1, DTYPE_F32, 128 * MIB, &p, &resident);
     assert_true(!resident && p.bytes_per_s == 20e9 && p.launch_ns == 0);
-    ceilings_price(s, 1, 128 * MIB - 1, &p, &resident);
+    ceilings_price(s, 1, DTYPE_F32, 128 * MIB - 1, &p, &resident);
     assert_true(resident);
     free(s);
 }
@@ -264,8 +273,10 @@ static void quick_ceilings_of_this_machine(void **state)
     assert_non_null(s);
     cpuinfo_read(&cpu);
     assert_int_equal(team_create(1, &team), ERR_NONE);
-    assert_int_equal(ceilings_measure(team, cpu.isa, CEILINGS_QUICK, NULL, NULL, NULL, s),
-                     ERR_NONE);
+    enum dtype compute = isa_has_bf16(cpu.isa) == ERR_NONE ? DTYPE_BF16 : DTYPE_F32;
+    const struct ceilings_ask ask = {
+        .isa = cpu.isa, .compute = compute, .extent = CEILINGS_QUICK};
+    assert_int_equal(ceilings_measure(team, &ask, s), ERR_NONE);
     team_free(team);
     assert_true(s->llc_bytes >= cpu.llc_bytes);
     for (int i = 0; i < s->n; i++) {
@@ -279,6 +290,7 @@ static void quick_ceilings_of_this_machine(void **state)
     const struct ceiling *dram = ceilings_find(s, "read", "dram", 1);
     assert_non_null(dram);
     assert_non_null(ceilings_find(s, "fma_f32", NULL, 1));
+    assert_int_equal(ceilings_find(s, "bf16_dot", NULL, 1) != NULL, compute == DTYPE_BF16);
     assert_non_null(ceilings_find(s, "barrier", NULL, 1));
     assert_null(ceilings_find(s, "read", "dram", 2));
     assert_non_null(strstr(dram->flag, "one-thread"));

@@ -92,6 +92,7 @@ static void every_axis_counts(void **state)
     variant[n++].kv_dtype = DTYPE_F32;
     variant[n++].threads = 3;
     variant[n++].launch_ns = 4000;
+    variant[n++].compute = DTYPE_BF16;
     for (int i = 0; i < n; i++) {
         assert_same(&a, &variant[i], false);
         for (int k = 0; k < i; k++) assert_same(&variant[i], &variant[k], false);

@@ -262,15 +262,17 @@ static void price_takes_the_slower_side(void **state)
 /* 10 ns at 2 rows, 30 at 6, 80 at 16. */
 static void times_are_read_between_what_was_measured(void **state)
 {
-    struct matmul_shape s = {7, 5, DTYPE_BF16, 2, false}, f32 = s, one = s, turned = s, warm = s;
+    struct matmul_shape s = {7, 5, DTYPE_BF16, 2, false, DTYPE_F32}, f32 = s;
+    struct matmul_shape one = s, turned = s, warm = s, bf16 = s;
     f32.weight = DTYPE_F32;
+    bf16.compute = DTYPE_BF16;
     one.threads = 1;
     turned.columns = 5;
     turned.inner = 7;
     warm.cache_resident = true;
     struct matmul_time time[] = {{s, 16, 80}, {f32, 2, 99},   {s, 6, 30},  {warm, 4, 3},
-                                 {s, 2, 10},  {turned, 2, 1}, {one, 2, 20}};
-    struct matmul_times t = {time, 7};
+                                 {s, 2, 10},  {turned, 2, 1}, {one, 2, 20}, {bf16, 4, 2}};
+    struct matmul_times t = {time, 8};
     matmul_times_sort(&t);
     assert_true(matmul_times_knows(&t, &s) && matmul_times_knows(&t, &turned));
     struct matmul_shape unknown = s;
@@ -288,6 +290,7 @@ static void times_are_read_between_what_was_measured(void **state)
     } want[] = {{1, 10}, {2, 10}, {3, 15}, {6, 30}, {11, 55}, {16, 80}, {32, 160}};
     for (size_t i = 0; i < sizeof want / sizeof want[0]; i++)
         assert_float_equal(matmul_times_ns(&t, &s, want[i].rows), want[i].ns, 1e-9);
+    assert_float_equal(matmul_times_ns(&t, &bf16, 4), 2, 1e-9);
     assert_float_equal(matmul_times_ns(&t, &one, 4), 40, 1e-9);
     assert_float_equal(matmul_times_ns(&t, &warm, 4), 3, 1e-9);
 

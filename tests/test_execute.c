@@ -291,6 +291,44 @@ static void plan_and_run_store_the_same_counts(void **state)
     assert_int_equal(ask(l, "SELECT COUNT(*) FROM v_phase"), 6);
 }
 
+/* Same work, another roof for matmuls: the peak of bf16 products; attention stays f32. */
+static void bf16_products_are_held_against_their_own_roof(void **state)
+{
+    struct lab *l = *state;
+    struct execution x;
+    if (isa_has_bf16(ISA_AVX512) != ERR_NONE) skip();
+    add(l, "cpu", "ar", 2);
+    add(l, "cpu", "ar", 2);
+    l->cell[0].cell.isa = l->cell[1].cell.isa = ISA_AVX512;
+    l->cell[1].cell.compute = DTYPE_BF16;
+    know_matmul_times(l);
+    execute(l, &x);
+    assert_int_equal(x.n_ran, 2);
+    execution_free(&x);
+    assert_int_equal(ask(l, "SELECT COUNT(*) FROM v_run WHERE compute_dtype = 'bf16' "
+                            "AND variant = 'avx512 bf16' AND dtype = 'bf16'"),
+                     1);
+    assert_int_equal(ask(l, "SELECT COUNT(*) FROM v_run WHERE compute_dtype = 'f32' "
+                            "AND variant = 'avx512'"),
+                     1);
+    assert_int_equal(
+        ask(l, "SELECT COUNT(*) FROM v_run v JOIN run r USING (run_id) JOIN price p USING (run_no) "
+               "WHERE p.tier = 'ceilings' "
+               "AND EXISTS (SELECT 1 FROM ceiling c WHERE c.value = p.matmul_flop_per_s "
+               "AND c.name = iif(v.compute_dtype = 'bf16', 'bf16_dot', 'fma_f32')) "
+               "AND EXISTS (SELECT 1 FROM ceiling c WHERE c.value = p.attention_flop_per_s "
+               "AND c.name = 'fma_f32')"),
+        2);
+    assert_int_equal(ask(l, "SELECT COUNT(DISTINCT flop / samples || ' ' || bytes_kernel / samples "
+                            "|| ' ' || bytes_dram / samples) FROM v_phase WHERE phase = 'decode'"),
+                     1);
+    /* Times of f32 products are no times of bf16 ones. */
+    assert_int_equal(ask(l, "SELECT COUNT(*) FROM run r JOIN price p USING (run_no) JOIN v_run v "
+                            "USING (run_id) WHERE p.tier = 'table'"),
+                     ask(l, "SELECT COUNT(*) FROM run r JOIN price p USING (run_no) JOIN v_run v "
+                            "USING (run_id) WHERE p.tier = 'table' AND compute_dtype = 'f32'"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -301,6 +339,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(imagined_devices_are_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_run_is_refused_first, set_up, tear_down),
         cmocka_unit_test_setup_teardown(plan_and_run_store_the_same_counts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(bf16_products_are_held_against_their_own_roof, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -97,6 +97,7 @@ static void version_1_gains_drafts(void **state)
                   "ALTER TABLE cell DROP COLUMN isa; ALTER TABLE cell DROP COLUMN arithmetic;"
                   " ALTER TABLE ceiling DROP COLUMN isa;"
                   "DROP TABLE bound; DROP TABLE intervention;"
+                  "ALTER TABLE cell DROP COLUMN compute_dtype;"
                   "ALTER TABLE forward DROP COLUMN seqs; PRAGMA user_version = 1");
     fails(store_open(path, STORE_READ, &s), ERR_DB, "schema version 1");
     store_close(open_ok(path, STORE_WRITE));
@@ -104,7 +105,8 @@ static void version_1_gains_drafts(void **state)
                   "SELECT acceptance FROM v_pair;"
                   "SELECT schedule, threshold, factor, entropy_bound, eta, trace_sha256, guidance "
                   "FROM v_run; SELECT top_p FROM v_run;"
-                  "SELECT isa, arithmetic FROM v_run; SELECT isa FROM v_ceiling; SELECT * FROM v_bound;"
+                  "SELECT isa, arithmetic, compute_dtype FROM v_run;"
+                  "SELECT compute_dtype FROM v_kernel; SELECT isa FROM v_ceiling; SELECT * FROM v_bound;"
                   "SELECT seqs, tokens_past_eos FROM v_phase; SELECT * FROM v_loss; SELECT "
                   "residual FROM v_kernel");
     store_close(open_ok(path, STORE_READ));

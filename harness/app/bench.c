@@ -25,7 +25,8 @@ enum err bench_open(struct engine *e, const struct cell *c, int64_t max_rows, in
     enum err err = ERR_NONE;
     struct model_config config;
     struct bench *b = calloc(1, sizeof *b);
-    struct kernels_config kc = {.backend = "cpu", .n_threads = engine_threads(e, c)};
+    struct kernels_config kc = {
+        .backend = "cpu", .n_threads = engine_threads(e, c), .compute = c->compute};
     *out = NULL;
     if (!b) return err_set(ERR_NOMEM, "bench: out of memory");
     b->engine = e;
@@ -95,7 +96,7 @@ static int64_t pass_ns(const struct bench_result *r)
 }
 
 static enum err run_round(struct bench *b, const struct bench_config *c, int32_t round,
-                          struct bench_result *r, double *peak, double *bandwidth)
+                          struct bench_result *r, struct price *probed)
 {
     struct price price[TIER_COUNT], p;
     bool resident;
@@ -107,8 +108,7 @@ static enum err run_round(struct bench *b, const struct bench_config *c, int32_t
     free(roofs);
     TRY(e);
     p = price[TIER_CEILINGS];
-    peak[round] = p.matmul_flop_per_s;
-    bandwidth[round] = p.bytes_per_s;
+    probed[round] = p;
     for (int32_t i = 0; i < PASSES_MAX && (i < PASSES_MIN || spent < ROUND_NS); i++) {
         TRY(bench_pass_run(b->pass, c, false, r));
         spent += pass_ns(r);
@@ -117,9 +117,18 @@ static enum err run_round(struct bench *b, const struct bench_config *c, int32_t
     return ERR_NONE;
 }
 
+/* Of one field of the roofs of all rounds. */
+static double median_of(const struct price *p, size_t offset)
+{
+    double v[ROUNDS];
+    for (int32_t i = 0; i < ROUNDS; i++) memcpy(&v[i], (const char *)&p[i] + offset, sizeof v[i]);
+    stats_sort(v, ROUNDS);
+    return stats_median(v, ROUNDS);
+}
+
 enum err bench_run(struct bench *b, const struct bench_config *c, struct bench_result *out)
 {
-    double peak[ROUNDS], bandwidth[ROUNDS];
+    struct price probed[ROUNDS];
     struct contention others;
     int64_t llc = engine_device(b->engine).llc_bytes;
     memset(out, 0, sizeof *out);
@@ -128,12 +137,11 @@ enum err bench_run(struct bench *b, const struct bench_config *c, struct bench_r
     out->cache_resident = bench_pass_bytes(b->pass) < 4 * llc;
     TRY(bench_pass_run(b->pass, c, true, out)); /* a warm-up, too */
     contention_begin(&others);
-    for (int32_t i = 0; i < ROUNDS; i++) TRY(run_round(b, c, i, out, peak, bandwidth));
+    for (int32_t i = 0; i < ROUNDS; i++) TRY(run_round(b, c, i, out, probed));
     out->other_cpus = contention_end(&others).other_cpus;
-    stats_sort(peak, ROUNDS);
-    stats_sort(bandwidth, ROUNDS);
-    out->flop_per_s = stats_median(peak, ROUNDS);
-    out->bytes_per_s = stats_median(bandwidth, ROUNDS);
+    out->matmul_flop_per_s = median_of(probed, offsetof(struct price, matmul_flop_per_s));
+    out->other_flop_per_s = median_of(probed, offsetof(struct price, vector_flop_per_s));
+    out->bytes_per_s = median_of(probed, offsetof(struct price, bytes_per_s));
     for (int32_t i = 0; i < out->n; i++) {
         struct bench_slot *s = &out->slot[i];
         summarise(s->sample_ns, s->n, &s->time_ns, &s->time_lo_ns, &s->time_hi_ns);

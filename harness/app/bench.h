@@ -35,7 +35,8 @@ struct bench_slot {
 struct bench_result {
     struct bench_slot slot[BENCH_SLOTS_MAX];
     int32_t n;
-    double flop_per_s, bytes_per_s; /* medians of the roofs probed in every round              */
+    /* Medians of the roofs probed in every round: of matmuls, of all other operations, of DRAM. */
+    double matmul_flop_per_s, other_flop_per_s, bytes_per_s;
     double other_cpus;              /* -1: unknown                                             */
     bool cache_resident;            /* all a pass reads stays in the last-level cache          */
     const char *variant;            /* instruction set */

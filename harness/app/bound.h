@@ -29,7 +29,7 @@ struct bound_options {
     bool reuse, reuse_any_build;
 };
 /* ERR_UNSUPPORTED unless all are of the CPU. */
-enum err bound_check_devices(const struct cell_list *cells) MUST_CHECK;
+enum err bound_check_cells(const struct cell_list *cells) MUST_CHECK;
 enum err bound_plan_make(const struct cell_list *cells, const struct bound_options *o,
                          struct bound_plan *out) MUST_CHECK;
 void bound_plan_free(struct bound_plan *p);

@@ -232,14 +232,21 @@ static enum err make(struct planning *p, const struct cell_list *cells)
     return ERR_NONE;
 }
 
-enum err bound_check_devices(const struct cell_list *cells)
+enum err bound_check_cells(const struct cell_list *cells)
 {
-    for (int32_t i = 0; i < cells->n; i++)
-        if (strcmp(cells->cell[i].cell.device, "cpu") != 0)
+    for (int32_t i = 0; i < cells->n; i++) {
+        const struct cell *c = &cells->cell[i].cell;
+        if (strcmp(c->device, "cpu") != 0)
             return err_set(ERR_UNSUPPORTED,
                            "%s: what limits a cell is found by running it with other instruction "
                            "sets and threads, which only cpu has",
-                           cells->cell[i].cell.device);
+                           c->device);
+        if (c->compute != DTYPE_F32)
+            return err_set(ERR_UNSUPPORTED,
+                           "compute-dtype %s: what limits a cell is found by changing the storage "
+                           "of its weights alone, and only %s weights are multiplied so",
+                           dtype_name(c->compute), dtype_name(c->compute));
+    }
     return ERR_NONE;
 }
 

@@ -171,11 +171,32 @@ static void check_decoder(const struct cell *c, char *reason, size_t reason_size
 }
 
 /* Of a machine that is here: simulated ones have no such axis. */
-static void check_isa(const struct cell *c, char *reason, size_t reason_size)
+static enum err check_isa(const struct cell *c)
 {
     enum isa isa;
-    if (c->isa != ISA_AUTO && isa_choose(c->isa, &isa) != ERR_NONE)
-        snprintf(reason, reason_size, "%s", err_msg());
+    return c->isa == ISA_AUTO ? ERR_NONE : isa_choose(c->isa, &isa);
+}
+
+/* asked: what the cell was given, before what its device has no use for was dropped. */
+static enum err check_compute(const struct cell *c, enum dtype asked)
+{
+    enum isa isa;
+    if (asked == DTYPE_F32) return ERR_NONE;
+    if (strcmp(c->device, "cpu") != 0)
+        return err_set(ERR_USAGE, "compute-dtype is a choice on cpu only: %s multiplies bf16 and "
+                                  "int8 weights in bf16, f32 ones in %s",
+                       c->device, strncmp(c->device, "sim:", 4) == 0 ? "tf32" : "f32");
+    if (c->dtype != DTYPE_BF16)
+        return err_set(ERR_USAGE, "compute-dtype %s multiplies bf16 weights, and these are %s",
+                       dtype_name(asked), dtype_name(c->dtype));
+    TRY(isa_choose(c->isa, &isa));
+    return isa_has_bf16(isa);
+}
+
+static enum err check_machine(const struct cell *c, const struct cell *given)
+{
+    TRY(check_isa(c));
+    return check_compute(c, given->compute);
 }
 
 static void check_skips(const struct cell_group *g, const struct cell *c, char *reason,
@@ -269,7 +290,8 @@ static enum err add_cell(struct draft *d, const struct product *p)
     if (!reason[0]) check_skips(p->group, &plan.cell, reason, size);
     if (!reason[0]) check_rows(&plan.cell, reason, size);
     if (!reason[0]) check_decoder(&plan.cell, reason, size);
-    if (!reason[0]) check_isa(&plan.cell, reason, size);
+    if (!reason[0] && (plan.skip_err = check_machine(&plan.cell, &given)) != ERR_NONE)
+        snprintf(reason, size, "%s", err_msg());
 
     TRY(grow(d));
     int32_t i = d->list->n++;

@@ -9,6 +9,7 @@
 struct planned_cell {
     struct cell cell;
     char skip_reason[300]; /* "": it runs                                        */
+    enum err skip_err;     /* what that is for a cell asked for alone; NONE: a usage error */
     int32_t pair;          /* cells of a matched group share it; -1: not paired  */
     bool baseline;         /* the pair's reference arm                           */
 };

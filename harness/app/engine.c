@@ -95,7 +95,7 @@ enum isa engine_isa(const struct engine *e, const struct cell *c)
 bool engine_same_roofs(const struct engine *e, const struct cell *a, const struct cell *b)
 {
     struct engine_setup x = setup_of(e, a), y = setup_of(e, b);
-    return x.threads == y.threads && x.isa == y.isa;
+    return x.threads == y.threads && x.isa == y.isa && x.compute == y.compute;
 }
 
 /* What is done twice leaves the machine as fast as it is. */
@@ -110,7 +110,9 @@ static int32_t find_place(const struct engine *e, struct engine_setup s)
 {
     for (int32_t i = 0; i < e->n_places; i++) {
         const struct engine_setup *p = &e->place[i].setup;
-        if (p->threads == s.threads && p->isa == s.isa && p->twice == s.twice) return i;
+        if (p->threads == s.threads && p->isa == s.isa && p->compute == s.compute &&
+            p->twice == s.twice)
+            return i;
     }
     return -1;
 }
@@ -122,7 +124,8 @@ static enum err make_place(struct engine *e, struct engine_setup s, int32_t *out
     if (s.isa != ISA_AUTO) TRY(isa_choose(s.isa, &s.isa)); /* whether this CPU has it */
     if (e->n_places == MAX_SETUPS)
         return err_set(ERR_USAGE,
-                       "more than %d combinations of threads and instruction set in one sweep",
+                       "more than %d combinations of threads, instruction set and dtype of products "
+                       "in one sweep",
                        MAX_SETUPS);
     *out = e->n_places++;
     e->place[*out].setup = s;
@@ -139,6 +142,7 @@ enum err engine_kernels(struct engine *e, const struct cell *c, struct kernels *
                                 .device = e->number,
                                 .n_threads = e->place[i].setup.threads,
                                 .isa = e->place[i].setup.isa,
+                                .compute = e->place[i].setup.compute,
                                 .twice = e->place[i].setup.twice};
     if (!e->place[i].kernels) TRY(kernels_open(&kc, &e->place[i].kernels));
     *out = e->place[i].kernels;
@@ -378,6 +382,7 @@ static struct price table_price(const struct engine *e, const struct cell *c, bo
     int32_t threads = engine_threads(e, c);
     roofs.times = e->times;
     roofs.threads = threads;
+    roofs.compute = c->compute;
     roofs.cache_resident = cache_resident;
     /* The table is of the kernels that cells have which name none. */
     if (!e->times || engine_isa(e, c) != engine_isa(e, &any) || c->arithmetic != ARITHMETIC_ONCE ||
@@ -390,7 +395,8 @@ static struct price table_price(const struct engine *e, const struct cell *c, bo
                                 {d, g.d_ff},
                                 {g.n_vocab, d}};
     for (size_t i = 0; i < sizeof shape / sizeof shape[0]; i++) {
-        struct matmul_shape s = {shape[i][0], shape[i][1], c->dtype, threads, cache_resident};
+        struct matmul_shape s = {shape[i][0], shape[i][1],    c->dtype,
+                                 threads,     cache_resident, c->compute};
         if (!matmul_times_knows(e->times, &s)) return (struct price){.known = false};
     }
     return roofs;

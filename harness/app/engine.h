@@ -37,7 +37,8 @@ enum err engine_set_mode(struct kernels *k, const struct cell *c, bool graphs) M
 int32_t engine_threads(const struct engine *e, const struct cell *c);
 /* ... and its instruction set, AUTO resolved; AUTO on a GPU. */
 enum isa engine_isa(const struct engine *e, const struct cell *c);
-/* Whether two cells have the same threads and instruction set, and so the same roofs. */
+/* Whether two cells have the same threads, instruction set and dtype of products, and so the same
+ * roofs. */
 bool engine_same_roofs(const struct engine *e, const struct cell *a, const struct cell *b);
 
 /* Measure the roofs of a cell's threads and instruction set, again if they were before: a virtual

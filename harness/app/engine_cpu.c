@@ -34,7 +34,7 @@ static struct engine_setup cpu_setup(const void *state, const struct cell *c)
 {
     const struct cpu_state *s = state;
     return (struct engine_setup){c->threads ? c->threads : s->n_cpus,
-                                 c->isa == ISA_AUTO ? s->isa : c->isa,
+                                 c->isa == ISA_AUTO ? s->isa : c->isa, c->compute,
                                  c->arithmetic == ARITHMETIC_TWICE};
 }
 
@@ -45,7 +45,13 @@ static enum err cpu_measure(void *state, const struct engine_setup *setup,
     struct team *team;
     (void)state;
     TRY(team_create(setup->threads, &team));
-    enum err e = ceilings_measure(team, setup->isa, extent, effort, progress, ctx, out);
+    const struct ceilings_ask ask = {.isa = setup->isa,
+                                     .compute = setup->compute,
+                                     .extent = extent,
+                                     .effort = effort,
+                                     .progress = progress,
+                                     .progress_ctx = ctx};
+    enum err e = ceilings_measure(team, &ask, out);
     team_free(team);
     return e;
 }
@@ -55,7 +61,7 @@ static void cpu_price(const struct ceiling_set *roofs, const struct engine_setup
                       bool *cache_resident)
 {
     (void)c;
-    ceilings_price(roofs, setup->threads, weight_bytes, out, cache_resident);
+    ceilings_price(roofs, setup->threads, setup->compute, weight_bytes, out, cache_resident);
 }
 
 const struct engine_kind engine_cpu = {

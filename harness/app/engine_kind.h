@@ -10,7 +10,8 @@
 struct engine_setup {
     int32_t threads; /* of the host; 0 where none of them compute */
     enum isa isa;    /* of their kernels; AUTO where there are none */
-    bool twice;      /* all arithmetic is done twice */
+    enum dtype compute; /* of matmuls' products where there is a choice */
+    bool twice;         /* all arithmetic is done twice */
 };
 
 struct engine_kind {

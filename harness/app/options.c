@@ -199,7 +199,8 @@ static enum err refuse_all_skipped(const struct cell_list *l)
 {
     for (int32_t i = 0; i < l->n; i++)
         if (!l->cell[i].skip_reason[0]) return ERR_NONE;
-    return err_set(ERR_USAGE, "%s%s", l->cell[0].skip_reason,
+    enum err e = l->cell[0].skip_err;
+    return err_set(e == ERR_NONE ? ERR_USAGE : e, "%s%s", l->cell[0].skip_reason,
                    l->n > 1 ? "; no other cell can run either" : "");
 }
 

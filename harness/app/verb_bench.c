@@ -38,6 +38,7 @@ static struct cell essence(const struct cell *c)
     e.dtype = c->dtype;
     e.kv_dtype = c->kv_dtype;
     e.threads = c->threads;
+    e.compute = c->compute;
     e.spec.seed = c->spec.seed;
     axes_resolve(&e);
     return e;
@@ -52,7 +53,8 @@ static enum err check_cells(const struct cell_list *l)
                            e.device);
         if (!cells_equal(&e, &l->cell[i].cell))
             return err_set(ERR_USAGE, "bench kernels: of the axes only --model, --layers, --dtype, "
-                                      "--kv-dtype, --threads and --seed change anything");
+                                      "--kv-dtype, --threads, --compute-dtype and --seed change "
+                                      "anything");
     }
     return ERR_NONE;
 }
@@ -61,10 +63,11 @@ static enum err check_cells(const struct cell_list *l)
 
 #define ALL "SELECT * FROM v_kernel WHERE invocation_id = ?1 ORDER BY kernel_no"
 #define SHORT                                                                                      \
-    "SELECT model, dtype, threads, op, part, rows, keys, time_ns, time_lo_ns, time_hi_ns, "        \
-    "flop_per_s, bytes_per_s, compute_ns, memory_ns, roof_fraction, roof_fraction_lo AS lo, "      \
-    "roof_fraction_hi AS hi, residual, n FROM v_kernel WHERE invocation_id = ?1 "                  \
-    "ORDER BY dtype, op, part, keys, rows"
+    "SELECT model, dtype, compute_dtype AS compute, threads, op, part, rows, keys, time_ns, "      \
+    "time_lo_ns, time_hi_ns, flop_per_s, bytes_per_s, compute_ns, memory_ns, roof_fraction, "      \
+    "roof_fraction_lo AS lo, roof_fraction_hi AS hi, residual, n FROM v_kernel "                   \
+    "WHERE invocation_id = ?1 "                                                                    \
+    "ORDER BY dtype, compute_dtype, op, part, keys, rows"
 
 /* People get what they can read in a line; programs every column. */
 static enum err print(struct store *s, const char *invocation_id, enum output format)
@@ -82,6 +85,7 @@ static enum err store_result(struct store *s, const char *invocation_id, const s
     if (!row) return err_set(ERR_NOMEM, "bench: out of memory");
     for (int32_t i = 0; i < r->n; i++) {
         const struct bench_slot *t = &r->slot[i];
+        bool matmul = t->op == OP_MATMUL || t->op == OP_HEAD;
         row[i] = (struct kernel_row){
             .op = t->op,
             .part = t->part,
@@ -93,12 +97,13 @@ static enum err store_result(struct store *s, const char *invocation_id, const s
             .keys = t->keys,
             .threads = r->threads,
             .variant = r->variant,
+            .compute = matmul ? c->compute : DTYPE_F32,
             .n = t->n,
             .time_ns = t->time_ns,
             .time_lo_ns = t->time_lo_ns,
             .time_hi_ns = t->time_hi_ns,
             .cost = t->cost,
-            .flop_per_s = r->flop_per_s,
+            .flop_per_s = matmul ? r->matmul_flop_per_s : r->other_flop_per_s,
             .bytes_per_s = r->bytes_per_s,
             .roof_fraction = t->roof_fraction,
             .fraction_lo = t->fraction_lo,

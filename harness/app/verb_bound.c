@@ -98,7 +98,7 @@ enum err verb_bound(const struct options *o)
     struct execution x = {0};
     struct tally tally = {0};
     enum err e = ERR_NONE;
-    TRY(bound_check_devices(&o->cells));
+    TRY(bound_check_cells(&o->cells));
     TRY(store_open(o->db, STORE_WRITE, &s));
     struct bound_options bo = {
         .store = s, .log = o->log, .reuse = o->sweep_name != NULL, .reuse_any_build = o->reuse_any};

@@ -79,7 +79,8 @@ static const char *readable(const char *column, double x, char buf[OUTPUT_VALUE_
     "d.prompt_tokens, d.gen_tokens, d.block_tokens, d.denoise_steps, d.device, "                   \
     "d.device_description, d.recorded_utc, d.cache_resident, p.bytes_per_s, p.matmul_flop_per_s, " \
     "p.ridge_flop_per_byte, p.tier, a.bytes_per_s / p.bytes_per_s, "                               \
-    "a.matmul_flop_per_s / p.matmul_flop_per_s "                                                   \
+    "a.matmul_flop_per_s / p.matmul_flop_per_s, "                                                  \
+    "iif(d.device_kind = 'cpu' AND d.compute_dtype <> 'f32', d.compute_dtype, NULL) "              \
     "FROM v_run d JOIN run n ON n.run_id = d.run_id "                                              \
     "LEFT JOIN price p ON p.run_no = n.run_no AND p.tier = (SELECT MIN(tier) FROM price "          \
     "WHERE run_no = n.run_no AND tier IN ('ceilings', 'datasheet')) "                              \
@@ -110,8 +111,10 @@ static enum err print_head(void *ctx, const struct store_result_row *row)
 {
     const struct store_value *v = row->value;
     (void)ctx;
-    printf("%s of %s, %s weights: batch %lld, %lld + %lld tokens", v[4].text, v[3].text, v[5].text,
-           (long long)v[6].i, (long long)v[7].i, (long long)v[8].i);
+    printf("%s of %s, %s weights", v[4].text, v[3].text, v[5].text);
+    if (v[21].type == VALUE_TEXT) printf(" multiplied in %s", v[21].text);
+    printf(": batch %lld, %lld + %lld tokens", (long long)v[6].i, (long long)v[7].i,
+           (long long)v[8].i);
     if (v[9].type == VALUE_INT) printf(", blocks of %lld", (long long)v[9].i);
     if (v[10].type == VALUE_INT) printf(" in %lld steps", (long long)v[10].i);
     printf("\non %s (%s)\nrun %s, %s\n", v[11].text, v[12].type == VALUE_TEXT ? v[12].text : "",

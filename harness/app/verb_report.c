@@ -69,10 +69,10 @@ static const struct sql_table tables[] = {
     {"kernels",
      "Kernels: the newest time of each operation and shape (bench kernels), the times its FLOPs "
      "and its bytes alone would take, and the larger of these over the time",
-     "SELECT device, model, dtype, threads, op, part, rows, keys, time_ns, flop_per_s, "
-     "bytes_per_s, compute_ns, memory_ns, roof_fraction, roof_fraction_lo AS lo, "
+     "SELECT device, model, dtype, compute_dtype, threads, op, part, rows, keys, time_ns, "
+     "flop_per_s, bytes_per_s, compute_ns, memory_ns, roof_fraction, roof_fraction_lo AS lo, "
      "roof_fraction_hi AS hi, residual, n FROM v_kernel "
-     "ORDER BY device, model, dtype, threads, op, part, keys, rows"},
+     "ORDER BY device, model, dtype, compute_dtype, threads, op, part, keys, rows"},
     {"prediction",
      "Prediction error: median of |predicted / timed - 1| over whole forwards, by whose roofs "
      "predicted them (table: calibrated on this machine, not a prediction)",

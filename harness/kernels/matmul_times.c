@@ -15,6 +15,7 @@ static int compare_shapes(const struct matmul_shape *a, const struct matmul_shap
     int c = by_number(a->threads, b->threads);
     if (c == 0) c = by_number(a->cache_resident, b->cache_resident);
     if (c == 0) c = by_number(a->weight, b->weight);
+    if (c == 0) c = by_number(a->compute, b->compute);
     if (c == 0) c = by_number(a->columns, b->columns);
     return c ? c : by_number(a->inner, b->inner);
 }

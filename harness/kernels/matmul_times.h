@@ -16,6 +16,7 @@ struct matmul_shape {
     enum dtype weight;
     int32_t threads;
     bool cache_resident; /* the weights came from a cache */
+    enum dtype compute;  /* of the products */
 };
 
 struct matmul_time {

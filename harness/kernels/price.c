@@ -15,7 +15,8 @@ double price_call(const struct price *p, enum op op, const struct cost *c, struc
     double memory_s = (double)c->bytes_dram / p->bytes_per_s;
     *memory_side = memory_s >= compute_s;
     if (matmul && p->times) {
-        struct matmul_shape s = {w.dim[0], w.dim[1], w.dtype, p->threads, p->cache_resident};
+        struct matmul_shape s = {w.dim[0], w.dim[1], w.dtype,
+                                 p->threads, p->cache_resident, p->compute};
         return matmul_times_ns(p->times, &s, y.dim[0]);
     }
     return 1e9 * (*memory_side ? memory_s : compute_s) + p->launch_ns;

@@ -16,7 +16,8 @@ struct price {
     double launch_ns;                 /* per call                                            */
     const struct matmul_times *times; /* borrowed, knows every matmul that is priced; NULL: none */
     int32_t threads;                  /* whose times ... */
-    bool cache_resident;              /* ... and from where */
+    bool cache_resident;              /* ... from where     */
+    enum dtype compute;               /* ... and multiplied in which dtype */
 };
 
 /* Nanoseconds of one call of op; *memory_side: its traffic takes at least as long as

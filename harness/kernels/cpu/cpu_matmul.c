@@ -263,7 +263,8 @@ static bool streams(const struct matmul *m)
 {
     int64_t most = m->w.dtype == DTYPE_INT8 ? STREAM_BLOCKS_INT8 : STREAM_BLOCKS;
     if (m->n_row_blocks == 1) return true;
-    return m->n_row_blocks <= most && panel_bytes(m->panels.dtype, m->panels.k) <= STREAM_PANEL_BYTES;
+    return m->n_row_blocks <= most &&
+           panel_bytes(m->panels.dtype, m->panels.k) <= STREAM_PANEL_BYTES;
 }
 
 enum err cpu_matmul(void *state, struct tensor y, struct tensor x, struct tensor w,
