@@ -2,10 +2,12 @@
 #include "results/store.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "results/db.h"
 #include "results/query.h"
@@ -44,6 +46,17 @@ static enum err open_immutable(struct store *s, const char *path)
     return rc == SQLITE_OK ? ERR_NONE : db_fail(s->db, s->path, "read", rc);
 }
 
+/* SQLite only remembers its last attempt, which was to open what is not there. */
+static enum err cannot_create(const struct store *s, const char *path, int rc)
+{
+    char folder[PATH_MAX] = ".";
+    const char *slash = strrchr(path, '/');
+    if (slash)
+        snprintf(folder, sizeof folder, "%.*s", (int)(slash == path ? 1 : slash - path), path);
+    if (access(folder, W_OK | X_OK) == 0) return db_fail(s->db, s->path, "create", rc);
+    return err_set(ERR_DB, "cannot create %s in %s: %s", s->path, folder, strerror(errno));
+}
+
 static enum err connect(struct store *s, const char *path)
 {
     struct stat st;
@@ -54,10 +67,11 @@ static enum err connect(struct store *s, const char *path)
         return err_set(ERR_DB, "cannot read %s: %s", s->path, strerror(errno));
     int flags = s->mode == STORE_READ ? SQLITE_OPEN_READONLY :
                                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-    const char *doing = s->mode == STORE_READ ? "read" : exists ? "open" : "create";
+    const char *doing = s->mode == STORE_READ ? "read" : "open";
     int rc = sqlite3_open_v2(path, &s->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
                              NULL);
     if (!s->db) return err_set(ERR_NOMEM, "%s: out of memory", s->path);
+    if (rc != SQLITE_OK && !exists && !in_memory(path)) return cannot_create(s, path, rc);
     if (rc != SQLITE_OK) return db_fail(s->db, s->path, doing, rc);
     sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
     if (s->mode == STORE_READ) {

@@ -64,11 +64,9 @@ enum err device_find(const char *name, const struct device **out)
     }
     const char *names[N_DEVICES + 1] = {NULL};
     for (int i = 0; i < N_DEVICES; i++) names[i] = devices[i].name;
-    const char *nearest = suggest_nearest(bare, names);
-    if (nearest != NULL)
-        return err_set(ERR_USAGE, "no simulated device '%s'; did you mean 'sim:%s'?", bare,
-                       nearest);
-    return err_set(ERR_USAGE, "no simulated device '%s'; 'regime list devices' names them", bare);
+    char near[SUGGEST_SIZE];
+    return err_set(ERR_USAGE, "no simulated device \"%.60s\"%s (regime list devices)", bare,
+                   suggest_phrase(bare, names, near));
 }
 
 void device_price(const struct device *d, enum dtype dtype, double launch_ns, struct price *out)

@@ -47,7 +47,14 @@ refuses 2 '--batch: expected a value after it' plan --batch
 refuses 2 '--batch: expected a value after it' plan --batch --n-gen 4
 refuses 2 '--json takes no value' plan --json=1
 refuses 2 '--output: no format "xml"; expected md, csv, json, jsonl or latex' list -o xml
-refuses 2 '--db: the value is empty, expected FILE' list --db ''
+refuses 2 '--db: the value is empty, expected FILE' report --db ''
+for verb in quickstart plan verify list compare merge counters; do
+    refuses 2 "$verb does not take --db (regime $verb --help)" $verb --db a.db
+done
+for verb in quickstart plot merge; do
+    refuses 2 "$verb does not take --json (regime $verb --help)" $verb --json
+    refuses 2 "$verb does not take --output (regime $verb --help)" $verb -o csv
+done
 refuses 2 'unexpected "b": plan takes one sweep (regime plan --help)' plan a b
 refuses 2 'unexpected "x": doctor takes no words without a flag (regime doctor --help)' doctor x
 refuses 2 'no device "gpu" (regime list devices)' quickstart --device gpu --out never
@@ -155,6 +162,8 @@ END
 [ "$(cat err)" = 'skipped 2 cells like block batch 1: block: n-prompt 64 + n-gen 62 is not a multiple of block-length 32
 skipped 2 cells: batch > 2
 (-v names each skipped cell)' ] || fail "skips: $(cat err)"
+{ printf '\357\273\277'; cat skips.yaml; } > marked.yaml
+"$regime" plan marked.yaml > out 2>&1 || fail "a byte order mark: $(cat out)"
 "$regime" plan skips.yaml -v > out 2> err
 [ "$(grep -c '^regime: debug: skipped ' err)" = 4 ] || fail "skips with -v: $(cat err)"
 

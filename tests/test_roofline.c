@@ -112,9 +112,9 @@ static void a_mistyped_device_gets_a_suggestion(void **state)
     const struct device *d = NULL;
     assert_int_equal(device_find("sim:a100-80g", &d), ERR_USAGE);
     assert_null(d);
-    assert_non_null(strstr(err_msg(), "'sim:a100-80gb'"));
+    assert_non_null(strstr(err_msg(), "\"a100-80gb\""));
     assert_int_equal(device_find("sim:abacus", &d), ERR_USAGE);
-    assert_null(strstr(err_msg(), "did you mean"));
+    assert_null(strstr(err_msg(), "nearest"));
     assert_int_equal(device_find("sim:", &d), ERR_USAGE);
     assert_int_equal(device_find("", &d), ERR_USAGE);
 }

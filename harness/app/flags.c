@@ -11,11 +11,13 @@
 #define OPTION(field) offsetof(struct options, field)
 
 static const struct flag table[] = {
-    {"db", 0, FLAG_TEXT, OPTION(db), "FILE", NULL,
+    {"db", 0, FLAG_TEXT, OPTION(db), "FILE",
+     "but quickstart plan verify list compare merge counters ",
      "results database (default $REGIME_DB, else ./regime.db)"},
-    {"output", 'o', FLAG_OUTPUT, OPTION(output), "FORMAT", NULL,
+    {"output", 'o', FLAG_OUTPUT, OPTION(output), "FORMAT", "but quickstart plot merge ",
      "md (default), csv, json, jsonl or latex"},
-    {"json", 0, FLAG_JSON, OPTION(output), NULL, NULL, "the same as --output json"},
+    {"json", 0, FLAG_JSON, OPTION(output), NULL, "but quickstart plot merge ",
+     "the same as --output json"},
     {"quiet", 'q', FLAG_SWITCH, OPTION(quiet), NULL, NULL, "no progress and no notes on stderr"},
     {"verbose", 'v', FLAG_SWITCH, OPTION(verbose), NULL, NULL,
      "say more on stderr, and where in the program an error passed"},
@@ -33,7 +35,7 @@ static const struct flag table[] = {
     {"device", 0, FLAG_TEXT, OPTION(device), "NAME", " ceilings quickstart ",
      "cpu (default) or cuda:N (regime list devices)"},
     {"out", 0, FLAG_TEXT, OPTION(out), "DIR", " quickstart plot export ",
-     "folder to write into (default figures, export)"},
+     "folder to write into (default: quickstart out/quickstart, plot figures, export export)"},
     {"process", 0, FLAG_TEXT, OPTION(process), "NAME", " quality nelbo gaussian ",
      "the process (regime list processes) or a file of one; default sticky-4; nelbo also none: the "
      "model on random tokens"},
@@ -91,9 +93,10 @@ bool flag_serves(const struct flag *f, const struct verb *verb)
 {
     char word[32];
     if (!f->verbs) return true;
-    if (!verb) return false;
+    bool others = f->verbs[0] != ' '; /* the list names those that do not have it */
+    if (!verb) return others;
     snprintf(word, sizeof word, " %s ", verb->name);
-    return strstr(f->verbs, word) != NULL;
+    return (strstr(f->verbs, word) != NULL) != others;
 }
 
 bool flag_takes_value(const struct flag *f)

@@ -21,7 +21,7 @@ struct flag {
     enum flag_kind kind;
     size_t offset;     /* in struct options                           */
     const char *arg;   /* of its value in help; FLAG_WORD: the word, FLAG_CHOICE: "a|b" */
-    const char *verbs; /* " plan sweep "; NULL: all                   */
+    const char *verbs; /* " plan sweep ", "but plan sweep "; NULL: all */
     const char *help;
 };
 

@@ -335,7 +335,9 @@ static enum err read_root(struct reader *r)
 
 enum err sweep_read_yaml(const char *label, const char *text, size_t n, struct sweep *out)
 {
-    struct reader r = {.label = label, .text = text, .n = n, .out = out};
+    static const char mark[] = "\xef\xbb\xbf"; /* that some editors write before UTF-8 */
+    size_t skip = n >= 3 && memcmp(text, mark, 3) == 0 ? 3 : 0;
+    struct reader r = {.label = label, .text = text + skip, .n = n - skip, .out = out};
     yaml_parser_t p;
     yaml_document_t doc;
     TRY(check_events(&r));
