@@ -17,6 +17,7 @@ static enum err plan_cells(const struct cell_list *cells, const char *command,
     /* That some of the cells do not fit a device is expected. */
     log_open(&warnings, stderr, LOG_WARN);
     struct execute_options eo = {.command = command, .only_sim = true, .log = &warnings};
+    TRY_OUT(execute_check(cells, &eo));
     TRY_OUT(store_open(":memory:", STORE_WRITE, &s));
     TRY_OUT(execute_cells(s, cells, &eo, &x));
     TRY_OUT(seen_load(s, out));
