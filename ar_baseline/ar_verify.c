@@ -14,7 +14,12 @@
  *     model   k forwards of one row by a second model with a cache of its own, after a prefill of
  *             the same prompt; the first has two rows when the last k drafts were all right,
  *             because the k-th was never fed to it
- *     self    one forward of the same model over the last token and k masks that all see each
+ *     self    k forwards of one row by the first layers of the same model and its head, which see
+ *             what those layers have in the model's own cache: no weights or cache beside it, and
+ *             no prefill (self-speculation by early exit; the verify forward computes these layers
+ *             again for its rows)
+ *     self-denoise
+ *             one forward of the whole model over the last token and k masks that all see each
  *             other, as diffusion models that draft for themselves do it
  *     ngram   no forward: the text is searched for its own end (lookup.h), inside the time of the
  *             verify forward
@@ -31,7 +36,7 @@
 
 enum { DRAFT_MAX = 64, STREAM_ACCEPT = 4 };
 
-enum drafter { DRAFTER_NONE, DRAFTER_NGRAM, DRAFTER_SELF, DRAFTER_MODEL };
+enum drafter { DRAFTER_NONE, DRAFTER_NGRAM, DRAFTER_SELF, DRAFTER_DENOISE, DRAFTER_MODEL };
 
 struct ar_verify {
     struct decoder base;
@@ -58,6 +63,7 @@ static enum drafter drafter_of(const struct decode_spec *s)
 {
     if (!s->draft[0] || strcmp(s->draft, "none") == 0 || s->draft_tokens == 0) return DRAFTER_NONE;
     if (strcmp(s->draft, "ngram") == 0) return DRAFTER_NGRAM;
+    if (strcmp(s->draft, "self-denoise") == 0) return DRAFTER_DENOISE;
     return strcmp(s->draft, "self") == 0 ? DRAFTER_SELF : DRAFTER_MODEL;
 }
 
@@ -84,6 +90,11 @@ static enum err verify_check(const struct decode_spec *s, const struct model_con
     if (!(s->acceptance >= 0 && s->acceptance <= 1))
         return err_set(ERR_USAGE, "ar-verify: acceptance %g: want 0 to 1", (double)s->acceptance);
     if (s->trace) TRY(accept_trace_check(s));
+    if (drafter_of(s) == DRAFTER_SELF && (s->draft_layers < 1 || s->draft_layers >= c->n_layer))
+        return err_set(ERR_USAGE,
+                       "ar-verify: draft self drafts with the model's first draft-layers, here "
+                       "%d: want 1 to %d (all of it in one forward: draft self-denoise)",
+                       s->draft_layers, c->n_layer - 1);
     if (drafter_of(s) == DRAFTER_MODEL) {
         struct model_config draft;
         TRY(draft_config(s, c, &draft));
@@ -102,12 +113,18 @@ static bool verify_draft_model(const struct decode_spec *s, const struct model_c
     return drafter_of(s) == DRAFTER_MODEL && draft_config(s, c, draft) == ERR_NONE;
 }
 
+static int32_t verify_draft_exit(const struct decode_spec *s)
+{
+    return drafter_of(s) == DRAFTER_SELF ? s->draft_layers : 0;
+}
+
 static struct kv_cache_size verify_draft_size(const struct decode_spec *s)
 {
+    int32_t prefill = drafter_of(s) == DRAFTER_SELF ? 0 : s->n_prompt;
     return (struct kv_cache_size){
         .n_slots = s->batch,
         .capacity = spec_length(s),
-        .max_rows = (int64_t)s->batch * (s->n_prompt > 2 ? s->n_prompt : 2),
+        .max_rows = (int64_t)s->batch * (prefill > 2 ? prefill : 2),
         .max_logits = s->batch,
     };
 }
@@ -221,10 +238,10 @@ static int32_t n_drafted(const struct ar_verify *a, int32_t b)
 static int32_t draft_forwards(const struct ar_verify *a)
 {
     int32_t most = 0;
-    if (a->drafter != DRAFTER_SELF && a->drafter != DRAFTER_MODEL) return 0;
+    if (a->drafter == DRAFTER_NONE || a->drafter == DRAFTER_NGRAM) return 0;
     for (int32_t b = 0; b < a->spec.batch; b++)
         if (n_drafted(a, b) > most) most = n_drafted(a, b);
-    return a->drafter == DRAFTER_SELF && most > 1 ? 1 : most;
+    return a->drafter == DRAFTER_DENOISE && most > 1 ? 1 : most;
 }
 
 static struct pass_seq prefill_of(struct ar_verify *a, int32_t b, int32_t n_logits)
@@ -243,10 +260,11 @@ static struct pass_seq prefill_of(struct ar_verify *a, int32_t b, int32_t n_logi
     };
 }
 
-/* The second model goes on from what its cache has. */
+/* The second model goes on from what its cache has, the first layers from what the whole has. */
 static struct pass_seq draft_of(struct ar_verify *a, int32_t b)
 {
-    int32_t at = last_position(a, b) + a->n_draft_forwards, pos0 = a->n_cached[b];
+    int32_t at = last_position(a, b) + a->n_draft_forwards;
+    int32_t pos0 = a->drafter == DRAFTER_SELF ? at : a->n_cached[b];
     int32_t *input = a->input + (size_t)b * ((size_t)a->spec.draft_tokens + 1);
     const int32_t *tokens = a->tokens + (size_t)b * a->length + pos0;
     if (a->n_draft_forwards > 0) {
@@ -268,7 +286,7 @@ static struct pass_seq draft_of(struct ar_verify *a, int32_t b)
 }
 
 /* The last token and a mask for each draft; nothing of it stays. */
-static struct pass_seq self_draft_of(struct ar_verify *a, int32_t b)
+static struct pass_seq denoise_draft_of(struct ar_verify *a, int32_t b)
 {
     int32_t n = n_drafted(a, b), pos0 = last_position(a, b);
     int32_t *input = a->input + (size_t)b * ((size_t)a->spec.draft_tokens + 1);
@@ -327,7 +345,7 @@ static void verify_next(struct decoder *d, struct pass *p)
         else if (phase == PHASE_VERIFY && a->n_done[b] < a->spec.n_gen)
             a->seq[n++] = verify_of(a, b);
         else if (phase == PHASE_DRAFT && a->n_draft_forwards < n_drafted(a, b))
-            a->seq[n++] = a->drafter == DRAFTER_SELF ? self_draft_of(a, b) : draft_of(a, b);
+            a->seq[n++] = a->drafter == DRAFTER_DENOISE ? denoise_draft_of(a, b) : draft_of(a, b);
     }
     *p = (struct pass){phase, n, a->seq};
 }
@@ -411,6 +429,7 @@ const struct decoder_ops decoder_ar_verify = {
     .size = verify_size,
     .draft_model = verify_draft_model,
     .draft_size = verify_draft_size,
+    .draft_exit = verify_draft_exit,
     .create = verify_create,
     .done = verify_done,
     .take_drafts = verify_take_drafts,

@@ -94,7 +94,7 @@ static void keep_what_matters(struct decode_spec *s, bool denoises)
 
 bool cell_has_draft_model(const struct cell *c)
 {
-    static const char *const others[] = {"", "none", "self", "ngram"};
+    static const char *const others[] = {"", "none", "self", "self-denoise", "ngram"};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (strcmp(c->spec.draft, others[i]) == 0) return false;
     return cell_verifies(c);
@@ -109,7 +109,7 @@ struct cell cell_normal(const struct cell *c)
     }
     if (!cell_verifies(&n) || n.spec.draft_tokens == 0 || !n.spec.draft[0])
         snprintf(n.spec.draft, sizeof n.spec.draft, "none");
-    if (!cell_has_draft_model(&n)) n.spec.draft_layers = 0;
+    if (!cell_has_draft_model(&n) && strcmp(n.spec.draft, "self") != 0) n.spec.draft_layers = 0;
     if (strcmp(n.decoder, "diffusion") != 0) n.spec.cache = CACHE_NONE;
     if (n.spec.cache == CACHE_NONE) n.spec.refresh = 0;
     if (strcmp(n.decoder, "block") != 0) n.spec.commit = COMMIT_SEPARATE;

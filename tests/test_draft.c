@@ -124,12 +124,81 @@ static void a_draft_model_follows_what_is_decided(void **state)
     }
 }
 
+/* What every draft forward chose, in order. */
+struct heard {
+    int32_t id[2000], n;
+} * hearing;
+
+static void hear(struct decoder *d, const struct pass *p, const struct row_stat *stats,
+                 struct step_work *work)
+{
+    for (int64_t i = 0; p->phase == PHASE_DRAFT && i < pass_logit_rows(p); i++) {
+        assert_true(hearing->n < 2000);
+        hearing->id[hearing->n++] = stats[i].id;
+    }
+    decoder_ar_verify.accept(d, p, stats, work);
+}
+
+/* The model's first layer on the model's own cache drafts, draft for draft, what a model of that
+ * one layer drafts that has read everything for itself; and it leaves that cache as AR needs it. */
+static void an_early_exit_is_the_shorter_model(void **state)
+{
+    static const float acceptances[] = {0, 0.5f, 1};
+    static struct heard heard[2];
+    static int32_t ar[BATCH * LENGTH];
+    for (int i = 0; i < 6; i++) {
+        for (int own = 0; own < 2; own++) {
+            struct decode_spec s =
+                spec(own ? "tiny-test" : "self", i & 1 ? 4 : 1, acceptances[i / 2]);
+            struct decoder_ops spied = decoder_ar_verify;
+            struct step_work w;
+            struct session *n;
+            struct pair p;
+            s.draft_layers = 1;
+            s.n_depth = i == 5 ? 6 : 0;
+            s.n_prompt -= s.n_depth;
+            spied.accept = hear;
+            hearing = &heard[own];
+            hearing->n = 0;
+            pair_open(&p, &s);
+            OK(session_create(p.toy.model, &decoder_ar, &s, DTYPE_BF16, &n));
+            while (!session_done(n)) OK(session_step(n, &w));
+            memcpy(ar, session_tokens(n), sizeof ar);
+            session_free(n);
+            OK(session_create_drafted(p.toy.model, p.draft, &spied, &s, DTYPE_BF16, &n));
+            for (int twice = 0; twice < 2; twice++) {
+                while (!session_done(n)) OK(session_step(n, &w));
+                assert_memory_equal(ar, session_tokens(n), sizeof ar);
+                OK(session_restart(n));
+            }
+            session_free(n);
+            pair_close(&p);
+        }
+        assert_true(heard[0].n > 2 * BATCH * 5);
+        assert_int_equal(heard[0].n, heard[1].n);
+        assert_memory_equal(heard[0].id, heard[1].id, (size_t)heard[0].n * sizeof *heard[0].id);
+    }
+}
+
+static void an_early_exit_needs_layers_to_leave_out(void **state)
+{
+    struct model_config c;
+    struct decode_spec s = spec("self", 3, 0.5f);
+    OK(model_preset("tiny-test", 0, &c));
+    for (int32_t layers = 0; layers <= c.n_layer + 1; layers++) {
+        s.draft_layers = layers;
+        bool fits = layers > 0 && layers < c.n_layer;
+        assert_int_equal(decoder_ar_verify.check(&s, &c), fits ? ERR_NONE : ERR_USAGE);
+        if (!fits) assert_non_null(strstr(err_msg(), "draft self-denoise"));
+    }
+}
+
 /* Whoever drafts, the tokens are AR's; a recorded draft forward can be run again. */
 static void tokens_are_those_of_ar_whoever_drafts(void **state)
 {
-    static const char *const drafts[] = {"none", "ngram", "self", "tiny-25m"};
+    static const char *const drafts[] = {"none", "ngram", "self-denoise", "tiny-25m", "self"};
     static int32_t ar[BATCH * LENGTH];
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 10; i++) {
         struct decode_spec s = spec(drafts[i / 2], 3, 0.6f);
         struct recording *r = NULL;
         struct step_work w, first;
@@ -216,13 +285,14 @@ static void count(struct totals t[PHASE_COUNT], const struct decode_spec *s, con
 {
     enum { MOST = 8 };
     int64_t last[MOST], cached[MOST], end = s->n_prompt + s->n_gen;
-    bool self = strcmp(s->draft, "self") == 0, model = draft != NULL;
+    bool self = strcmp(s->draft, "self-denoise") == 0, model = draft != NULL;
+    bool exits = strcmp(s->draft, "self") == 0; /* draft: the model's first layers */
     count_forward(&t[PHASE_PREFILL], g, true);
-    if (model) count_forward(&t[PHASE_PREFILL_DRAFT], draft, false);
+    if (model && !exits) count_forward(&t[PHASE_PREFILL_DRAFT], draft, false);
     for (int32_t b = 0; b < s->batch; b++) {
         last[b] = cached[b] = s->n_prompt;
         count_causal(&t[PHASE_PREFILL], g, 0, s->n_prompt, 1);
-        if (model) count_causal(&t[PHASE_PREFILL_DRAFT], draft, 0, s->n_prompt, 0);
+        if (model && !exits) count_causal(&t[PHASE_PREFILL_DRAFT], draft, 0, s->n_prompt, 0);
     }
     for (;;) {
         int64_t n[MOST], most = -1;
@@ -235,6 +305,7 @@ static void count(struct totals t[PHASE_COUNT], const struct decode_spec *s, con
         for (int64_t j = 0; j < (model ? most : self && most > 0); j++) {
             count_forward(&t[PHASE_DRAFT], model ? draft : g, true);
             for (int32_t b = 0; b < s->batch; b++) {
+                if (exits) cached[b] = last[b] + j;
                 int64_t q = last[b] + j + 1 - cached[b], all = last[b] + n[b] + 1;
                 if (n[b] <= j) continue;
                 if (model)
@@ -261,30 +332,33 @@ static void count(struct totals t[PHASE_COUNT], const struct decode_spec *s, con
 
 static void counts_equal_an_independent_count(void **state)
 {
-    static const char *const drafts[] = {"self", "tiny-25m", "qwen2.5-0.5b", "llama3-8b"};
+    static const char *const drafts[] = {"self-denoise", "tiny-25m", "qwen2.5-0.5b", "llama3-8b",
+                                         "self"};
     struct plan_target target;
     struct plan *p = malloc(sizeof *p);
     OK(plan_target_sim("sim:h200", DTYPE_BF16, 0, &target));
-    for (uint64_t i = 0; i < 60; i++) {
+    for (uint64_t i = 0; i < 75; i++) {
         struct totals want[PHASE_COUNT] = {{0}};
         struct model_config c, d;
         struct cell cell = {.dtype = DTYPE_BF16, .kv_dtype = DTYPE_BF16, .layers = 2};
-        cell.spec = spec(drafts[i % 4], 1 + (int32_t)(mix64(i) % 8), (float)(mix64(~i) % 5) / 4);
+        cell.spec = spec(drafts[i % 5], 1 + (int32_t)(mix64(i) % 8), (float)(mix64(~i) % 5) / 4);
         cell.spec.batch = 1 + (int32_t)(i % 5);
         cell.spec.n_prompt = 1 + (int32_t)(mix64(i) % 31);
-        cell.spec.draft_layers = i % 3 ? 1 : 0;
+        bool exits = i % 5 == 4;
+        cell.spec.draft_layers = i % 3 || exits ? 1 : 0;
         strcpy(cell.model, "qwen2.5-7b");
         strcpy(cell.decoder, "ar-verify");
         strcpy(cell.device, "sim:h200");
         OK(model_preset(cell.model, 2, &c));
         struct shape g = shape_of(&c), h;
         bool model = session_draft_model(&decoder_ar_verify, &cell.spec, &c, &d);
-        assert_int_equal(model, i % 4 != 0);
-        if (model) {
+        assert_int_equal(model, i % 5 != 0 && !exits);
+        if (exits) OK(model_preset(cell.model, 1, &d));
+        if (model || exits) {
             assert_int_equal(d.n_vocab, c.n_vocab); /* what it drafts are the model's tokens */
             h = shape_of(&d);
         }
-        count(want, &cell.spec, &g, model ? &h : NULL);
+        count(want, &cell.spec, &g, model || exits ? &h : NULL);
         OK(plan_cell(&cell, &target, p));
         for (int ph = 0; ph < PHASE_COUNT; ph++) {
             const struct phase_total *got = &p->phase[ph];
@@ -424,6 +498,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_draft_model_follows_what_is_decided),
+        cmocka_unit_test(an_early_exit_is_the_shorter_model),
+        cmocka_unit_test(an_early_exit_needs_layers_to_leave_out),
         cmocka_unit_test(tokens_are_those_of_ar_whoever_drafts),
         cmocka_unit_test(counts_equal_an_independent_count),
         cmocka_unit_test(drafts_take_time_but_are_no_forwards),

@@ -90,13 +90,13 @@ static enum err check_device(const char *text)
 
 static enum err check_draft(const char *text)
 {
-    static const char *const others[] = {"none", "ngram", "self"};
+    static const char *const others[] = {"none", "ngram", "self", "self-denoise"};
     struct model_config config;
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (strcmp(text, others[i]) == 0) return ERR_NONE;
     if (model_preset(text, 0, &config) == ERR_NONE) return ERR_NONE;
-    return err_set(ERR_USAGE, "\"%s\" drafts nothing; expected none, ngram, self or a model's name "
-                              "(regime list models)",
+    return err_set(ERR_USAGE, "\"%s\" drafts nothing; expected none, ngram, self, self-denoise or a "
+                              "model's name (regime list models)",
                    text);
 }
 
@@ -208,10 +208,11 @@ static const struct axis table[] = {
      .help = "probability that a drafted token is right"},
     {"draft", 0, AXIS_TEXT, in_decoding, CELL(spec.draft), .fallback = "none",
      .check = check_draft, .only_for = verifiers,
-     .help = "who drafts: a model, the same one (self), the text (ngram); none: costs nothing"},
+     .help = "who drafts: a model, the same one's first layers (self) or all of it in one forward "
+             "(self-denoise), the text (ngram); none: costs nothing"},
     {"draft-layers", 0, AXIS_INT, in_decoding, CELL(spec.draft_layers), .max = MAX_LAYERS,
      .fallback = "0", .only_for = verifiers,
-     .help = "use only the first so many layers of the model that drafts; 0: all"},
+     .help = "use only the first so many layers of the model that drafts; 0: all (not self)"},
     {"temperature", 0, AXIS_FLOAT, in_decoding, CELL(spec.temperature), .max = 100, .fallback = "0",
      .help = "of sampling; 0: the likeliest token"},
     {"top-p", 0, AXIS_FLOAT, in_decoding, CELL(spec.top_p), .max = 1, .fallback = "0",

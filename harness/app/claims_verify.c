@@ -79,7 +79,8 @@ static double draft_seconds(const struct seen *s)
 {
     struct model_config c, d;
     if (model_preset(s->model, s->layers, &c) != ERR_NONE ||
-        model_preset(s->draft, s->draft_layers, &d) != ERR_NONE)
+        model_preset(strcmp(s->draft, "self") == 0 ? s->model : s->draft, s->draft_layers, &d) !=
+            ERR_NONE)
         return NAN;
     d.n_vocab = c.n_vocab;
     struct closed_model m = closed_model_of(&d, s->dtype, s->kv_dtype);
@@ -93,7 +94,7 @@ void ask_draft_turning(struct trial *t)
     const struct seen *s, *run[SERIES_MAX];
     char text[RUN_TEXT_SIZE];
     while ((s = next_verified(t, &i))) {
-        if (drafts_are_free(s) || strcmp(s->draft, "self") == 0) continue;
+        if (drafts_are_free(s) || strcmp(s->draft, "self-denoise") == 0) continue;
         int32_t n = draft_series(t, s, run), best = 0, lo = 0, hi;
         double seconds = draft_seconds(s);
         if (n == 0 || !isfinite(seconds)) continue;

@@ -254,6 +254,11 @@ static void predict_drafts(struct prediction *out, const struct closed_model *m,
         struct closed_model d = closed_model_of(&shape, c->dtype, c->kv_dtype);
         seconds = closed_draft_time(&d, out->roof, batch, middle, k);
     } else if (strcmp(s->draft, "self") == 0) {
+        struct model_config first = p->config;
+        first.n_layer = s->draft_layers;
+        struct closed_model d = closed_model_of(&first, c->dtype, c->kv_dtype);
+        seconds = closed_draft_time(&d, out->roof, batch, middle, k);
+    } else if (strcmp(s->draft, "self-denoise") == 0) {
         seconds = closed_self_draft_time(m, out->roof, batch, middle, k);
     }
     if (seconds == 0.0) return;

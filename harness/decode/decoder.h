@@ -88,8 +88,9 @@ struct decode_spec {
     int32_t refresh; /* with a cache: computed whole every so many forwards of a block, besides
                         its first; 0: not again                                          */
     enum commit_policy commit;
-    char draft[40];       /* who drafts: a model's name, "self", "ngram"; "none" or "": nobody */
-    int32_t draft_layers; /* of that model; 0: all                                         */
+    char draft[40];       /* who drafts: a model's name, "self", "self-denoise", "ngram"; "none" or
+                             "": nobody                                                    */
+    int32_t draft_layers; /* of that model; 0: all; of self: the first so many, then the head */
     int32_t draft_tokens; /* tokens drafted for each verify forward                        */
     float acceptance;     /* probability that a drafted token is the model's choice        */
     float temperature;
@@ -140,6 +141,10 @@ struct decoder_ops {
     bool (*draft_model)(const struct decode_spec *s, const struct model_config *c,
                         struct model_config *draft);
     struct kv_cache_size (*draft_size)(const struct decode_spec *s);
+    /* Instead of a second model: how many of the model's own first layers run those passes, on its
+     * own cache's first layers; 0: none do.  What they write beyond the positions that the model
+     * has kept is theirs until it computes these.  NULL: never. */
+    int32_t (*draft_exit)(const struct decode_spec *s);
     enum err (*create)(const struct decode_spec *s, const struct model_config *c,
                        struct decoder **out);
     bool (*done)(const struct decoder *d);

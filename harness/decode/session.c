@@ -17,7 +17,8 @@ struct recording {
 
 struct session {
     struct model *model; /* borrowed */
-    struct model *draft; /* borrowed: drafts; NULL: there is none, or the model itself does */
+    struct model *draft; /* drafts; NULL: there is none, or the model itself does.  Borrowed ... */
+    bool exits;          /* ... or owned, where it is the first layers of the model         */
     struct kv_cache *draft_cache; /* owned; NULL without draft */
     struct decode_spec spec;
     const struct decoder_ops *ops;
@@ -55,16 +56,23 @@ bool session_draft_model(const struct decoder_ops *ops, const struct decode_spec
     return ops->draft_model && ops->draft_model(s, c, draft);
 }
 
+/* Layers of the model itself that draft; 0: it does not. */
+static int32_t exit_of(const struct decoder_ops *ops, const struct decode_spec *s)
+{
+    return ops->draft_exit ? ops->draft_exit(s) : 0;
+}
+
 int64_t session_bytes(const struct kernels *k, const struct model_config *c,
                       const struct decoder_ops *ops, const struct decode_spec *s, enum dtype kv)
 {
     struct kv_cache_size size = sized(ops, s, c, kv);
     struct model_config draft;
     int64_t bytes = kv_cache_bytes(k, c, &size);
-    if (!session_draft_model(ops, s, c, &draft)) return bytes;
+    bool drafts = session_draft_model(ops, s, c, &draft);
+    if (!drafts && !exit_of(ops, s)) return bytes;
     size = ops->draft_size(s);
     size.dtype = kv;
-    return bytes + kv_cache_bytes(k, &draft, &size);
+    return bytes + (drafts ? kv_cache_bytes(k, &draft, &size) : kv_cache_exit_bytes(k, c, &size));
 }
 
 /* The first `count` tokens of a decode that nobody times. */
@@ -107,6 +115,7 @@ static enum err make_caches(struct session *n, const struct kv_cache_size *size)
     if (!n->draft) return ERR_NONE;
     struct kv_cache_size draft = n->ops->draft_size(s);
     draft.dtype = size->dtype;
+    if (n->exits) return kv_cache_create_exit(n->draft, n->cache, &draft, &n->draft_cache);
     TRY(kv_cache_create(n->draft, &draft, &n->draft_cache));
     return kv_cache_make_up(n->draft_cache, s->n_depth, s->seed);
 }
@@ -153,6 +162,10 @@ enum err session_create_drafted(struct model *m, struct model *draft, const stru
     if (s->guidance > 0)
         TRY_OUT(guidance_init(&n->guidance, s, c, size.n_slots / 2, size.max_rows / 2));
     TRY_OUT(make_drafts(n, kv));
+    if (exit_of(ops, s)) {
+        TRY_OUT(model_create_exit(m, exit_of(ops, s), &n->draft));
+        n->exits = true;
+    }
     TRY_OUT(make_decoder(n, &n->decoder));
     TRY_OUT(make_caches(n, &size));
     *out = n;
@@ -182,8 +195,9 @@ void session_free(struct session *s)
         r = next;
     }
     if (s->decoder) s->ops->free(s->decoder);
-    kv_cache_free(s->cache);
     kv_cache_free(s->draft_cache);
+    kv_cache_free(s->cache);
+    if (s->exits) model_free(s->draft);
     free(s->stats);
     free(s->keys);
     guidance_free(&s->guidance);
@@ -222,6 +236,15 @@ static struct kv_cache *cache_of(const struct session *s, const struct pass *p)
     return is_drafted(s, p) ? s->draft_cache : s->cache;
 }
 
+/* What the model has kept and its first layers have drafted since is there for them to see: all
+ * that is before the pass. */
+static void set_exit_valid(struct session *s, const struct pass *p)
+{
+    if (!s->exits || !is_drafted(s, p)) return;
+    for (int32_t i = 0; i < p->n_seqs; i++)
+        kv_cache_set_valid(s->draft_cache, p->seq[i].span.slot, p->seq[i].span.pos0);
+}
+
 /* The forward and what is read from its logits: everything a step computes. */
 static enum err compute(struct session *s, const struct pass *asked, const struct row_key *keys,
                         struct step_work *work)
@@ -236,6 +259,7 @@ static enum err compute(struct session *s, const struct pass *asked, const struc
                                .tokens_past_eos = -1,
                                .rows = pass_rows(p),
                                .logit_rows = pass_logit_rows(p)};
+    set_exit_valid(s, p);
     TRY(model_forward(is_drafted(s, p) ? s->draft : s->model, cache_of(s, p), p, &logits));
     if (logits.n_dim == 0) return kernels_sync(k);
     if (guided) TRY(guidance_apply(&s->guidance, k, &logits));

@@ -9,6 +9,7 @@ struct model {
     struct model_config config;
     enum dtype dtype;
     struct weights weights;
+    bool is_exit; /* the weights are another model's */
 };
 
 const char *phase_name(enum phase p)
@@ -51,10 +52,22 @@ enum err model_create(struct kernels *k, const struct model_config *c, enum dtyp
     return ERR_NONE;
 }
 
+enum err model_create_exit(const struct model *m, int32_t n_layers, struct model **out)
+{
+    CHECK(n_layers >= 1 && n_layers <= m->config.n_layer);
+    *out = malloc(sizeof **out);
+    if (!*out) return err_set(ERR_NOMEM, "%s: out of memory", m->config.name);
+    **out = *m;
+    (*out)->is_exit = true;
+    (*out)->config.n_layer = n_layers;
+    if (n_layers < m->weights.n_layers_stored) (*out)->weights.n_layers_stored = n_layers;
+    return ERR_NONE;
+}
+
 void model_free(struct model *m)
 {
     if (!m) return;
-    weights_free(m->k, &m->weights);
+    if (!m->is_exit) weights_free(m->k, &m->weights);
     free(m);
 }
 

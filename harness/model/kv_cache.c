@@ -47,6 +47,15 @@ static void place(struct carver *v, const struct kernels *k, const struct model_
     out->logits = carve(v, tensor_2d(NULL, DTYPE_F32, ROLE_LOGITS, s->max_logits, c->n_vocab));
 }
 
+int64_t kv_cache_exit_bytes(const struct kernels *k, const struct model_config *c,
+                            const struct kv_cache_size *s)
+{
+    struct carver v = {0};
+    struct kv_cache unused = {0};
+    place(&v, k, c, s, 0, &unused);
+    return (int64_t)v.used;
+}
+
 int64_t kv_cache_bytes(const struct kernels *k, const struct model_config *c,
                        const struct kv_cache_size *s)
 {
@@ -73,7 +82,9 @@ static enum err host_arrays(struct kv_cache *c)
     return ERR_NONE;
 }
 
-enum err kv_cache_create(struct model *m, const struct kv_cache_size *s, struct kv_cache **out)
+/* whole: whose keys and values it uses; NULL: its own. */
+static enum err create(struct model *m, const struct kv_cache *whole, const struct kv_cache_size *s,
+                       struct kv_cache **out)
 {
     struct kernels *k = model_kernels(m);
     const struct model_config *config = model_config_of(m);
@@ -88,16 +99,34 @@ enum err kv_cache_create(struct model *m, const struct kv_cache_size *s, struct 
     TRY_OUT(host_arrays(c));
 
     struct carver v = {0};
-    place(&v, k, config, s, c->n_layers_stored, c);
+    int32_t own_layers = whole ? 0 : c->n_layers_stored;
+    place(&v, k, config, s, own_layers, c);
     c->n_bytes = v.used;
     TRY_OUT(kernels_alloc(k, c->n_bytes, &c->base));
     v = (struct carver){.base = c->base};
-    place(&v, k, config, s, c->n_layers_stored, c);
+    place(&v, k, config, s, own_layers, c);
+    for (int32_t i = own_layers; i < c->n_layers_stored; i++) {
+        c->keys[i] = whole->keys[i];
+        c->values[i] = whole->values[i];
+    }
     *out = c;
     return ERR_NONE;
 out:
     kv_cache_free(c);
     return e;
+}
+
+enum err kv_cache_create(struct model *m, const struct kv_cache_size *s, struct kv_cache **out)
+{
+    return create(m, NULL, s, out);
+}
+
+enum err kv_cache_create_exit(struct model *exit, const struct kv_cache *whole,
+                              const struct kv_cache_size *s, struct kv_cache **out)
+{
+    CHECK(s->n_slots == whole->size.n_slots && s->capacity == whole->size.capacity &&
+          s->dtype == whole->size.dtype);
+    return create(exit, whole, s, out);
 }
 
 void kv_cache_free(struct kv_cache *c)

@@ -42,11 +42,11 @@ struct pass_seq {
                                  (MASK_FULL) and all of them are kept; borrowed; NULL: pos0 on */
     const int32_t *logit_row; /* n_logits rows of the span (0: its first), ascending       */
     int32_t n_logits;
-    int32_t n_kept;           /* the first so many rows' keys and values become valid cache
-                                 entries                                                   */
-    const float *noise;       /* [n_rows] share of noise in each row's token: the probability that
-                                 it was drawn from all ids in place of its own.  A network has
-                                 to find out; an exact process is told.  Borrowed; NULL: none  */
+    int32_t n_kept;     /* the first so many rows' keys and values become valid cache
+                           entries                                                   */
+    const float *noise; /* [n_rows] share of noise in each row's token: the probability that
+                           it was drawn from all ids in place of its own.  A network has
+                           to find out; an exact process is told.  Borrowed; NULL: none  */
 };
 
 struct pass {
@@ -62,6 +62,8 @@ int64_t pass_logit_rows(const struct pass *p);
  * count; bf16 and f32 storage hold the same (bf16) values, int8 those nearest to them (int8.h). */
 enum err model_create(struct kernels *k, const struct model_config *c, enum dtype weights,
                       uint64_t seed, struct model **out) MUST_CHECK;
+/* The first n_layers of a model, then its final norm and head: the same weights, borrowed. */
+enum err model_create_exit(const struct model *m, int32_t n_layers, struct model **out) MUST_CHECK;
 void model_free(struct model *m); /* NULL is allowed */
 const struct model_config *model_config_of(const struct model *m);
 struct kernels *model_kernels(const struct model *m);
@@ -81,9 +83,17 @@ struct kv_cache_size {
 };
 enum err kv_cache_create(struct model *m, const struct kv_cache_size *s,
                          struct kv_cache **out) MUST_CHECK;
+/* The same for model_create_exit's model on the first layers of a cache of the whole model, which
+ * outlives it: keys and values are shared, what is valid of them is not.  s: slots and capacity of
+ * the whole's. */
+enum err kv_cache_create_exit(struct model *exit, const struct kv_cache *whole,
+                              const struct kv_cache_size *s, struct kv_cache **out) MUST_CHECK;
 void kv_cache_free(struct kv_cache *c); /* NULL is allowed */
 int64_t kv_cache_bytes(const struct kernels *k, const struct model_config *c,
                        const struct kv_cache_size *s);
+/* Of kv_cache_create_exit: scratch alone. */
+int64_t kv_cache_exit_bytes(const struct kernels *k, const struct model_config *c,
+                            const struct kv_cache_size *s);
 /* Fill the first n positions of every slot with random keys and values, the same for the same
  * seed, and take them as valid: a context nobody computed, whose tokens mean nothing but whose
  * forwards cost what they would. */
