@@ -18,8 +18,8 @@ struct job { /* one device's share of the cells */
     int32_t *place; /* owned by execute_cells: cell -> index in out->run, -1 none */
     struct engine *engine;
     struct matmul_times times; /* of earlier benches; owned */
-    const struct cell *fresh; /* whose roofs were measured after the last group; NULL: none */
-    int32_t n_cells, n_done; /* of this device, for progress */
+    const struct cell *fresh;  /* whose roofs were measured after the last group; NULL: none */
+    int32_t n_cells, n_done;   /* of this device, for progress */
     int64_t started_ns;
 };
 
@@ -160,8 +160,8 @@ static enum err run_sim(struct job *j)
 
 static enum err store_roofs(struct job *j, const struct cell *c, const char *moment)
 {
-    return store_ceiling_set(j->store, j->invocation_id, j->device,
-                             engine_roofs(j->engine, c), moment);
+    return store_ceiling_set(j->store, j->invocation_id, j->device, engine_roofs(j->engine, c),
+                             moment);
 }
 
 /* Roofs before a group: those measured after the last one, if it used the same threads. */
@@ -261,6 +261,30 @@ static enum err measure_from(struct job *j, int32_t first, const struct planned_
     return j->options->done(j->options->done_ctx, index, runs, n);
 }
 
+static bool is_spent(const struct job *j)
+{
+    int64_t budget = j->options->time_budget_ns;
+    return budget > 0 && clock_ns() - j->started_ns > budget;
+}
+
+/* Count cell `first` and the cells of its pair that would have been measured with it. */
+static enum err leave_from(struct job *j, int32_t first)
+{
+    int32_t pair = j->cells->cell[first].pair;
+    for (int32_t i = first; i < j->cells->n; i++) {
+        const struct planned_cell *p = &j->cells->cell[i];
+        bool done;
+        if (!on_device(j, i) || p->skip_reason[0] || (i != first && (pair < 0 || p->pair != pair)))
+            continue;
+        TRY(find_done(j, i, &done));
+        if (done)
+            j->out->n_reused++;
+        else
+            j->out->n_left++;
+    }
+    return ERR_NONE;
+}
+
 static enum err measure_all(struct job *j)
 {
     enum err e = ERR_NONE;
@@ -276,6 +300,10 @@ static enum err measure_all(struct job *j)
         if (!on_device(j, i) || p->skip_reason[0]) continue;
         if (p->pair >= 0 && pair_seen[p->pair]) continue;
         if (p->pair >= 0) pair_seen[p->pair] = true;
+        if (is_spent(j)) {
+            TRY_OUT(leave_from(j, i));
+            continue;
+        }
         TRY_OUT(measure_from(j, i, group, index, runs));
     }
 out:
@@ -348,7 +376,9 @@ static enum err run_device(struct job *j)
     log_progress_end(j->options->log);
     if (e != ERR_NONE || !j->invocation_id[0]) return e;
     return store_end_invocation(j->store, j->invocation_id,
-                                err_exit_code(j->out->n_failed ? ERR_SOME_FAILED : ERR_NONE));
+                                err_exit_code(j->out->n_failed ? ERR_SOME_FAILED
+                                              : j->out->n_left ? ERR_BUDGET
+                                                               : ERR_NONE));
 }
 
 static enum err check_device(const struct execute_options *o, const char *device)
@@ -421,4 +451,15 @@ void execution_free(struct execution *x)
 {
     free(x->run);
     memset(x, 0, sizeof *x);
+}
+
+enum err execution_result(const struct execution *x)
+{
+    if (x->n_failed > 0)
+        return err_set(ERR_SOME_FAILED, "%d of %d cells failed; the first: %s", x->n_failed, x->n,
+                       x->first_failure);
+    if (x->n_left > 0)
+        return err_set(ERR_BUDGET, "%d of %d cells are left; the same command goes on with them",
+                       x->n_left, x->n);
+    return ERR_NONE;
 }

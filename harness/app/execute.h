@@ -11,6 +11,7 @@ struct execution {
     struct shown_run *run; /* owned: every cell that has a run, new or reused, in order */
     int32_t n;
     int32_t n_ran, n_reused, n_failed;
+    int32_t n_left; /* not begun within the time budget */
     struct skips skips;
     char first_failure[512];
 };
@@ -25,11 +26,12 @@ struct execute_options {
     bool reuse;                          /* a finished run of the same cell counts as done */
     bool reuse_any_build;                /* ... whatever build it is of                    */
     bool only_sim;                       /* ERR_USAGE for a device that is not imagined    */
+    int64_t time_budget_ns;              /* after this no group is begun; 0: none          */
     const struct measure_limits *limits;
     const struct ceilings_effort *effort; /* of measuring roofs; NULL: ceilings_default     */
-    group_done_fn *done; /* NULL: nothing to do */
+    group_done_fn *done;                  /* NULL: nothing to do */
     void *done_ctx;
-    struct count_options count;          /* what is counted once all has been timed        */
+    struct count_options count; /* what is counted once all has been timed        */
     struct log *log;
 };
 
@@ -43,5 +45,7 @@ enum err execute_check(const struct cell_list *cells, const struct execute_optio
 enum err execute_cells(struct store *s, const struct cell_list *cells,
                        const struct execute_options *o, struct execution *out) MUST_CHECK;
 void execution_free(struct execution *x);
+/* ERR_BUDGET if some cells are left, ERR_SOME_FAILED if some failed; said in a sentence. */
+enum err execution_result(const struct execution *x) MUST_CHECK;
 
 #endif

@@ -24,18 +24,19 @@ struct options {
     /* some verbs: the rows of flags.c say which */
     bool showcmd;
     bool tiny;
-    bool reuse_any;  /* --reuse any: a run of another build counts as done       */
+    bool reuse_any; /* --reuse any: a run of another build counts as done       */
     bool allow_mixed;
     const char *rows; /* bench: rows and keys to time, in range notation; NULL: default */
     const char *keys;
-    double tolerance; /* a time ratio this near to 1 is no change                   */
-    const char *write_trace; /* --write-trace: file for the cell's commits; NULL: none    */
-    const char *process; /* --process: a preset's name or a file                    */
-    int64_t samples, draws; /* --samples: sequences; --draws: masked ones of each       */
-    int64_t rounds; /* --rounds; 0: as many as usual */
-    const char *device;     /* of a verb that has no cells; NULL: "cpu"                 */
+    double tolerance;           /* a time ratio this near to 1 is no change                   */
+    const char *write_trace;    /* --write-trace: file for the cell's commits; NULL: none    */
+    const char *process;        /* --process: a preset's name or a file                    */
+    int64_t samples, draws;     /* --samples: sequences; --draws: masked ones of each       */
+    int64_t rounds;             /* --rounds; 0: as many as usual */
+    int64_t time_budget_s;      /* 0: none */
+    const char *device;         /* of a verb that has no cells; NULL: "cpu"                 */
     struct count_options count; /* what is counted after timing                         */
-    int32_t l2; /* --l2: 1 steady, 2 cold; 0: not given                                 */
+    int32_t l2;      /* --l2: 1 steady, 2 cold; 0: not given                                 */
     const char *out; /* folder for what a verb writes; NULL: its own default     */
 
     /* the cells: of the flags, or of a sweep file with flags put over it */

@@ -82,9 +82,7 @@ out:
 
 static enum err answer(const struct execution *x, const struct tally *t)
 {
-    if (x->n_failed > 0)
-        return err_set(ERR_SOME_FAILED, "%d of %d cells failed; the first: %s", x->n_failed, x->n,
-                       x->first_failure);
+    TRY(execution_result(x));
     if (t->undecided == 0) return ERR_NONE;
     return err_set(ERR_INCONCLUSIVE,
                    "%lld of %lld points are undecided: an interval reaches across a half",
@@ -110,6 +108,7 @@ enum err verb_bound(const struct options *o)
     struct execute_options eo = {.command = o->command,
                                  .sweep_name = o->sweep_name,
                                  .sweep_text = o->sweep_text,
+                                 .time_budget_ns = o->time_budget_s * 1000000000LL,
                                  .limits = &limits,
                                  .log = o->log,
                                  .done = bound_group_done,

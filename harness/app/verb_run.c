@@ -9,13 +9,6 @@ static void summarize(const struct options *o, const struct execution *x, const 
              x->n_reused, x->skips.n, x->n_failed, where);
 }
 
-static enum err failures(const struct execution *x)
-{
-    if (x->n_failed == 0) return ERR_NONE;
-    return err_set(ERR_SOME_FAILED, "%d of %d cells failed; the first: %s", x->n_failed, x->n,
-                   x->first_failure);
-}
-
 static enum err execute_and_print(const struct options *o, const char *db,
                                   const struct execute_options *eo)
 {
@@ -27,7 +20,7 @@ static enum err execute_and_print(const struct options *o, const char *db,
     TRY_OUT(execute_cells(s, &o->cells, eo, &x));
     TRY_OUT(present_runs(s, x.run, x.n, o->output));
     if (!eo->only_sim) summarize(o, &x, db);
-    e = failures(&x);
+    e = execution_result(&x);
 out:
     execution_free(&x);
     store_close(s);
@@ -44,6 +37,7 @@ static struct execute_options execute_options_of(const struct options *o)
         .sweep_text = o->sweep_text,
         .reuse = o->sweep_name != NULL,
         .reuse_any_build = o->reuse_any,
+        .time_budget_ns = o->time_budget_s * 1000000000LL,
         .limits = &measure_default,
         .count = count,
         .log = o->log,
