@@ -310,6 +310,24 @@ static void threads_are_halved(void **state)
     fclose(talk);
 }
 
+static void int8_is_compared_with_bf16(void **state)
+{
+    (void)state;
+    struct log log;
+    FILE *talk = fopen("/dev/null", "w");
+    log_open(&log, talk, LOG_ERROR);
+    struct planned_cell base = {.pair = -1, .cell = small_cell("ar", "cpu")};
+    base.cell.dtype = DTYPE_INT8;
+    struct cell_list cells = {.cell = &base, .n = 1};
+    struct bound_options bo = {.log = &log};
+    struct bound_plan plan;
+    ok(bound_plan_make(&cells, &bo, &plan));
+    assert_int_equal(plan.cells.cell[1].cell.dtype, DTYPE_BF16);
+    assert_int_equal(plan.arm[1].change, CHANGE_STORAGE);
+    bound_plan_free(&plan);
+    fclose(talk);
+}
+
 static void cells_without_such_changes_are_refused(void **state)
 {
     (void)state;
@@ -331,6 +349,7 @@ int main(void)
         cmocka_unit_test(agreement_is_with_the_side_of_the_model),
         cmocka_unit_test(a_cell_is_run_beside_what_was_made_of_it),
         cmocka_unit_test(threads_are_halved),
+        cmocka_unit_test(int8_is_compared_with_bf16),
         cmocka_unit_test(cells_without_such_changes_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,7 +22,7 @@ struct rate_job {
 
 static void zero_row(void *ctx, int64_t row, void *out)
 {
-    memset(out, 0, DEPTH * (size_t)dtype_bytes(*(const enum dtype *)ctx));
+    memset(out, 0, (size_t)dtype_row_bytes(*(const enum dtype *)ctx, DEPTH));
 }
 
 static enum err rate_open(struct rate_job *j, enum dtype dtype)
