@@ -31,7 +31,7 @@ verdict() { # FILE ID DEVICE
 "$regime" claims --json --db none.db > plan.json 2> err || fail "claims: exit code $?"
 grep -q '^no database none.db' err || fail "claims without a database said '$(cat err)'"
 a100=sim:a100-80gb
-is 'claims named' "$(claim plan.json "COUNT(DISTINCT v->>'id')" 1)" 35
+is 'claims named' "$(claim plan.json "COUNT(DISTINCT v->>'id')" 1)" 36
 for id in C01 C02 C04 C05 C06 C07 C08 C09 C10 C14 C18 C19 C21 C32 C33 C35; do
     is "$id planned" "$(verdict plan.json $id $a100)" PASS
     is "$id evidence" "$(claim plan.json "v->>'evidence'" "v->>'id' = '$id'")" analytic

@@ -31,8 +31,6 @@ struct planning {
     struct engine *engine;
     struct bound_plan *plan;
     int32_t room;
-    int32_t in_group;     /* bases of the group that is being filled */
-    struct cell of_group; /* ... and the first of them              */
 
     struct cell rated[MAX_RATES]; /* one for each setup and storage */
     double rate[MAX_RATES];
@@ -168,25 +166,17 @@ static enum err add_change(struct planning *p, int32_t base, const struct cell *
     return add(p, c, (struct bound_arm){base, change, ratio});
 }
 
-/* The cells of a group share one model, so that its weights are made once. */
-static void join_group(struct planning *p, const struct cell *c)
+/* The cells of a group share one model, so that its weights are made once, and its probes. */
+static bool can_join(const struct planning *p, const struct cell *g, const struct cell *c)
 {
-    const struct cell *g = &p->of_group;
-    bool joins = p->in_group > 0 && p->in_group < GROUP_BASES && strcmp(g->model, c->model) == 0 &&
-                 g->layers == c->layers && g->spec.seed == c->spec.seed && g->dtype == c->dtype &&
-                 g->arithmetic == c->arithmetic && engine_same_roofs(p->engine, g, c);
-    if (!joins) {
-        p->in_group = 0;
-        p->of_group = *c;
-        p->plan->cells.n_pairs++;
-    }
-    p->in_group++;
+    return strcmp(g->model, c->model) == 0 && g->layers == c->layers &&
+           g->spec.seed == c->spec.seed && g->dtype == c->dtype && g->arithmetic == c->arithmetic &&
+           engine_same_roofs(p->engine, g, c);
 }
 
 static enum err add_base(struct planning *p, const struct cell *c)
 {
     int32_t base = p->plan->cells.n;
-    join_group(p, c);
     TRY(add(p, c, (struct bound_arm){.base = base}));
     p->plan->n_bases++;
     struct cell other = with_other_storage(c);
@@ -199,36 +189,50 @@ static enum err add_base(struct planning *p, const struct cell *c)
     return add_change(p, base, &other, CHANGE_THREADS);
 }
 
-static enum err is_wanted(const struct planning *p, const struct planned_cell *c, bool *wanted)
+static enum err find_wanted(const struct planning *p, const struct cell_list *cells, bool *wanted)
 {
     const struct bound_options *o = p->options;
-    char run_id[37];
-    bool found = false;
-    if (!c->skip_reason[0] && o->reuse)
-        TRY(store_find_bound(o->store, &c->cell, o->reuse_any_build, &found, run_id));
-    *wanted = !c->skip_reason[0] && !found;
+    struct skips skips = {.log = o->log};
+    for (int32_t i = 0; i < cells->n; i++) {
+        const struct planned_cell *c = &cells->cell[i];
+        char run_id[37];
+        bool found = false;
+        if (c->skip_reason[0])
+            skips_add(&skips, &c->cell, c->skip_reason);
+        else if (o->reuse)
+            TRY(store_find_bound(o->store, &c->cell, o->reuse_any_build, &found, run_id));
+        wanted[i] = !c->skip_reason[0] && !found;
+    }
+    skips_report(&skips);
     return ERR_NONE;
 }
 
-static enum err make(struct planning *p, const struct cell_list *cells)
+/* From cell `first` on those that can join it, as many as a group holds. */
+static enum err add_group(struct planning *p, const struct cell_list *cells, int32_t first,
+                          bool *wanted)
 {
-    bool wanted = false;
-    struct skips skips = {.log = p->options->log};
-    for (int32_t i = 0; i < cells->n; i++) {
-        const struct planned_cell *c = &cells->cell[i];
-        if (c->skip_reason[0]) skips_add(&skips, &c->cell, c->skip_reason);
-        TRY(is_wanted(p, &cells->cell[i], &wanted));
-        if (wanted) TRY(want_rates(p, &cells->cell[i].cell));
+    int32_t n = 0;
+    p->plan->cells.n_pairs++;
+    for (int32_t i = first; i < cells->n && n < GROUP_BASES; i++) {
+        if (!wanted[i] || !can_join(p, &cells->cell[first].cell, &cells->cell[i].cell)) continue;
+        TRY(add_base(p, &cells->cell[i].cell));
+        wanted[i] = false;
+        n++;
     }
-    skips_report(&skips);
+    return ERR_NONE;
+}
+
+static enum err make(struct planning *p, const struct cell_list *cells, bool *wanted)
+{
+    TRY(find_wanted(p, cells, wanted));
+    for (int32_t i = 0; i < cells->n; i++)
+        if (wanted[i]) TRY(want_rates(p, &cells->cell[i].cell));
     if (p->n_rated == 0) return ERR_NONE;
     log_progress(p->options->log, "timing the kernels on %d set%s of threads and instructions",
                  p->n_rated, plural(p->n_rated));
     TRY(kernel_rates(p->engine, p->rated, p->n_rated, p->rate));
-    for (int32_t i = 0; i < cells->n; i++) {
-        TRY(is_wanted(p, &cells->cell[i], &wanted));
-        if (wanted) TRY(add_base(p, &cells->cell[i].cell));
-    }
+    for (int32_t i = 0; i < cells->n; i++)
+        if (wanted[i]) TRY(add_group(p, cells, i, wanted));
     return ERR_NONE;
 }
 
@@ -254,14 +258,18 @@ enum err bound_plan_make(const struct cell_list *cells, const struct bound_optio
                          struct bound_plan *out)
 {
     memset(out, 0, sizeof *out);
+    enum err e = ERR_NONE;
     struct planning *p = calloc(1, sizeof *p);
-    if (!p) return err_set(ERR_NOMEM, "no memory for %d cells", cells->n);
+    bool *wanted = calloc((size_t)cells->n + 1, sizeof *wanted);
+    if (!p || !wanted) TRY_OUT(err_set(ERR_NOMEM, "no memory for %d cells", cells->n));
     p->options = o;
     p->plan = out;
-    enum err e = engine_open("cpu", o->log, &p->engine);
-    if (e == ERR_NONE) e = make(p, cells);
-    engine_close(p->engine);
+    TRY_OUT(engine_open("cpu", o->log, &p->engine));
+    e = make(p, cells, wanted);
+out:
+    if (p) engine_close(p->engine);
     free(p);
+    free(wanted);
     return e;
 }
 

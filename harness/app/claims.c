@@ -154,12 +154,24 @@ static const struct claim table[] = {
      "In the same memory full-sequence diffusion makes fewer tokens per second than AR",
      "both with the largest batch that fits", "derived", ask_same_memory, EVIDENCE_ANALYTIC, true,
      NULL},
+    {"C36", "a", "SIDE_IS_BOUND", '+', "What lies on the memory side of the ridge is limited by memory",
+     "verdicts by intervention more than twice off the ridge, weights from DRAM", "common",
+     ask_memory_side, EVIDENCE_TIMING, true, NULL},
+    {"C36", "b", "SIDE_IS_BOUND", '+',
+     "What lies on the compute side of the ridge is limited by arithmetic",
+     "verdicts by intervention more than twice off the ridge, weights from DRAM", "common",
+     ask_compute_side, EVIDENCE_TIMING, true, NULL},
 };
 enum { N_CLAIMS = sizeof table / sizeof table[0] };
 
 const struct claim *claim_at(int32_t i)
 {
     return i >= 0 && i < N_CLAIMS ? &table[i] : NULL;
+}
+
+bool claim_is_about_sides(const struct claim *c)
+{
+    return c->ask == ask_memory_side || c->ask == ask_compute_side;
 }
 
 const char *verdict_name(enum verdict v)
@@ -240,7 +252,7 @@ static void decide(struct trial *t, struct finding *f)
     f->verdict = verdict_of(t);
     f->decisive = t->n_questions ? find_decisive(t->question, t->n_questions, f->verdict) : -1;
     explain(t, f);
-    if (c->by == EVIDENCE_TIMING && !t->timed) leave_to_clock(f);
+    if (c->by == EVIDENCE_TIMING && !t->timed && !claim_is_about_sides(c)) leave_to_clock(f);
     f->timed = t->timed && c->clocked;
     if (f->verdict == VERDICT_NOT_RUN) return;
     f->evidence = c->by >= EVIDENCE_LITERATURE ? c->by
@@ -256,6 +268,7 @@ static enum err ask(struct trial *t, struct finding *f)
     if (t->no_memory) return err_set(ERR_NOMEM, "claim %s: out of memory", t->claim->id);
     decide(t, f);
     TRY(evidence_sql(t, &f->sql));
+    if (claim_is_about_sides(t->claim)) return ERR_NONE;
     return t->timed ? ERR_NONE : evidence_command(t, &f->command);
 }
 
@@ -294,6 +307,19 @@ enum err claim_judge_policies(const struct claim *c, const struct policy_list *p
     if (e == ERR_NONE && out->verdict == VERDICT_NOT_RUN)
         snprintf(out->reason, sizeof out->reason,
                  "no such policy has been judged on a process (regime quality)");
+    if (e != ERR_NONE) finding_free(out);
+    return e;
+}
+
+enum err claim_judge_side(const struct claim *c, const struct seen_side *side, struct finding *out)
+{
+    struct trial t = {.claim = c, .side = side, .timed = side != NULL};
+    *out = (struct finding){.claim = c, .verdict = VERDICT_NOT_RUN, .decisive = -1};
+    if (side) snprintf(out->device, sizeof out->device, "%s", side->device);
+    enum err e = ask(&t, out);
+    if (e == ERR_NONE && out->verdict == VERDICT_NOT_RUN)
+        snprintf(out->reason, sizeof out->reason,
+                 "no forward has been tested by intervention (regime bound)");
     if (e != ERR_NONE) finding_free(out);
     return e;
 }
@@ -345,6 +371,22 @@ static enum err list_judge_policies(struct finding_list *l, const struct claim *
     return ERR_NONE;
 }
 
+/* On the devices that have such verdicts, else once. */
+static enum err judge_sides(const struct claim *c, const struct side_list *sides,
+                            struct finding_list *out)
+{
+    bool compute = c->ask == ask_compute_side, any = false;
+    for (int32_t i = 0; i <= sides->n; i++) {
+        const struct seen_side *s = i < sides->n ? &sides->side[i] : NULL;
+        if (s ? s->is_compute != compute : any) continue;
+        TRY(list_grow(out));
+        TRY(claim_judge_side(c, s, &out->finding[out->n]));
+        out->n++;
+        any = true;
+    }
+    return ERR_NONE;
+}
+
 /* The runs of run i's device, when i is the first of them. */
 static int32_t runs_of_device(const struct seen_list *runs, int32_t i, const struct seen **out)
 {
@@ -366,13 +408,14 @@ static enum err judge_devices(const struct seen_list *runs, bool timed, const st
         int32_t n = runs->run[i].timed == timed ? runs_of_device(runs, i, of) : 0;
         const struct claim *c;
         for (int32_t k = 0; n > 0 && (c = claim_at(k)); k++)
-            if (c->by < EVIDENCE_LITERATURE) TRY(list_judge(out, c, of, n));
+            if (c->by < EVIDENCE_LITERATURE && !claim_is_about_sides(c))
+                TRY(list_judge(out, c, of, n));
     }
     return ERR_NONE;
 }
 
-enum err claims_judge(const struct seen_list *runs, const struct policy_list *policies,
-                      struct finding_list *out)
+enum err claims_judge(const struct seen_list *runs, const struct side_list *sides,
+                      const struct policy_list *policies, struct finding_list *out)
 {
     enum err e = ERR_NONE;
     const struct claim *c;
@@ -381,6 +424,8 @@ enum err claims_judge(const struct seen_list *runs, const struct policy_list *po
     if (!of) return err_set(ERR_NOMEM, "%d runs: out of memory", runs->n);
     TRY_OUT(judge_devices(runs, false, of, out));
     TRY_OUT(judge_devices(runs, true, of, out));
+    for (int32_t k = 0; (c = claim_at(k)); k++)
+        if (claim_is_about_sides(c)) TRY_OUT(judge_sides(c, sides, out));
     for (int32_t k = 0; (c = claim_at(k)); k++)
         if (c->by == EVIDENCE_PROCESS) TRY_OUT(list_judge_policies(out, c, policies));
     for (int32_t k = 0; (c = claim_at(k)); k++)

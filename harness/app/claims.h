@@ -50,6 +50,8 @@ struct claim {
 
 /* Claims in order; NULL past the last. */
 const struct claim *claim_at(int32_t i);
+/* Asked of verdicts by intervention, not of runs. */
+bool claim_is_about_sides(const struct claim *c);
 
 /* One comparison. */
 struct question {
@@ -81,15 +83,18 @@ struct finding_list {
 };
 
 /* Judge every claim on every device that the runs are of, simulated ones first, and those about
- * quality on the policies. */
-enum err claims_judge(const struct seen_list *runs, const struct policy_list *policies,
-                      struct finding_list *out) MUST_CHECK;
+ * quality on the policies, about sides on verdicts. */
+enum err claims_judge(const struct seen_list *runs, const struct side_list *sides,
+                      const struct policy_list *policies, struct finding_list *out) MUST_CHECK;
 /* One claim on the runs of one device: those of run[0..n). */
 enum err claim_judge(const struct claim *c, const struct seen *const *run, int32_t n,
                      struct finding *out) MUST_CHECK;
 /* One about quality on policies. */
 enum err claim_judge_policies(const struct claim *c, const struct policy_list *policies,
                               struct finding *out) MUST_CHECK;
+/* One about sides of the ridge; NULL: no forward has a verdict. */
+enum err claim_judge_side(const struct claim *c, const struct seen_side *side,
+                          struct finding *out) MUST_CHECK;
 void finding_free(struct finding *f);
 void finding_list_free(struct finding_list *l);
 

@@ -54,6 +54,10 @@ void ask_fused_small(struct trial *t);
 void ask_fused_large(struct trial *t);
 void ask_same_memory(struct trial *t);
 
+/* claims_sides.c */
+void ask_memory_side(struct trial *t);
+void ask_compute_side(struct trial *t);
+
 /* claims_record.c */
 void record_efficiency(struct trial *t);
 void record_bd3_perplexity(struct trial *t);

@@ -20,10 +20,17 @@ enum err evidence_sql(const struct trial *t, char **out)
 {
     struct strbuf s = {0};
     if (t->n_policies)
-        strbuf_add(&s, "SELECT process, decoder, strategy, block_tokens, denoise_steps, law, kl, "
-                       "kl_lo, kl_hi, entropy FROM v_quality WHERE kl IS NOT NULL AND head = 'same' "
-                       "ORDER BY process, decoder, strategy, block_tokens, denoise_steps");
+        strbuf_add(&s,
+                   "SELECT process, decoder, strategy, block_tokens, denoise_steps, law, kl, "
+                   "kl_lo, kl_hi, entropy FROM v_quality WHERE kl IS NOT NULL AND head = 'same' "
+                   "ORDER BY process, decoder, strategy, block_tokens, denoise_steps");
     if (t->n_policies) return take(&s, out);
+    if (t->side)
+        strbuf_addf(&s,
+                    "SELECT side, bound, COUNT(*) AS forwards " CLAIMS_SIDES_FROM
+                    " AND side = '%s' AND device_id = '%s' GROUP BY side, bound",
+                    t->side->is_compute ? "compute" : "memory", t->side->device_id);
+    if (t->side) return take(&s, out);
     for (int32_t i = 0; t->timed && i < t->n; i++)
         if (t->used[i]) strbuf_addf(&s, "%s'%s'", s.len ? ", " : "", t->run[i]->run_id);
     if (s.len) {

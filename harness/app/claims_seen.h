@@ -71,6 +71,22 @@ struct policy_list {
 enum err policies_load(struct store *s, struct policy_list *out) MUST_CHECK;
 void policies_free(struct policy_list *l);
 
+/* Forwards from DRAM more than twice off the ridge, on one side of it, with verdicts by intervention;
+ * other processes took less than a quarter of the CPUs meanwhile. */
+struct seen_side {
+    char device_id[65], device[40];
+    bool is_compute;
+    int32_t n, agree, undecided, contradict; /* the rest: mixed, overhead */
+};
+struct side_list {
+    struct seen_side *side; /* owned */
+    int32_t n, room;
+};
+enum err sides_load(struct store *s, struct side_list *out) MUST_CHECK;
+void sides_free(struct side_list *l);
+/* The share k / n with its 95 % interval. */
+struct reading share_of(int32_t k, int32_t n);
+
 struct seen_list {
     struct seen *run; /* owned; the newest run of each cell on each device */
     int32_t n, room;

@@ -4,12 +4,22 @@
 
 #include "harness/app/claims.h"
 
+/* The verdicts that claims about sides count: FROM and WHERE of a query over v_bound. */
+#define CLAIMS_SIDES_FROM                                                                          \
+    "FROM (SELECT b.*, r.device_id, ROW_NUMBER() OVER (PARTITION BY r.device_id, r.cell_id, "      \
+    "b.phase ORDER BY r.recorded_utc DESC, r.run_id) AS age, (SELECT AVG(a.other_cpus) "           \
+    "FROM forward a WHERE a.run_no = r.run_no AND a.kind = 'pinned') / r.threads AS others "       \
+    "FROM v_bound b JOIN run r ON r.run_id = b.run_id WHERE b.op = '') "                           \
+    "WHERE age = 1 AND cache_resident = 0 AND ridge_distance > 2 "                                 \
+    "AND side IN ('memory', 'compute') AND COALESCE(others, 0) < 0.25"
+
 struct trial {
     const struct claim *claim;
     const struct seen *const *run; /* plain ones only */
     int32_t n;
     const struct seen_policy *policy; /* those judged on processes */
     int32_t n_policies;
+    const struct seen_side *side; /* whose verdicts it is about; NULL: it is about runs */
     bool timed;
     bool *used; /* [n]: a question was about it */
     struct question *question;

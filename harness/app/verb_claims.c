@@ -44,18 +44,21 @@ enum err claims_report(const struct cell_list *cells, struct store *measured, co
                        enum output format, FILE *f)
 {
     struct seen_list runs = {0}, timed = {0};
+    struct side_list sides = {0};
     struct policy_list policies = {0};
     struct finding_list findings = {0};
     enum err e = ERR_NONE;
     TRY_OUT(plan_cells(cells, command, &runs));
     if (measured) TRY_OUT(seen_load(measured, &timed));
+    if (measured) TRY_OUT(sides_load(measured, &sides));
     if (measured) TRY_OUT(policies_load(measured, &policies));
     TRY_OUT(add_measured(&runs, &timed));
-    TRY_OUT(claims_judge(&runs, &policies, &findings));
+    TRY_OUT(claims_judge(&runs, &sides, &policies, &findings));
     e = claims_print(&findings, format, f);
 out:
     finding_list_free(&findings);
     policies_free(&policies);
+    sides_free(&sides);
     seen_list_free(&runs);
     seen_list_free(&timed);
     return e;
