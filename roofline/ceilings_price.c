@@ -78,7 +78,8 @@ static int64_t cold_bytes(const struct ceiling_set *s, const struct curve_point 
         dram = curve[n - 2].bytes_per_s;
     double limit = 1.05 * dram;
     while (first > 0 && curve[first - 1].bytes_per_s <= limit) first--;
-    return curve[first].bytes;
+    /* Four caches hold a quarter at most: a curve that says more met a memory that changed. */
+    return curve[first].bytes < 4 * s->llc_bytes ? curve[first].bytes : 4 * s->llc_bytes;
 }
 
 int64_t ceilings_cold_bytes(const struct ceiling_set *s, int32_t threads)

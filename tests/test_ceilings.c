@@ -200,7 +200,10 @@ static void prices_use_the_bandwidth_of_the_working_set(void **state)
     struct ceiling_set *s = example();
     struct price p;
     bool resident;
-    /* Within 5 % of DRAM (better of the last two points: 41): 43.05.  128 MiB is above. */
+    /* Within 5 % of DRAM (better of the last two points: 41): 43.05.  128 MiB is above, and four
+     * times the cache. */
+    assert_int_equal(ceilings_cold_bytes(s, 2), 128 * MIB);
+    s->llc_bytes = 96 * MIB;
     assert_int_equal(ceilings_cold_bytes(s, 2), 256 * MIB);
     ceilings_price(s, 2, DTYPE_F32, 256 * MIB, &p, &resident);
     assert_true(p.known && !resident);
