@@ -920,11 +920,17 @@ GROUP BY q.run_id;
 -- Two crossings over the rows at which a forward crosses the ridge, for each setting of a machine:
 -- by the measured roofs (ridge_rows), and by what forwards reached of them (ridge_rows_reached): an
 -- AR forward of one row over the time that the largest block forward takes for a row.
+-- The rows of two families do not cost the same: a full-sequence forward computes logits of few.
+-- steps_x_work_per_reached counts FLOPs in place of rows and AR forwards drop out of it: FLOP/s of
+-- the full-sequence forward over FLOP/s of the largest block forward.
 -- steps_x: steps x L / Lg at which full-sequence diffusion is as fast as AR, at batch 1.
 -- batch_x: batch x b / TPF at which AR is as fast as blocks, between two measured batches.
 CREATE VIEW v_ridge_dial AS
 WITH step AS MATERIALIZED (
     SELECT s.run_id, s.phase, s.median_ns, s.ci_lo_ns, s.ci_hi_ns, v.decoder, v.batch_seqs,
+           (SELECT AVG(f.flop_matmul + f.flop_attention) FROM run r
+            JOIN forward f ON f.run_no = r.run_no AND f.phase = s.phase AND f.step_ns IS NOT NULL
+            WHERE r.run_id = s.run_id) AS flop,
            v.block_tokens, v.prompt_tokens + v.gen_tokens AS length,
            v.device, v.model, v.layers, v.dtype, v.threads, v.variant, v.sweep_name,
            MAX(v.cache_resident) OVER w AS cache_resident, p.ridge_flop_per_byte
@@ -943,6 +949,7 @@ largest AS (
     SELECT setting, block_tokens, median_ns / (batch_seqs * block_tokens) AS row_ns,
            ci_lo_ns * 1.0 / (batch_seqs * block_tokens) AS row_lo_ns,
            ci_hi_ns * 1.0 / (batch_seqs * block_tokens) AS row_hi_ns,
+           flop / median_ns AS rate, flop / ci_hi_ns AS rate_lo, flop / ci_lo_ns AS rate_hi,
            ROW_NUMBER() OVER (PARTITION BY setting ORDER BY batch_seqs * block_tokens DESC) AS i
     FROM step WHERE decoder = 'block'
 ),
@@ -980,6 +987,9 @@ SELECT a.device, a.model, a.layers, a.dtype, a.threads, a.variant, a.cache_resid
        d.length * l.row_ns / d.median_ns AS steps_x_per_reached,
        d.length * l.row_lo_ns / d.ci_hi_ns AS steps_x_per_reached_lo,
        d.length * l.row_hi_ns / d.ci_lo_ns AS steps_x_per_reached_hi,
+       d.flop / d.median_ns / l.rate AS steps_x_work_per_reached,
+       d.flop / d.ci_hi_ns / l.rate_hi AS steps_x_work_per_reached_lo,
+       d.flop / d.ci_lo_ns / l.rate_lo AS steps_x_work_per_reached_hi,
        c.x AS batch_x, c.x_lo AS batch_x_lo, c.x_hi AS batch_x_hi,
        c.x / a.ridge_rows AS batch_x_per_ridge,
        c.x * l.row_ns / a.median_ns AS batch_x_per_reached,

@@ -112,6 +112,8 @@ static void crossings_are_worked_out_by_hand(void **state)
     assert_near(ask_real(s, "SELECT steps_x FROM v_ridge_dial", NULL), 3.2);
     assert_near(ask_real(s, "SELECT steps_x_per_ridge FROM v_ridge_dial", NULL), 0.8);
     assert_near(ask_real(s, "SELECT steps_x_per_reached FROM v_ridge_dial", NULL), 1.6);
+    /* Every forward is planted with as many FLOPs: 16000 / 20000. */
+    assert_near(ask_real(s, "SELECT steps_x_work_per_reached FROM v_ridge_dial", NULL), 0.8);
     /* Blocks commit 4 tokens a forward and sequence: 4, 2 and 0.5 times as fast.  Between batch 2
      * and 4 the speed falls from 2 to 0.5: equal at 2 + 2 / 1.5; times b / TPF = 2. */
     assert_near(ask_real(s, "SELECT batch_x FROM v_ridge_dial", NULL), 2 * (2 + 2 / 1.5));
