@@ -290,7 +290,12 @@ $(double_tests): $(B)/tests/%: $(B)/tests/%.c.o $(shared_test_obj) $(double_obj)
 	$(quiet)$(CC) $(ldflags) -o $@ $^ $(libs) -lcmocka
 
 # Before the library, so that the emulated backend is taken and not the one in it.
-$(cusim_tests): $(B)/tests/%: $(B)/cusim/tests/%.c.o $(shared_test_obj) $(cusim_obj) $(B)/libregime.a
+$(filter-out %_counting,$(cusim_tests)): $(B)/tests/%: $(B)/cusim/tests/%.c.o $(shared_test_obj) $(cusim_obj) $(B)/libregime.a
+	$(call say,LINK,$@)
+	$(quiet)$(CC) $(ldflags) -o $@ $^ $(libs) -lcmocka $(if $(cusim_why),,-lstdc++)
+
+# An emulated GPU whose counters are the stand-in's.
+$(filter %_counting,$(cusim_tests)): $(B)/tests/%: $(B)/cusim/tests/%.c.o $(shared_test_obj) $(cusim_obj) $(double_obj) $(B)/libregime.a
 	$(call say,LINK,$@)
 	$(quiet)$(CC) $(ldflags) -o $@ $^ $(libs) -lcmocka $(if $(cusim_why),,-lstdc++)
 

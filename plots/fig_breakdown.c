@@ -10,7 +10,15 @@
 enum { REPEATS, TIME_NS };
 enum { PHASE, OP };
 
-static const char sql[] = "SELECT run_id, phase, op, n, time_ns FROM v_breakdown";
+/* Where a GPU's kernels were traced, their times and what is left of the timed forward; else calls
+ * timed one by one. */
+static const char sql[] =
+    "WITH traced AS MATERIALIZED (SELECT * FROM v_launch_gap WHERE gap_ns > 0) "
+    "SELECT run_id, phase, op, n, time_ns FROM v_breakdown "
+    "WHERE (run_id, phase) NOT IN (SELECT run_id, phase FROM traced) UNION ALL "
+    "SELECT run_id, phase, op, 1, time_ns FROM v_forward_op "
+    "WHERE (run_id, phase) IN (SELECT run_id, phase FROM traced) UNION ALL "
+    "SELECT run_id, phase, 'gap', 1, gap_ns FROM traced";
 
 /* Operation classes that are shown as one.  Colours are of Tol's muted set, which shares none
  * with the decoders. */
@@ -25,8 +33,14 @@ static const struct {
     {"moves", "#DDCC77", "black", " embed kv_store gather "},
     {"choice", "#DDDDDD", "black", " rowstat guide "},
     {"other", "#FFFFFF", "black", ""},
+    {"no kernel runs", "#117733", "white", " gap "},
 };
-enum { N_CLASSES = sizeof classes / sizeof classes[0], OTHER = N_CLASSES - 1, MAX_BARS = 20 };
+enum {
+    N_CLASSES = sizeof classes / sizeof classes[0],
+    GAP = N_CLASSES - 1,
+    OTHER = N_CLASSES - 2,
+    MAX_BARS = 20
+};
 
 struct bar {
     const struct mark *mark;
@@ -54,7 +68,7 @@ static int class_of(const char *op)
 {
     char word[WORD_SIZE + 2];
     snprintf(word, sizeof word, " %.*s ", WORD_SIZE - 1, op);
-    for (int i = 0; i < OTHER; i++)
+    for (int i = 0; i < N_CLASSES; i++)
         if (strstr(classes[i].ops, word)) return i;
     return OTHER;
 }
@@ -189,11 +203,14 @@ static void write_caption(struct sheet *s, const struct bars *b)
 {
     struct strbuf *c = &s->caption;
     double lo = INFINITY, hi = -INFINITY;
-    int resident = 0;
+    int resident = 0, traced = 0;
     for (int i = 0; i < b->n; i++) {
-        lo = fmin(lo, b->bar[i].repeats);
-        hi = fmax(hi, b->bar[i].repeats);
-        resident += b->bar[i].run->cache_resident;
+        const struct bar *bar = &b->bar[i];
+        resident += bar->run->cache_resident;
+        traced += bar->ns[GAP] > 0;
+        if (bar->ns[GAP] > 0) continue;
+        lo = fmin(lo, bar->repeats);
+        hi = fmax(hi, bar->repeats);
     }
     caption_begin(s, "Where the time of a forward goes");
     strbuf_add(c, "Percent of the time of all calls of a phase, by class of operation, at the "
@@ -201,8 +218,16 @@ static void write_caption(struct sheet *s, const struct bars *b)
     if (s->subject->predicted) {
         strbuf_add(c, "Each call's time is predicted: the slower of its FLOPs at the peak and its "
                       "DRAM bytes at the bandwidth.\n");
-    } else {
-        strbuf_add(c, "Each call is timed by itself in a pass of its own, n = ");
+    }
+    if (traced)
+        strbuf_addf(c,
+                    "In %d of %d bars: the times that the kernels of one forward ran, traced in a "
+                    "pass of its own, and what is left of the median of the timed forwards, in "
+                    "which no kernel runs.\n",
+                    traced, b->n);
+    if (!s->subject->predicted && traced < b->n) {
+        strbuf_add(c, traced ? "In the others each" : "Each");
+        strbuf_add(c, " call is timed by itself in a pass of its own, n = ");
         caption_span(c, lo, hi);
         strbuf_add(c, " repetitions of the forward in the middle of the phase; shares are ratios "
                       "of sums, no interval. Time between calls is not in it.\n");
@@ -246,7 +271,9 @@ static void lay_out(struct sheet *s, const struct bars *b)
     p.top = s->height - key - 4;
     panel_write(&p, s, sheet_slot(s, "PANEL"));
     snprintf(title, sizeof title, "share of time in a forward (%%, %s)",
-             s->subject->predicted ? "predicted" : "timed call by call");
+             s->subject->predicted ? "predicted"
+             : total[GAP] > 0      ? "kernels traced"
+                                   : "timed call by call");
     const struct axis_titles titles = {title, {NULL, NULL}};
     panel_titles(&p, s, &titles, sheet_slot(s, "PANEL"));
     strbuf_addf(sheet_slot(s, "BARS"), "%d", b->n);

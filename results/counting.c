@@ -95,6 +95,12 @@ static enum err add_kernel(struct store *s, int64_t run_no, const struct countin
     arg_int_above(&a, r->shared_bytes, -1);
     for (size_t i = 0; i < sizeof stored / sizeof stored[0]; i++)
         arg_int_above(&a, r->counters.value[stored[i]], -1);
+    bool known = r->call >= 0;
+    arg_int_above(&a, r->call, -1);
+    arg_text(&a, known ? op_name(k->call.op) : NULL);
+    arg_int_above(&a, known ? k->call.rows : 0, 0);
+    arg_int_above(&a, known ? k->call.cols : 0, 0);
+    arg_int_above(&a, known ? k->call.depth : 0, 0);
     return db_run(s, &a);
 }
 

@@ -2,6 +2,7 @@
 #ifndef RESULTS_COUNTING_H
 #define RESULTS_COUNTING_H
 
+#include "harness/kernels/kernels.h"
 #include "results/store.h"
 #include "roofline/counter.h"
 #include "roofline/nvml.h"
@@ -23,6 +24,7 @@ struct counted_kernel {
     int32_t sample, step;
     enum phase phase;
     struct kernel_record record; /* record.forward is not stored */
+    struct kernels_call call;    /* what it was launched for; record.call -1: not known */
 };
 struct known_work_row {
     const char *work; /* "add", "matmul" */

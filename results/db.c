@@ -109,8 +109,9 @@ static const char *const sql[STMT_COUNT] = {
     [STMT_FORWARD_KERNEL] =
         "INSERT INTO forward_kernel (run_no, probe, l2_state, sample, step, ordinal, phase, name, "
         "start_ns, end_ns, grid_x, grid_y, grid_z, block_x, block_y, block_z, registers, "
-        "shared_bytes, dram_read_bytes, dram_write_bytes, l2_bytes, l1_bytes, flop_tensor) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "shared_bytes, dram_read_bytes, dram_write_bytes, l2_bytes, l1_bytes, flop_tensor, "
+        "call, op, rows, columns, inner) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [STMT_KNOWN_WORK] = "INSERT INTO known_work (run_no, probe, l2_state, work, counter, known, "
                         "counted) VALUES (?, ?, ?, ?, ?, ?, ?)",
     [STMT_ENERGY] = "INSERT INTO energy (run_no, probe, l2_state, decodes, tokens, window_ns, "

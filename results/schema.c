@@ -163,7 +163,12 @@ static const struct schema_step steps[] = {
         TABLE_OF_KERNEL_TIMES ";" TABLES_OF_BOUND TABLES_OF_COUNTERS},
     {3, "ALTER TABLE cell ADD COLUMN compute_dtype TEXT CHECK (compute_dtype = 'bf16');"
         "ALTER TABLE kernel_time ADD COLUMN compute_dtype TEXT NOT NULL DEFAULT 'f32' "
-        "CHECK (compute_dtype IN ('f32', 'bf16'))"},
+        "CHECK (compute_dtype IN ('f32', 'bf16'));"
+        "ALTER TABLE forward_kernel ADD COLUMN call INTEGER CHECK (call >= 0);"
+        "ALTER TABLE forward_kernel ADD COLUMN op TEXT;"
+        "ALTER TABLE forward_kernel ADD COLUMN rows INTEGER CHECK (rows > 0);"
+        "ALTER TABLE forward_kernel ADD COLUMN columns INTEGER CHECK (columns > 0);"
+        "ALTER TABLE forward_kernel ADD COLUMN inner INTEGER CHECK (inner > 0)"},
 };
 enum { N_STEPS = sizeof steps / sizeof steps[0] };
 

@@ -458,6 +458,11 @@ CREATE TABLE forward_kernel (
     registers INTEGER, shared_bytes INTEGER,
     dram_read_bytes INTEGER, dram_write_bytes INTEGER, l2_bytes INTEGER, l1_bytes INTEGER,
     flop_tensor INTEGER,
+    call     INTEGER CHECK (call >= 0),    -- operation of the forward it was launched for ...
+    op       TEXT,                         -- ... which, and its shape
+    rows     INTEGER CHECK (rows > 0),
+    columns  INTEGER CHECK (columns > 0),
+    inner    INTEGER CHECK (inner > 0),
     PRIMARY KEY (run_no, probe, l2_state, sample, step, ordinal),
     FOREIGN KEY (run_no, probe, l2_state) REFERENCES counting ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
@@ -1438,3 +1443,36 @@ LEFT JOIN forward_kernel k ON k.run_no = a.run_no AND k.probe = 'cupti-kernel'
           WHERE x.run_no = a.run_no AND x.probe = a.probe AND x.l2_state = a.l2_state
             AND x.sample = a.sample AND x.step = a.step)
 GROUP BY r.run_id, a.phase, a.name;
+
+-- The kernels of the pinned forward by the operation they were launched for.
+CREATE VIEW v_forward_op AS
+SELECT r.run_id, k.phase, COALESCE(k.op, 'other') AS op, COUNT(DISTINCT k.call) AS calls,
+       COUNT(*) AS launches, SUM(k.end_ns - k.start_ns) AS time_ns
+FROM run r
+JOIN forward_kernel k ON k.run_no = r.run_no AND k.probe = 'cupti-activity'
+     AND k.l2_state = 'steady'
+GROUP BY r.run_id, k.phase, k.op;
+
+-- What of the timed forward no kernel runs: its median time less that of its kernels, traced in
+-- another pass.
+CREATE VIEW v_launch_gap AS
+SELECT s.run_id, s.phase, s.n, s.median_ns AS time_ns, o.launches, o.time_ns AS kernel_ns,
+       s.median_ns - o.time_ns AS gap_ns, 1 - o.time_ns / s.median_ns AS gap_share
+FROM v_step s
+JOIN (SELECT run_id, phase, SUM(launches) AS launches, SUM(time_ns) AS time_ns FROM v_forward_op
+      GROUP BY run_id, phase) o ON o.run_id = s.run_id AND o.phase = s.phase;
+
+-- What multiplied each shape: the kernels of one product in their order (a sum over a split k is
+-- one of its own), over the products of a shape that ran the same ones.
+CREATE VIEW v_matmul_kernel AS
+SELECT run_id, phase, op, rows, columns, inner, kernels, COUNT(*) AS calls, launches,
+       AVG(ns) AS time_ns, 2.0 * rows * columns * inner * 1e9 / AVG(ns) AS flop_per_s
+FROM (SELECT run_id, phase, op, rows, columns, inner, group_concat(name, ' + ') AS kernels,
+             COUNT(*) AS launches, SUM(end_ns - start_ns) AS ns
+      FROM (SELECT r.run_id, k.* FROM run r
+            JOIN forward_kernel k ON k.run_no = r.run_no AND k.probe = 'cupti-activity'
+                 AND k.l2_state = 'steady'
+            WHERE k.op IN ('matmul', 'head')
+            ORDER BY k.run_no, k.phase, k.step, k.call, k.ordinal)
+      GROUP BY run_id, phase, step, call)
+GROUP BY run_id, phase, op, rows, columns, inner, kernels;

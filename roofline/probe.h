@@ -25,7 +25,8 @@ struct measured {             /* between begin and end; -1: not measured */
 struct kernel_record {
     int32_t forward;           /* of the series: which begin ... end it ran in              */
     int32_t ordinal;           /* in that forward, by start                                 */
-    char name[128];            /* "" where the probe does not see names                     */
+    int32_t call;              /* which the caller said it was in; -1: none, or not told    */
+    char name[256];            /* "" where the probe does not see names                     */
     int64_t start_ns, end_ns;  /* from the first kernel of its forward; -1: not measured    */
     int32_t grid[3], block[3]; /* 0: not known                                              */
     int32_t registers;         /* per thread; -1: not known                                 */
@@ -62,6 +63,10 @@ struct probe_ops {
     enum err (*start)(void *state, int32_t n_forwards);
     enum err (*stop)(void *state, bool *again);
     enum err (*read)(void *state, int32_t i, struct measured *out); /* of the i-th forward */
+    /* Within begin and end: kernels launched from now on are those of call `call`, any number from
+     * 0 on, until call_end.  Both NULL: it does not tell calls apart. */
+    enum err (*call_begin)(void *state, int32_t call);
+    enum err (*call_end)(void *state);
     /* Of all forwards, in order; the probe's until the next start.  NULL: sees no kernels. */
     enum err (*kernels)(void *state, const struct kernel_record **out, int32_t *n);
     void (*facts)(void *state, struct probe_facts *out);

@@ -173,7 +173,7 @@ says() { # CODE SENTENCE ARGS...
 }
 says 2 'no view "v_pairs"; the nearest is "v_pair" (regime list views)' report v_pairs --db made.db
 says 2 'regime report takes one view, not "b" too' report a b --db made.db
-says 2 'csv holds one table: name throughput, pairs, roofline, losses, ceilings, kernels, prediction or a view (regime list views)' \
+says 2 'csv holds one table: name throughput, pairs, roofline, losses, ceilings, kernels, matmuls, prediction or a view (regime list views)' \
     report --db made.db -o csv
 "$regime" report --db none.db > out 2> err
 is 'report of nothing' $? 7

@@ -89,6 +89,12 @@ void count_close(struct count_subject *u)
 
 /* ---- one pass ---- */
 
+/* An operation of a counted forward; number: in it. */
+struct told {
+    struct kernels_call call;
+    int32_t number;
+};
+
 struct pass_state {
     struct count_subject *u;
     const struct probe_ops *ops;
@@ -96,6 +102,8 @@ struct pass_state {
     struct count_result *r;
     int32_t *chosen; /* owned: the steps that are counted, ascending */
     int32_t n_chosen, room;
+    struct told *told; /* owned: operations, as the probe was told of them */
+    int32_t n_told, told_room, n_in_forward;
     int64_t decode_ns; /* of the last decode, with everything around it */
 };
 
@@ -111,15 +119,45 @@ static enum err choose_steps(struct pass_state *p)
     return ERR_NONE;
 }
 
-static enum err counted_step(struct pass_state *p)
+static enum err note_call(void *ctx, const struct kernels_call *c)
+{
+    struct pass_state *p = ctx;
+    if (p->n_told == p->told_room) {
+        int32_t wanted = p->told_room ? 2 * p->told_room : 256;
+        struct told *grown = realloc(p->told, (size_t)wanted * sizeof *grown);
+        if (!grown) return err_set(ERR_NOMEM, "%d operations: out of memory", wanted);
+        p->told = grown;
+        p->told_room = wanted;
+    }
+    p->told[p->n_told] = (struct told){*c, p->n_in_forward++};
+    return p->ops->call_begin(p->probe, p->n_told++);
+}
+
+static enum err end_call(void *ctx)
+{
+    struct pass_state *p = ctx;
+    return p->ops->call_end(p->probe);
+}
+
+static enum err watched_step(struct pass_state *p, struct kernels *k)
 {
     struct step_work work;
+    const struct kernels_watch watch = {p, note_call, end_call};
+    p->n_in_forward = 0;
+    if (p->ops->call_begin) kernels_set_watch(k, &watch);
+    enum err e = session_step(p->u->session, &work);
+    kernels_set_watch(k, NULL);
+    return e;
+}
+
+static enum err counted_step(struct pass_state *p)
+{
     struct measured nothing;
     struct kernels *k = session_kernels(p->u->session);
     if (p->u->l2 == L2_COLD) TRY(known_work_flush(p->u->known));
     TRY(kernels_sync(k));
     TRY(p->ops->begin(p->probe));
-    TRY(session_step(p->u->session, &work));
+    TRY(watched_step(p, k));
     TRY(kernels_sync(k));
     return p->ops->end(p->probe, &nothing);
 }
@@ -129,6 +167,7 @@ static enum err decode(struct pass_state *p)
 {
     int64_t begun = clock_ns();
     int32_t next = 0;
+    p->n_told = 0;
     TRY(session_restart(p->u->session));
     for (int32_t step = 0; !session_done(p->u->session); step++) {
         struct step_work work;
@@ -208,8 +247,14 @@ static enum err read_kernels(struct pass_state *p)
     if (!p->r->kernel) return err_set(ERR_NOMEM, "records of %d kernels: out of memory", n);
     for (int32_t i = 0; i < n; i++) {
         int32_t step = p->chosen[k[i].forward];
-        p->r->kernel[i] =
-            (struct counted_kernel){.step = step, .phase = p->u->phase[step], .record = k[i]};
+        struct counted_kernel *out = &p->r->kernel[i];
+        *out = (struct counted_kernel){.step = step, .phase = p->u->phase[step], .record = k[i]};
+        if (k[i].call < 0) continue;
+        if (k[i].call >= p->n_told)
+            return err_set(ERR_DEVICE, "a kernel of operation %d came back, of %d", k[i].call,
+                           p->n_told);
+        out->call = p->told[k[i].call].call;
+        out->record.call = p->told[k[i].call].number;
     }
     p->r->row.n_kernels = n;
     return ERR_NONE;
@@ -264,6 +309,7 @@ enum err count_pass(struct count_subject *u, const struct probe_ops *ops, struct
     enum err e = count_all(&p);
     ops->close(p.probe);
     free(p.chosen);
+    free(p.told);
     r->row.forward = r->forward;
     r->row.kernel = r->kernel;
     r->row.known = r->known;

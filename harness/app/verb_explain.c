@@ -249,6 +249,53 @@ static enum err print_pair(void *ctx, const struct store_result_row *row)
     return ERR_NONE;
 }
 
+/* Of each phase that was traced: what ran in it, and what multiplied. */
+#define KERNELS                                                                                    \
+    "SELECT phase, launches, kernel_ns, time_ns, gap_ns FROM v_launch_gap WHERE run_id = ?1"
+#define MATMULS                                                                                    \
+    "SELECT phase, rows, columns, inner, kernels, calls * time_ns, calls * time_ns / "             \
+    "SUM(calls * time_ns) OVER (PARTITION BY phase) FROM v_matmul_kernel WHERE run_id = ?1 "       \
+    "ORDER BY phase, calls * time_ns DESC"
+
+static enum err print_kernels(void *ctx, const struct store_result_row *row)
+{
+    const struct store_value *v = row->value;
+    char busy[OUTPUT_VALUE_SIZE], time[OUTPUT_VALUE_SIZE];
+    (void)ctx;
+    printf("\n%s, traced: %lld kernels ran for %s of its %s", v[0].text, (long long)v[1].i,
+           readable("time_ns", real(&v[2]), busy), readable("time_ns", real(&v[3]), time));
+    if (real(&v[4]) > 0)
+        printf("; in %.0f %% of it no kernel ran.\n", 100 * real(&v[4]) / real(&v[3]));
+    else
+        printf(": longer than the timed forward took, so no gap can be told.\n");
+    return ERR_NONE;
+}
+
+enum { MATMULS_SHOWN = 4 };
+struct shown {
+    char phase[24];
+    int32_t n;
+};
+
+static enum err print_matmul(void *ctx, const struct store_result_row *row)
+{
+    struct shown *last = ctx;
+    const struct store_value *v = row->value;
+    char time[OUTPUT_VALUE_SIZE];
+    if (strcmp(last->phase, v[0].text) != 0) {
+        snprintf(last->phase, sizeof last->phase, "%s", v[0].text);
+        last->n = 0;
+        printf("\n%s, its matmuls by the kernels that ran:\n", v[0].text);
+    }
+    if (last->n++ == MATMULS_SHOWN)
+        printf("  ... (regime report matmuls has them all)\n");
+    else if (last->n <= MATMULS_SHOWN)
+        printf("  %3.0f %% (%s) %lld x %lld x %lld: %s\n", 100 * real(&v[6]),
+               readable("time_ns", real(&v[5]), time), (long long)v[1].i, (long long)v[2].i,
+               (long long)v[3].i, v[4].type == VALUE_TEXT ? v[4].text : "");
+    return ERR_NONE;
+}
+
 static enum err explain(struct store *s, const char *name)
 {
     struct found f = {.n = 0};
@@ -261,6 +308,9 @@ static enum err explain(struct store *s, const char *name)
     struct store_value id = store_text(f.run_id);
     TRY(store_query(s, HEAD, &id, 1, print_head, NULL));
     TRY(store_query(s, PHASES, &id, 1, print_phase, NULL));
+    TRY(store_query(s, KERNELS, &id, 1, print_kernels, NULL));
+    struct shown shown = {.n = 0};
+    TRY(store_query(s, MATMULS, &id, 1, print_matmul, &shown));
     return store_query(s, PAIR, &id, 1, print_pair, NULL);
 }
 

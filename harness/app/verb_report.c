@@ -73,6 +73,12 @@ static const struct sql_table tables[] = {
      "flop_per_s, bytes_per_s, compute_ns, memory_ns, roof_fraction, roof_fraction_lo AS lo, "
      "roof_fraction_hi AS hi, residual, n FROM v_kernel "
      "ORDER BY device, model, dtype, compute_dtype, threads, op, part, keys, rows"},
+    {"matmuls",
+     "Matmuls on a GPU: the kernels that multiplied each shape, as they were traced (--counters)",
+     "SELECT d.device, d.model, d.dtype, d.decoder, d.batch_seqs AS batch, d.block_tokens AS "
+     "block, k.phase, d.matmul AS by, k.op, k.rows, k.columns, k.inner, k.calls, k.launches, "
+     "k.time_ns, k.flop_per_s, k.kernels FROM v_matmul_kernel k JOIN v_run d ON d.run_id = "
+     "k.run_id ORDER BY " DEVICE_ORDER ", " CELL_ORDER ", k.phase, k.op, k.rows, k.columns, k.inner"},
     {"prediction",
      "Prediction error: median of |predicted / timed - 1| over whole forwards, by whose roofs "
      "predicted them (table: calibrated on this machine, not a prediction)",
@@ -157,7 +163,7 @@ static enum err report(const struct options *o, struct store *s)
     if (o->output == OUTPUT_CSV)
         return err_set(ERR_USAGE,
                        "csv holds one table: name throughput, pairs, roofline, losses, ceilings, "
-                       "kernels, prediction or a view (regime list views)");
+                       "kernels, matmuls, prediction or a view (regime list views)");
     return sql_tables_print(s, tables, N_TABLES, o, "sweep, run or ceilings");
 }
 

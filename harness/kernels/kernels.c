@@ -16,6 +16,7 @@ struct kernels {
     struct price price[TIER_COUNT];
     int64_t repeat;
     bool trace;
+    const struct kernels_watch *watch; /* borrowed; NULL: nobody */
 };
 
 static const struct backend_ops *const backends[] = {&backend_cpu, &backend_null, &backend_cuda};
@@ -158,6 +159,11 @@ void kernels_trace(struct kernels *k, bool on)
     k->trace = on;
 }
 
+void kernels_set_watch(struct kernels *k, const struct kernels_watch *w)
+{
+    k->watch = w;
+}
+
 enum err kernels_alloc(struct kernels *k, size_t n, void **out)
 {
     return k->ops->alloc(k->state, n, out);
@@ -211,17 +217,28 @@ static void charge(struct kernels *k, enum op op, const struct cost *c, bool fit
     charge_matmul(k, op, c, fits, none, none);
 }
 
-static int64_t trace_begin(const struct kernels *k)
+/* Around every call of the backend: its watcher and its time. */
+struct call {
+    enum op op;
+    int64_t begin_ns;
+};
+
+static enum err call_begin(const struct kernels *k, struct call *c, struct kernels_call what)
 {
-    return k->trace ? clock_ns() : 0;
+    *c = (struct call){.op = what.op};
+    if (k->watch) TRY(k->watch->begin(k->watch->ctx, &what));
+    if (k->trace) c->begin_ns = clock_ns();
+    return ERR_NONE;
 }
 
-static enum err trace_end(struct kernels *k, enum op op, int64_t begin_ns, enum err e)
+static enum err call_end(struct kernels *k, const struct call *c, enum err e)
 {
-    if (!k->trace || e != ERR_NONE) return e;
-    TRY(k->ops->sync(k->state));
-    k->ledger.op[op].time_ns += clock_ns() - begin_ns;
-    return ERR_NONE;
+    if (k->trace && e == ERR_NONE) {
+        TRY(k->ops->sync(k->state));
+        k->ledger.op[c->op].time_ns += clock_ns() - c->begin_ns;
+    }
+    if (k->watch && e == ERR_NONE) e = k->watch->end(k->watch->ctx);
+    return e;
 }
 
 static bool same_shape(struct tensor a, struct tensor b)
@@ -257,8 +274,9 @@ enum err kn_embed(struct kernels *k, struct tensor out, struct tensor table, con
     struct cost c;
     CHECK(out.n_dim == 2 && table.n_dim == 2 && out.dim[1] == table.dim[1]);
     charge(k, OP_EMBED, &c, cost_embed(&k->info.traffic, out, table, &c));
-    int64_t begin = trace_begin(k);
-    return trace_end(k, OP_EMBED, begin, k->ops->embed(k->state, out, table, ids));
+    struct call call;
+    TRY(call_begin(k, &call, (struct kernels_call){.op = OP_EMBED, .rows = out.dim[0]}));
+    return call_end(k, &call, k->ops->embed(k->state, out, table, ids));
 }
 
 enum err kn_rmsnorm(struct kernels *k, struct tensor out, struct tensor x, struct tensor gain,
@@ -267,8 +285,9 @@ enum err kn_rmsnorm(struct kernels *k, struct tensor out, struct tensor x, struc
     struct cost c;
     CHECK(same_shape(out, x) && gain.n_dim == 1 && gain.dim[0] == last_dim(x));
     charge(k, OP_RMSNORM, &c, cost_rmsnorm(&k->info.traffic, out, x, gain, &c));
-    int64_t begin = trace_begin(k);
-    return trace_end(k, OP_RMSNORM, begin, k->ops->rmsnorm(k->state, out, x, gain, eps));
+    struct call call;
+    TRY(call_begin(k, &call, (struct kernels_call){.op = OP_RMSNORM, .rows = x.dim[0]}));
+    return call_end(k, &call, k->ops->rmsnorm(k->state, out, x, gain, eps));
 }
 
 enum err kn_matmul(struct kernels *k, struct tensor y, struct tensor x, struct tensor w,
@@ -284,8 +303,9 @@ enum err kn_matmul(struct kernels *k, struct tensor y, struct tensor x, struct t
     bool tiled = k->ops->matmul_tile && k->ops->matmul_tile(k->state, y, x, w, &tile);
     bool fits = cost_matmul(&k->info.traffic, tiled ? &tile : NULL, y, x, w, bias, &c);
     charge_matmul(k, op, &c, fits, y, w);
-    int64_t begin = trace_begin(k);
-    return trace_end(k, op, begin, k->ops->matmul(k->state, y, x, w, bias));
+    struct call call;
+    TRY(call_begin(k, &call, (struct kernels_call){op, x.dim[0], w.dim[0], w.dim[1]}));
+    return call_end(k, &call, k->ops->matmul(k->state, y, x, w, bias));
 }
 
 enum err kn_rope(struct kernels *k, struct tensor x, const int32_t *pos, const struct rope *r)
@@ -293,8 +313,9 @@ enum err kn_rope(struct kernels *k, struct tensor x, const int32_t *pos, const s
     struct cost c;
     CHECK(x.n_dim == 3 && x.dim[2] % 2 == 0);
     charge(k, OP_ROPE, &c, cost_rope(&k->info.traffic, x, &c));
-    int64_t begin = trace_begin(k);
-    return trace_end(k, OP_ROPE, begin, k->ops->rope(k->state, x, pos, r));
+    struct call call;
+    TRY(call_begin(k, &call, (struct kernels_call){.op = OP_ROPE, .rows = x.dim[0]}));
+    return call_end(k, &call, k->ops->rope(k->state, x, pos, r));
 }
 
 enum err kn_kv_store(struct kernels *k, struct tensor k_cache, struct tensor v_cache,
@@ -307,9 +328,10 @@ enum err kn_kv_store(struct kernels *k, struct tensor k_cache, struct tensor v_c
     CHECK(k_cache.dim[1] == k_rows.dim[1] && k_cache.dim[3] == k_rows.dim[2]);
     check_spans(spans, n_spans, k_rows, k_cache);
     charge(k, OP_KV_STORE, &c, cost_kv_store(&k->info.traffic, k_rows, v_rows, k_cache, &c));
-    int64_t begin = trace_begin(k);
+    struct call call;
+    TRY(call_begin(k, &call, (struct kernels_call){.op = OP_KV_STORE, .rows = k_rows.dim[0]}));
     enum err e = k->ops->kv_store(k->state, k_cache, v_cache, k_rows, v_rows, spans, n_spans);
-    return trace_end(k, OP_KV_STORE, begin, e);
+    return call_end(k, &call, e);
 }
 
 enum err kn_attention(struct kernels *k, struct tensor out, struct tensor q, struct tensor k_cache,
@@ -326,9 +348,10 @@ enum err kn_attention(struct kernels *k, struct tensor out, struct tensor q, str
     bool fits =
         cost_attention(&k->info.traffic, tiled ? &tile : NULL, out, q, k_cache, spans, n_spans, &c);
     charge(k, OP_ATTENTION, &c, fits);
-    int64_t begin = trace_begin(k);
+    struct call call;
+    TRY(call_begin(k, &call, (struct kernels_call){.op = OP_ATTENTION, .rows = q.dim[0]}));
     enum err e = k->ops->attention(k->state, out, q, k_cache, v_cache, spans, n_spans);
-    return trace_end(k, OP_ATTENTION, begin, e);
+    return call_end(k, &call, e);
 }
 
 enum err kn_swiglu(struct kernels *k, struct tensor out, struct tensor gate_up)
@@ -337,8 +360,9 @@ enum err kn_swiglu(struct kernels *k, struct tensor out, struct tensor gate_up)
     CHECK(out.n_dim == 2 && gate_up.n_dim == 2);
     CHECK(out.dim[0] == gate_up.dim[0] && 2 * out.dim[1] == gate_up.dim[1]);
     charge(k, OP_SWIGLU, &c, cost_swiglu(&k->info.traffic, out, gate_up, &c));
-    int64_t begin = trace_begin(k);
-    return trace_end(k, OP_SWIGLU, begin, k->ops->swiglu(k->state, out, gate_up));
+    struct call call;
+    TRY(call_begin(k, &call, (struct kernels_call){.op = OP_SWIGLU, .rows = out.dim[0]}));
+    return call_end(k, &call, k->ops->swiglu(k->state, out, gate_up));
 }
 
 enum err kn_add(struct kernels *k, struct tensor x, struct tensor y)
@@ -346,8 +370,9 @@ enum err kn_add(struct kernels *k, struct tensor x, struct tensor y)
     struct cost c;
     CHECK(same_shape(x, y));
     charge(k, OP_ADD, &c, cost_add(&k->info.traffic, x, y, &c));
-    int64_t begin = trace_begin(k);
-    return trace_end(k, OP_ADD, begin, k->ops->add(k->state, x, y));
+    struct call call;
+    TRY(call_begin(k, &call, (struct kernels_call){.op = OP_ADD, .rows = x.dim[0]}));
+    return call_end(k, &call, k->ops->add(k->state, x, y));
 }
 
 enum err kn_gather(struct kernels *k, struct tensor out, struct tensor x, const int32_t *index)
@@ -355,8 +380,9 @@ enum err kn_gather(struct kernels *k, struct tensor out, struct tensor x, const 
     struct cost c;
     CHECK(out.n_dim == 2 && x.n_dim == 2 && out.dim[1] == x.dim[1]);
     charge(k, OP_GATHER, &c, cost_gather(&k->info.traffic, out, &c));
-    int64_t begin = trace_begin(k);
-    return trace_end(k, OP_GATHER, begin, k->ops->gather(k->state, out, x, index));
+    struct call call;
+    TRY(call_begin(k, &call, (struct kernels_call){.op = OP_GATHER, .rows = out.dim[0]}));
+    return call_end(k, &call, k->ops->gather(k->state, out, x, index));
 }
 
 enum err kn_guide(struct kernels *k, struct tensor z, struct tensor u, float scale)
@@ -364,8 +390,9 @@ enum err kn_guide(struct kernels *k, struct tensor z, struct tensor u, float sca
     struct cost c;
     CHECK(z.n_dim == 2 && same_shape(z, u) && z.role == ROLE_LOGITS && u.role == ROLE_LOGITS);
     charge(k, OP_GUIDE, &c, cost_guide(&k->info.traffic, z, u, &c));
-    int64_t begin = trace_begin(k);
-    return trace_end(k, OP_GUIDE, begin, k->ops->guide(k->state, z, u, scale));
+    struct call call;
+    TRY(call_begin(k, &call, (struct kernels_call){.op = OP_GUIDE, .rows = z.dim[0]}));
+    return call_end(k, &call, k->ops->guide(k->state, z, u, scale));
 }
 
 enum err kn_rowstat(struct kernels *k, struct row_stat *stats, struct tensor logits,
@@ -375,6 +402,7 @@ enum err kn_rowstat(struct kernels *k, struct row_stat *stats, struct tensor log
     CHECK(logits.n_dim == 2 && logits.role == ROLE_LOGITS);
     CHECK(rule->n_ids >= 1 && rule->n_ids <= logits.dim[1]);
     charge(k, OP_ROWSTAT, &c, cost_rowstat(&k->info.traffic, logits, rule_has_nucleus(rule), &c));
-    int64_t begin = trace_begin(k);
-    return trace_end(k, OP_ROWSTAT, begin, k->ops->rowstat(k->state, stats, logits, keys, rule));
+    struct call call;
+    TRY(call_begin(k, &call, (struct kernels_call){.op = OP_ROWSTAT, .rows = logits.dim[0]}));
+    return call_end(k, &call, k->ops->rowstat(k->state, stats, logits, keys, rule));
 }

@@ -84,6 +84,21 @@ void kernels_set_repeat(struct kernels *k, int64_t n);
 /* Time every call into ledger_entry.time_ns; synchronises after each. */
 void kernels_trace(struct kernels *k, bool on);
 
+/* One call as somebody who watches is told of it. */
+struct kernels_call {
+    enum op op;
+    int64_t rows;        /* of its result              */
+    int64_t cols, depth; /* of a matmul, m and k; else 0 */
+};
+/* What is launched between begin and end is that call's; a failure of either is the call's. */
+struct kernels_watch {
+    void *ctx;
+    enum err (*begin)(void *ctx, const struct kernels_call *c);
+    enum err (*end)(void *ctx);
+};
+/* Borrowed until the next; NULL: nobody watches. */
+void kernels_set_watch(struct kernels *k, const struct kernels_watch *w);
+
 /* ---- memory ---- */
 /* Bytes an allocation may still take, and all there are; -1: nobody says. */
 struct kernels_memory {

@@ -1,9 +1,9 @@
 /* probe_cupti_activity.c - which kernels a forward runs, when, and in which shape.
  *
- * A forward's launches carry its number as an external correlation: CUPTI records, for each
- * call of the CUDA interface, the pair (number, correlation id), and for each kernel the
- * correlation id of the call that launched it, which for a graph is one call for all of its
- * kernels. */
+ * A forward's launches carry its number, and that of the operation they are made for, as an
+ * external correlation: CUPTI records, for each call of the CUDA interface, the pair (number,
+ * correlation id), and for each kernel the correlation id of the call that launched it, which for
+ * a graph is one call for all of its kernels. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,10 +76,16 @@ static void free_buffers(struct buffer *list)
 
 /* ---- the probe ---- */
 
-struct launch { /* a call of the CUDA interface and the forward it was made in */
+struct launch { /* a call of the CUDA interface and what it was made for */
     uint32_t correlation;
-    int32_t forward;
+    uint64_t external;
 };
+
+/* The two in one number, as one stack of CUPTI's has them: operations from 1 on, 0: none. */
+static uint64_t external_id(int32_t forward, int32_t call)
+{
+    return (uint64_t)(uint32_t)(call + 1) << 32 | (uint32_t)forward;
+}
 
 struct raw_kernel {
     uint32_t correlation;
@@ -93,7 +99,7 @@ struct activity_state {
     CUcontext context; /* NULL: not retained */
     int32_t n_enabled; /* kinds, in order */
     int32_t n_forwards, n_begun;
-    bool in_forward;
+    int32_t n_pushed; /* on CUPTI's stack: the forward, an operation of it */
     struct launch *launch;
     size_t n_launches, launch_room;
     struct raw_kernel *raw;
@@ -123,7 +129,7 @@ static void activity_close(void *state)
     struct activity_state *s = state;
     bool ignored;
     if (!s) return;
-    if (s->in_forward) {
+    for (; s->n_pushed > 0; s->n_pushed--) {
         uint64_t id;
         s->cupti.p_cuptiActivityPopExternalCorrelationId(CUPTI_EXTERNAL_CORRELATION_KIND_CUSTOM0,
                                                          &id);
@@ -184,24 +190,49 @@ static enum err activity_start(void *state, int32_t n_forwards)
     return ERR_NONE;
 }
 
+static enum err push(struct activity_state *s, uint64_t id)
+{
+    CUPTI_TRY(&s->cupti, cuptiActivityPushExternalCorrelationId,
+              CUPTI_EXTERNAL_CORRELATION_KIND_CUSTOM0, id);
+    s->n_pushed++;
+    return ERR_NONE;
+}
+
+static enum err pop(struct activity_state *s)
+{
+    uint64_t id;
+    s->n_pushed--;
+    CUPTI_TRY(&s->cupti, cuptiActivityPopExternalCorrelationId,
+              CUPTI_EXTERNAL_CORRELATION_KIND_CUSTOM0, &id);
+    return ERR_NONE;
+}
+
 static enum err activity_begin(void *state)
 {
     struct activity_state *s = state;
-    CHECK(s->n_begun < s->n_forwards);
-    CUPTI_TRY(&s->cupti, cuptiActivityPushExternalCorrelationId,
-              CUPTI_EXTERNAL_CORRELATION_KIND_CUSTOM0, (uint64_t)s->n_begun);
-    s->in_forward = true;
-    return ERR_NONE;
+    CHECK(s->n_begun < s->n_forwards && s->n_pushed == 0);
+    return push(s, external_id(s->n_begun, -1));
+}
+
+static enum err activity_call_begin(void *state, int32_t call)
+{
+    struct activity_state *s = state;
+    CHECK(s->n_pushed == 1 && call >= 0);
+    return push(s, external_id(s->n_begun, call));
+}
+
+static enum err activity_call_end(void *state)
+{
+    struct activity_state *s = state;
+    CHECK(s->n_pushed == 2);
+    return pop(s);
 }
 
 static enum err activity_end(void *state, struct measured *out)
 {
     struct activity_state *s = state;
-    uint64_t id;
     *out = measured_nothing();
-    s->in_forward = false;
-    CUPTI_TRY(&s->cupti, cuptiActivityPopExternalCorrelationId,
-              CUPTI_EXTERNAL_CORRELATION_KIND_CUSTOM0, &id);
+    TRY(pop(s));
     s->n_begun++;
     return ERR_NONE;
 }
@@ -225,7 +256,7 @@ static enum err add_launch(struct activity_state *s, const CUpti_ActivityExterna
     if (!grown) return err_set(ERR_NOMEM, "kernel records: out of memory");
     s->launch = grown;
     s->launch[s->n_launches++] =
-        (struct launch){.correlation = r->correlationId, .forward = (int32_t)r->externalId};
+        (struct launch){.correlation = r->correlationId, .external = r->externalId};
     return ERR_NONE;
 }
 
@@ -301,9 +332,12 @@ static enum err join(struct activity_state *s)
         const struct launch *l = s->n_launches ? bsearch(&key, s->launch, s->n_launches,
                                                          sizeof *s->launch, compare_launches)
                                                : NULL;
-        if (!l || l->forward < 0 || l->forward >= s->n_forwards) continue; /* between forwards */
-        s->kernels[s->n_kernels] = s->raw[i].record;
-        s->kernels[s->n_kernels++].forward = l->forward;
+        uint64_t forward = l ? l->external & UINT32_MAX : UINT64_MAX;
+        if (forward >= (uint64_t)s->n_forwards) continue; /* between forwards */
+        struct kernel_record *k = &s->kernels[s->n_kernels++];
+        *k = s->raw[i].record;
+        k->forward = (int32_t)forward;
+        k->call = (int32_t)(l->external >> 32) - 1;
     }
     qsort(s->kernels, (size_t)s->n_kernels, sizeof *s->kernels, compare_kernels);
     int64_t first = 0;
@@ -358,6 +392,8 @@ const struct probe_ops probe_cupti_activity = {
     .close = activity_close,
     .start = activity_start,
     .stop = activity_stop,
+    .call_begin = activity_call_begin,
+    .call_end = activity_call_end,
     .kernels = activity_kernels,
     .facts = activity_facts,
 };

@@ -140,6 +140,7 @@ static enum err take_kernels(struct range_state *s)
                            "%d launches or came twice",
                            name, n);
         first[ordinal] = (struct kernel_record){.forward = s->n_begun,
+                                                .call = -1,
                                                 .ordinal = (int32_t)ordinal,
                                                 .start_ns = -1,
                                                 .end_ns = -1,

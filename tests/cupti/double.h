@@ -37,6 +37,17 @@ struct cupti_double {
     int32_t n_sessions, n_armed, n_libraries;
 };
 
+/* A kernel of an emulated GPU, which ran in place of the made-up ones. */
+struct cupti_double_kernel {
+    int64_t launch; /* its number */
+    char name[64];
+    int32_t grid[3], block[3];
+    uint64_t begin_ns, end_ns;
+};
+/* It was launched; and has run. */
+void cupti_double_launched(int64_t launch);
+void cupti_double_ran(const struct cupti_double_kernel *k);
+
 /* NULL: this build has no CUPTI to stand in for. */
 struct cupti_double *cupti_double(void);
 void cupti_double_reset(void);

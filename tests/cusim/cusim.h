@@ -57,6 +57,7 @@ struct cusim_kernel {
     const void *code; /* what cudaFuncSetAttribute knows it by */
     size_t shared_all;
     struct cusim_dim grid, block;
+    int64_t launch; /* its number; given when it is launched */
     void *call; /* owned once launched */
     void (*run)(void *call);
     void (*free)(void *call);
@@ -93,6 +94,19 @@ const char *cusim_report(void);
 void cusim_clear(void);
 /* Bytes that kernels have read so far of the device buffer that holds p. */
 int64_t cusim_bytes_read(const void *p);
+/* A kernel, or a product of cuBLAS's ("gemm", without a shape): told when it is launched by itself
+ * and when it has run, on the clock that events are on. */
+struct cusim_ran {
+    int64_t launch; /* its number */
+    const char *name;
+    struct cusim_dim grid, block;
+    double begin_ns, end_ns;
+};
+struct cusim_listener {
+    void (*launched)(int64_t launch);
+    void (*ran)(const struct cusim_ran *r);
+};
+void cusim_set_listener(const struct cusim_listener *l); /* NULL: nobody listens */
 /* Kernels launched by themselves and not as part of a graph since the last clear. */
 int64_t cusim_single_kernels(void);
 /* Buffers, streams, events and graphs that exist. */

@@ -15,6 +15,7 @@ struct cublasContext {
 };
 
 struct gemm {
+    int64_t launch;
     int m, n, k, lda, ldb, ldc;
     cudaDataType_t ab_type, c_type;
     bool tf32; /* of the clock only: factors are not rounded */
@@ -48,6 +49,7 @@ static void gemm_run(void *arg)
         !inside(g->c, g->m, g->n, g->ldc, g->c_type))
         return;
     struct region *r = region_find(g->c);
+    struct cusim_ran ran = {.launch = g->launch, .name = "gemm", .begin_ns = clock_now()};
     clock_gemm(2.0 * g->m * g->n * g->k, g->ab_type == CUDA_R_32F && !g->tf32);
     size_t size = g->c_type == CUDA_R_16BF ? 2 : 4;
     for (int64_t j = 0; j < g->n; j++) {
@@ -67,6 +69,8 @@ static void gemm_run(void *arg)
         size_t at = (size_t)((char *)g->c - r->base) + (size_t)(j * g->ldc) * size;
         region_host_wrote(r, at, (size_t)g->m * size);
     }
+    ran.end_ns = clock_now();
+    launch_ran(&ran);
 }
 
 static cublasStatus_t sim_gemm(cublasHandle_t h, cublasOperation_t op_a, cublasOperation_t op_b,
@@ -87,7 +91,8 @@ static cublasStatus_t sim_gemm(cublasHandle_t h, cublasOperation_t op_a, cublasO
         return CUBLAS_STATUS_INVALID_VALUE;
     if (cusim.report[0]) return CUBLAS_STATUS_EXECUTION_FAILED;
     struct gemm *g = malloc(sizeof *g);
-    *g = (struct gemm){m,
+    *g = (struct gemm){launch_told(),
+                       m,
                        n,
                        k,
                        lda,
@@ -139,6 +144,13 @@ static cublasStatus_t sim_set_math_mode(cublasHandle_t h, cublasMath_t mode)
     return CUBLAS_STATUS_SUCCESS;
 }
 
+static cublasStatus_t sim_version(cublasHandle_t h, int *version)
+{
+    if (!h) return CUBLAS_STATUS_INVALID_VALUE;
+    *version = 130100;
+    return CUBLAS_STATUS_SUCCESS;
+}
+
 static const char *sim_status_string(cublasStatus_t s)
 {
     if (s == CUBLAS_STATUS_EXECUTION_FAILED) return "CUBLAS_STATUS_EXECUTION_FAILED";
@@ -161,6 +173,7 @@ enum err cublas_open(struct cublas *out)
                            .set_workspace = sim_set_workspace,
                            .set_math_mode = sim_set_math_mode,
                            .gemm = sim_gemm,
+                           .version = sim_version,
                            .status_string = sim_status_string};
     return ERR_NONE;
 }

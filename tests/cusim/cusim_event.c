@@ -12,7 +12,7 @@ struct CUevent_st {
     double ns; /* timed: when the stream passed it last */
 };
 
-static double now_ns(void)
+double clock_now(void)
 {
     struct timespec t;
     if (cusim.speed.bytes_per_s > 0) return cusim.clock_ns;
@@ -53,7 +53,7 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags)
 
 static void stamp(void *arg)
 {
-    ((struct CUevent_st *)arg)->ns = now_ns();
+    ((struct CUevent_st *)arg)->ns = clock_now();
 }
 
 static void keep(void *arg)

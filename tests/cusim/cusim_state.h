@@ -111,6 +111,8 @@ struct cusim {
     int64_t n_bytes;             /* of device buffers touched by kernels            */
     int64_t n_kernels;           /* launched by themselves, not in graphs, since cusim_clear */
     int64_t live_objects;
+    const struct cusim_listener *listener; /* NULL: nobody */
+    int64_t n_launches;
     int64_t bank_conflicts, mma_flop, fma_flop;
 };
 
@@ -182,6 +184,11 @@ void stream_run_until(cudaStream_t s, uint64_t n);
 /* cusim_event.c: the device's clock goes on by what these take, if a speed is set. */
 void clock_kernel(int64_t bytes);
 void clock_gemm(double flop, bool f32);
+double clock_now(void);
+
+/* cusim_stream.c: a launch's number, and that it has run, for whoever listens. */
+int64_t launch_told(void);
+void launch_ran(const struct cusim_ran *r);
 
 /* cusim_graph.c */
 void graph_add(struct CUgraph_st *g, struct stream_op *op);

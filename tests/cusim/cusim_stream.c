@@ -149,6 +149,8 @@ cudaError_t cudaStreamDestroy(cudaStream_t s)
 static void kernel_run(void *arg)
 {
     int64_t before = cusim.n_bytes;
+    const struct cusim_kernel *k = arg;
+    struct cusim_ran r = {k->launch, k->name, k->grid, k->block, clock_now(), 0};
     if (cusim.n_until_lost > 0 && strstr(((struct cusim_kernel *)arg)->name, cusim.lost_at) &&
         --cusim.n_until_lost == 0) {
         cusim_fail("lost", "the device was lost");
@@ -156,6 +158,27 @@ static void kernel_run(void *arg)
     }
     run_kernel(arg);
     clock_kernel(cusim.n_bytes - before);
+    r.end_ns = clock_now();
+    launch_ran(&r);
+}
+
+/* Those of graphs have none. */
+int64_t launch_told(void)
+{
+    if (cusim.n_capturing > 0) return 0;
+    cusim.n_launches++;
+    if (cusim.listener) cusim.listener->launched(cusim.n_launches);
+    return cusim.n_launches;
+}
+
+void launch_ran(const struct cusim_ran *r)
+{
+    if (cusim.listener && r->launch > 0) cusim.listener->ran(r);
+}
+
+void cusim_set_listener(const struct cusim_listener *l)
+{
+    cusim.listener = l;
 }
 
 static void kernel_done(void *arg)
@@ -210,6 +233,7 @@ void cusim_launch(cudaStream_t s, const struct cusim_kernel *k)
     }
     struct cusim_kernel *keep = malloc(sizeof *keep);
     *keep = *k;
+    keep->launch = launch_told();
     if (cusim.n_capturing == 0) cusim.n_kernels++;
     stream_queue(s, kernel_run, kernel_done, keep);
 }

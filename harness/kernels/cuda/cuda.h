@@ -27,6 +27,7 @@ struct cublas {
     __typeof__(&cublasSetWorkspace_v2) set_workspace;
     __typeof__(&cublasSetMathMode) set_math_mode;
     __typeof__(&cublasGemmEx) gemm;
+    __typeof__(&cublasGetVersion_v2) version;
     __typeof__(&cublasGetStatusString) status_string;
 };
 
@@ -118,7 +119,7 @@ struct cuda_graph {
 
 struct cuda {
     char name[256]; /* the card's */
-    char description[400];
+    char description[440];
     int32_t n_sms; /* its multiprocessors */
     cudaStream_t stream;
     struct kernels_mode mode;
@@ -159,6 +160,8 @@ enum err cuda_choose(int32_t device, struct cudaDeviceProp *out) MUST_CHECK;
 
 /* ---- cuda_blas.c ---- */
 enum err blas_open(struct blas *b, cudaStream_t s) MUST_CHECK;
+/* As MAJOR * 10000 + MINOR * 100 + PATCH. */
+enum err blas_version(const struct blas *b, int *out) MUST_CHECK;
 void blas_close(struct blas *b); /* opened half way, too */
 /* Row-major y[n,m] = x[n,k] . w[m,k]^T + beta y; factors of one type. */
 struct blas_gemm {

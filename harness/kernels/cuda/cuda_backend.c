@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Rows of x a matmul of cuBLAS executes at once, as far as anybody knows, and how often tiles read
  * operands again: those of the tensor instruction, and of 8 x 8 tiles of 128 that share the L2. */
@@ -70,6 +71,17 @@ static enum err open_device(struct cuda *c, int32_t device, struct backend_info 
     return ERR_NONE;
 }
 
+/* Its choice of kernels goes by its version. */
+static enum err describe_blas(struct cuda *c)
+{
+    int v = 0;
+    size_t at = strlen(c->description);
+    TRY(blas_version(&c->blas, &v));
+    snprintf(c->description + at, sizeof c->description - at, ", cuBLAS %d.%d.%d", v / 10000,
+             v / 100 % 100, v % 100);
+    return ERR_NONE;
+}
+
 static enum err cuda_open(const struct kernels_config *config, void **state,
                           struct backend_info *info)
 {
@@ -78,6 +90,7 @@ static enum err cuda_open(const struct kernels_config *config, void **state,
     if (c == NULL) return err_set(ERR_NOMEM, "no memory for the cuda backend");
     TRY_OUT(open_device(c, config->device, info));
     TRY_OUT(blas_open(&c->blas, c->stream));
+    TRY_OUT(describe_blas(c));
     *state = c;
     return ERR_NONE;
 out:

@@ -27,6 +27,11 @@ enum err blas_open(struct blas *b, cudaStream_t s)
         "cublasSetMathMode");
 }
 
+enum err blas_version(const struct blas *b, int *out)
+{
+    return check_status(b, b->lib.version(b->handle, out), "cublasGetVersion");
+}
+
 void blas_close(struct blas *b)
 {
     if (b->handle) b->lib.destroy(b->handle);

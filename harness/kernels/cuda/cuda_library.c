@@ -81,6 +81,7 @@ enum err cublas_open(struct cublas *out)
     void *set_workspace = symbol(lib, "cublasSetWorkspace_v2", &missing);
     void *set_math_mode = symbol(lib, "cublasSetMathMode", &missing);
     void *gemm = symbol(lib, "cublasGemmEx", &missing);
+    void *version = symbol(lib, "cublasGetVersion_v2", &missing);
     void *status_string = symbol(lib, "cublasGetStatusString", &missing);
     if (missing) {
         cublas_close(out);
@@ -92,6 +93,7 @@ enum err cublas_open(struct cublas *out)
     memcpy(&out->set_workspace, &set_workspace, sizeof set_workspace);
     memcpy(&out->set_math_mode, &set_math_mode, sizeof set_math_mode);
     memcpy(&out->gemm, &gemm, sizeof gemm);
+    memcpy(&out->version, &version, sizeof version);
     memcpy(&out->status_string, &status_string, sizeof status_string);
     return ERR_NONE;
 }

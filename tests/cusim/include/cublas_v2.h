@@ -22,6 +22,7 @@ cublasStatus_t cublasDestroy_v2(cublasHandle_t h);
 cublasStatus_t cublasSetStream_v2(cublasHandle_t h, cudaStream_t s);
 cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t h, void *workspace, size_t n);
 cublasStatus_t cublasSetMathMode(cublasHandle_t h, cublasMath_t mode);
+cublasStatus_t cublasGetVersion_v2(cublasHandle_t h, int *version);
 const char *cublasGetStatusString(cublasStatus_t s);
 
 /* Column-major c[m,n] = alpha op(a) op(b) + beta c. */

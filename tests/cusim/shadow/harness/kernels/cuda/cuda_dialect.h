@@ -95,7 +95,7 @@ static inline void cusim_queue_kernel(const char *name, void (*kernel)(P...), si
         kernel(static_cast<P>(args)...);
     };
     typedef decltype(call) call_t;
-    struct cusim_kernel k = {name, (const void *)kernel, shared_all, {grid.x, grid.y, grid.z}, {block.x, block.y, block.z},
+    struct cusim_kernel k = {name, (const void *)kernel, shared_all, {grid.x, grid.y, grid.z}, {block.x, block.y, block.z}, 0,
                              new call_t(call),
                              [](void *c) __attribute__((no_sanitize("thread"))){(*(call_t *)c)();
 }
