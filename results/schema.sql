@@ -1,4 +1,4 @@
--- schema.sql - the tables and views of a results database, version 3.
+-- schema.sql - the tables and views of a results database, version 4.
 --
 -- Tables hold what was run and what it cost: raw counts and times, one row per forward, units
 -- in column names, NULL for what is unknown or does not apply.  Rates and intensities are
@@ -21,7 +21,7 @@
 --                     v_round_ratio, v_arm, v_pair, v_latency
 --     quality         v_quality, v_forward_time, v_speed_at_quality, v_corruption, v_nelbo
 --     counters        v_counter, v_pinned_counter, v_model_vs_counter, v_known_work, v_energy,
---                     v_forward_kernel
+--                     v_forward_kernel, v_forward_op, v_launch_gap, v_matmul_kernel
 
 PRAGMA application_id = 1380404549; -- "RGME"
 PRAGMA user_version = 4;
@@ -1444,7 +1444,7 @@ LEFT JOIN forward_kernel k ON k.run_no = a.run_no AND k.probe = 'cupti-kernel'
             AND x.sample = a.sample AND x.step = a.step)
 GROUP BY r.run_id, a.phase, a.name;
 
--- The kernels of the pinned forward by the operation they were launched for.
+-- One row per run, phase and operation: the kernels of the pinned forward that were launched for it.
 CREATE VIEW v_forward_op AS
 SELECT r.run_id, k.phase, COALESCE(k.op, 'other') AS op, COUNT(DISTINCT k.call) AS calls,
        COUNT(*) AS launches, SUM(k.end_ns - k.start_ns) AS time_ns
@@ -1453,7 +1453,7 @@ JOIN forward_kernel k ON k.run_no = r.run_no AND k.probe = 'cupti-activity'
      AND k.l2_state = 'steady'
 GROUP BY r.run_id, k.phase, k.op;
 
--- What of the timed forward no kernel runs: its median time less that of its kernels, traced in
+-- One row per run and phase: what of the timed forward no kernel runs.  Its median time less that of its kernels, traced in
 -- another pass.
 CREATE VIEW v_launch_gap AS
 SELECT s.run_id, s.phase, s.n, s.median_ns AS time_ns, o.launches, o.time_ns AS kernel_ns,
@@ -1462,7 +1462,7 @@ FROM v_step s
 JOIN (SELECT run_id, phase, SUM(launches) AS launches, SUM(time_ns) AS time_ns FROM v_forward_op
       GROUP BY run_id, phase) o ON o.run_id = s.run_id AND o.phase = s.phase;
 
--- What multiplied each shape: the kernels of one product in their order (a sum over a split k is
+-- One row per run, phase, shape and what multiplied it: the kernels of one product in their order (a sum over a split k is
 -- one of its own), over the products of a shape that ran the same ones.
 CREATE VIEW v_matmul_kernel AS
 SELECT run_id, phase, op, rows, columns, inner, kernels, COUNT(*) AS calls, launches,
