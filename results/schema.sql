@@ -1444,7 +1444,7 @@ LEFT JOIN forward_kernel k ON k.run_no = a.run_no AND k.probe = 'cupti-kernel'
             AND x.sample = a.sample AND x.step = a.step)
 GROUP BY r.run_id, a.phase, a.name;
 
--- One row per run, phase and operation: the kernels of the pinned forward that were launched for it.
+-- One row per run, phase and operation: the kernels of the pinned forward launched for it.
 CREATE VIEW v_forward_op AS
 SELECT r.run_id, k.phase, COALESCE(k.op, 'other') AS op, COUNT(DISTINCT k.call) AS calls,
        COUNT(*) AS launches, SUM(k.end_ns - k.start_ns) AS time_ns
@@ -1453,8 +1453,8 @@ JOIN forward_kernel k ON k.run_no = r.run_no AND k.probe = 'cupti-activity'
      AND k.l2_state = 'steady'
 GROUP BY r.run_id, k.phase, k.op;
 
--- One row per run and phase: what of the timed forward no kernel runs.  Its median time less that of its kernels, traced in
--- another pass.
+-- One row per run and phase: what of the timed forward no kernel runs.  Its median time less that
+-- of its kernels, traced in another pass.
 CREATE VIEW v_launch_gap AS
 SELECT s.run_id, s.phase, s.n, s.median_ns AS time_ns, o.launches, o.time_ns AS kernel_ns,
        s.median_ns - o.time_ns AS gap_ns, 1 - o.time_ns / s.median_ns AS gap_share
@@ -1462,8 +1462,8 @@ FROM v_step s
 JOIN (SELECT run_id, phase, SUM(launches) AS launches, SUM(time_ns) AS time_ns FROM v_forward_op
       GROUP BY run_id, phase) o ON o.run_id = s.run_id AND o.phase = s.phase;
 
--- One row per run, phase, shape and what multiplied it: the kernels of one product in their order (a sum over a split k is
--- one of its own), over the products of a shape that ran the same ones.
+-- One row per run, phase, shape and what multiplied it: the kernels of one product in their order
+-- (a sum over a split k is one of its own), over the products of a shape that ran the same ones.
 CREATE VIEW v_matmul_kernel AS
 SELECT run_id, phase, op, rows, columns, inner, kernels, COUNT(*) AS calls, launches,
        AVG(ns) AS time_ns, 2.0 * rows * columns * inner * 1e9 / AVG(ns) AS flop_per_s
