@@ -25,7 +25,7 @@ enum {
     PROCESS_TOKENS
 };
 
-/* Of a policy the newest judgement, of the process judged last; of the runs whose times could serve
+/* Of a policy the newest judgement; of the runs whose times could serve
  * one with its own number of steps, then the newest. */
 static const char sql[] =
     "SELECT run_id, process, COALESCE(strategy, ''), law, kl, kl_lo, kl_hi, tokens_per_s,"
@@ -37,8 +37,7 @@ static const char sql[] =
     "         ORDER BY quality_utc DESC, run_steps IS denoise_steps DESC, recorded_utc DESC,"
     "                  run_id) AS age"
     "       FROM v_speed_at_quality WHERE kl IS NOT NULL)"
-    " WHERE age = 1 AND process = (SELECT process FROM v_quality ORDER BY recorded_utc DESC LIMIT "
-    "1)";
+    " WHERE age = 1";
 
 /* A policy's name beside its line: "threshold", "threshold L=8" where block lengths differ,
  * "k=3, a=0.8". */
@@ -78,7 +77,8 @@ static int compare(const void *pa, const void *pb)
 
 static bool is_of(const struct plot_row *r, const struct sheet *s)
 {
-    return &s->data->subject[s->data->run[r->run].subject] == s->subject;
+    return &s->data->subject[s->data->run[r->run].subject] == s->subject &&
+           strcmp(r->word[PROCESS], s->part) == 0;
 }
 
 /* Where an exact policy is drawn: left of the smallest divergence there is. */
@@ -291,6 +291,7 @@ static enum err draw(const struct plot_rows *rows, struct sheet *s, bool *empty)
 
 const struct figure figure_speed_at_quality = {
     .name = "speed-at-quality",
+    .in_parts = true,
     .help = "tokens per second against the divergence of what is produced from the truth",
     .needs = "the database has no policy judged on a process (regime quality) whose decoder, "
              "batch and block length some run has timed or planned",

@@ -1,6 +1,7 @@
 /* plot.c - from a database to files: query, draw, fill the template, run gnuplot. */
 #include "plots/plot.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,10 +16,9 @@
 enum { GNUPLOT_TIMEOUT_MS = 60000, MAX_FIGURES = 16 };
 
 static const struct figure *const figures[] = {
-    &figure_roofline,   &figure_intensity_batch, &figure_throughput,
-    &figure_break_even, &figure_regime,          &figure_breakdown,
-    &figure_speed_at_quality, &figure_gaussian,
-    &figure_model_vs_counter, &figure_levels, &figure_executed, &figure_elasticity,
+    &figure_roofline,         &figure_intensity_batch, &figure_throughput,       &figure_break_even,
+    &figure_regime,           &figure_breakdown,       &figure_speed_at_quality, &figure_gaussian,
+    &figure_model_vs_counter, &figure_levels,          &figure_executed,         &figure_elasticity,
 };
 enum { N_FIGURES = sizeof figures / sizeof figures[0] };
 
@@ -126,7 +126,11 @@ static enum err write_sheet(const struct figure *f, struct sheet *s, const char 
 {
     struct strbuf script = {0};
     char file[200], name[208];
-    snprintf(file, sizeof file, "%s%s%s", f->name, s->subject ? "-" : "",
+    int n = snprintf(file, sizeof file, "%s%s%.60s", f->name, s->part ? "-" : "",
+                     s->part ? s->part : "");
+    for (char *c = file; *c; c++) /* a process of a file has its path for a name */
+        if (!isalnum((unsigned char)*c) && !strchr("-_", *c)) *c = '_';
+    snprintf(file + n, sizeof file - (size_t)n, "%s%s", s->subject ? "-" : "",
              s->subject ? s->subject->slug : "");
     enum err e = fill(f, s, file, &script);
     if (e == ERR_NONE) e = remove_pictures(dir, file);
@@ -147,26 +151,46 @@ static enum err write_sheet(const struct figure *f, struct sheet *s, const char 
     return ERR_NONE;
 }
 
-/* Every subject is tried even when gnuplot is missing, so that all data are there. */
+/* The figure's parts: whether row i is the first of one. */
+static bool begins_part(const struct plot_rows *rows, int i)
+{
+    for (int k = 0; k < i; k++)
+        if (strcmp(rows->row[k].word[0], rows->row[i].word[0]) == 0) return false;
+    return true;
+}
+
+/* Of one part, or of a figure that has none.  Every subject is tried even when gnuplot is missing,
+ * so that all data are there: `missing` says what is. */
+static enum err render_part(const struct figure *f, const struct plot_data *d,
+                            const struct plot_rows *rows, const char *part, const char *dir,
+                            struct strbuf *written, int *drawn, char missing[512])
+{
+    for (int i = 0; i < (f->of_no_run ? 1 : d->n_subjects); i++) {
+        struct sheet s = {.data = d, .subject = f->of_no_run ? NULL : &d->subject[i], .part = part};
+        bool empty = false;
+        enum err e = f->draw(rows, &s, &empty);
+        if (e == ERR_NONE && !empty) {
+            e = write_sheet(f, &s, dir, written);
+            ++*drawn;
+        }
+        sheet_free(&s);
+        if (e == ERR_UNSUPPORTED)
+            snprintf(missing, 512, "%s", err_msg());
+        else
+            TRY(e);
+    }
+    return ERR_NONE;
+}
+
 static enum err render(const struct figure *f, const struct plot_data *d,
                        const struct plot_rows *rows, const char *dir, struct strbuf *written)
 {
     char missing[512] = "";
     int drawn = 0;
-    for (int i = 0; i < (f->of_no_run ? 1 : d->n_subjects); i++) {
-        struct sheet s = {.data = d, .subject = f->of_no_run ? NULL : &d->subject[i]};
-        bool empty = false;
-        enum err e = f->draw(rows, &s, &empty);
-        if (e == ERR_NONE && !empty) {
-            e = write_sheet(f, &s, dir, written);
-            drawn++;
-        }
-        sheet_free(&s);
-        if (e == ERR_UNSUPPORTED)
-            snprintf(missing, sizeof missing, "%s", err_msg());
-        else
-            TRY(e);
-    }
+    if (!f->in_parts) TRY(render_part(f, d, rows, NULL, dir, written, &drawn, missing));
+    for (int i = 0; f->in_parts && i < rows->n; i++)
+        if (begins_part(rows, i))
+            TRY(render_part(f, d, rows, rows->row[i].word[0], dir, written, &drawn, missing));
     if (*missing) return err_set(ERR_UNSUPPORTED, "%s", missing);
     if (!drawn) return err_set(ERR_USAGE, "%s: nothing to draw, %s", f->name, f->needs);
     return strbuf_check(written);

@@ -15,6 +15,7 @@ struct figure {
     const char *help;  /* one line */
     const char *needs; /* what a database lacks when there is nothing to draw */
     bool of_no_run;    /* its rows are of no run (run_id NULL): one figure of all of them */
+    bool in_parts;     /* one figure for each first word of query 0's rows, FIGURE-WORD-SUBJECT */
     bool judged_first; /* shows verdicts, so the newest run that has one stands for its cell */
     struct {
         const char *sql; /* run_id, words, numbers; NULL: no such query */

@@ -20,6 +20,7 @@ enum { SHEET_SLOTS = 32 };
 struct sheet {
     const struct plot_data *data;
     const struct subject *subject; /* NULL: of no run; then there is a title */
+    const char *part; /* of a figure in parts: the first word of its rows; NULL: of no parts */
     const char *title;
     double width, height;
     struct strbuf tsv, caption;

@@ -67,8 +67,12 @@ static void expect(const char *text, const char *what)
 static int open_all(void **state)
 {
     static const int32_t batches[] = {1, 4, 0};
-    static const struct plot_db cpu = {.device = "cpu", .model = "qwen2.5-0.5b", .layers = 4,
-                                       .batch = batches, .n_pinned = 8, .bounds = true};
+    static const struct plot_db cpu = {.device = "cpu",
+                                       .model = "qwen2.5-0.5b",
+                                       .layers = 4,
+                                       .batch = batches,
+                                       .n_pinned = 8,
+                                       .bounds = true};
     static const struct plot_db sim = {
         .device = "sim:a100-80gb", .model = "llama3-8b", .batch = batches};
     struct all *a = calloc(1, sizeof *a);
@@ -109,7 +113,8 @@ static int close_all(void **state)
 /* A figure's files of a device, without their ending. */
 static const char *file_of(const struct figure *f, const char *device, char name[100])
 {
-    snprintf(name, 100, "%s%s%s", f->name, f->of_no_run ? "" : "-", f->of_no_run ? "" : device);
+    snprintf(name, 100, "%s%s%s%s", f->name, f->in_parts ? "-made-up" : "", /* the process */
+             f->of_no_run ? "" : "-", f->of_no_run ? "" : device);
     return name;
 }
 
@@ -158,7 +163,7 @@ static void data_are_one_row_for_each_point(void **state)
     assert_int_equal(count(t, "\tuseful\t"), 10);
     assert_int_equal(strncmp(t, "panel\twork\tseries\tdecoder\tphase\tbatch_seqs\t", 43), 0);
     free(t);
-    t = read_file(a->figures, "speed-at-quality-cpu.tsv");
+    t = read_file(a->figures, "speed-at-quality-made-up-cpu.tsv");
     /* Header and both batches of 5 arms; the exact one is drawn left of all. */
     assert_int_equal(count(t, "\n"), 1 + 2 * 5);
     expect(t, "ar\tNA\tmade-up\texact\t0.0025\tNA\t0\t");
@@ -217,16 +222,16 @@ static void captions_say_what_is_shown(void **state)
                                          "64 prompt and 32 generated tokens", "recorded 20"};
     const struct figure *f;
     for (int i = 0; (f = figure_at(i)); i++) {
-        char name[100];
+        char name[120], file[100];
         if (f->of_no_run || !is_drawn(f, "cpu")) continue;
-        snprintf(name, sizeof name, "%s-cpu.txt", f->name);
+        snprintf(name, sizeof name, "%s.txt", file_of(f, "cpu", file));
         char *t = read_file(a->figures, name);
         assert_non_null(t);
         for (size_t k = 0; k < sizeof of_all / sizeof *of_all; k++) expect(t, of_all[k]);
         assert_null(strstr(t, "nan"));
         free(t);
         if (!is_drawn(f, "a100-80gb")) continue;
-        snprintf(name, sizeof name, "%s-a100-80gb.txt", f->name);
+        snprintf(name, sizeof name, "%s.txt", file_of(f, "a100-80gb", file));
         t = read_file(a->figures, name);
         expect(t, "Predicted for sim:a100-80gb");
         free(t);
