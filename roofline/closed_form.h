@@ -151,6 +151,23 @@ double closed_block_speed(const struct closed_model *m, struct roof r, double ba
 double closed_block_flop_per_token(const struct closed_model *m, double cached, double block,
                                    double tpf);
 
+/* ---- classifier-free guidance: every forward has each sequence twice, so B sequences are 2 B in
+ * the forms above, against AR, which has them once.  Where weights are streamed it is free; where
+ * rows are computed it takes twice as long. ---- */
+struct closed_value closed_guided_full_ridge_batch(const struct closed_model *m, struct roof r,
+                                                   double len);
+struct closed_value closed_guided_block_ridge_batch(const struct closed_model *m, struct roof r,
+                                                    double cached, double block);
+double closed_guided_equal_steps(const struct closed_model *m, struct roof r, double batch,
+                                 double n_prompt, double n_gen);
+double closed_guided_block_equal_tpf(const struct closed_model *m, struct roof r, double batch,
+                                     double cached, double block);
+/* 2 (b + x) / (1 + x), and TPF R' / (2 b - (TPF - 2) x). */
+double closed_guided_block_tpf_inf(const struct closed_model *m, struct roof r, double cached,
+                                   double block);
+struct closed_value closed_guided_block_crossover(const struct closed_model *m, struct roof r,
+                                                  double cached, double block, double tpf);
+
 /* ---- AR that verifies k drafted tokens per forward, each right with probability p: what a
  *      block of k + 1 costs, without a commit ---- */
 /* Expected tokens per forward: 1 + p + ... + p^k = (1 - p^(k+1)) / (1 - p). */

@@ -453,6 +453,55 @@ static void cached_decoders_against_ar_table(void **state)
     }
 }
 
+/* Guided forwards by hand from the times of their parts: streaming weights is shared by a sequence
+ * and its twin, rows, pairs and K/V are not. */
+static void guidance_doubles_what_is_not_streamed(void **state)
+{
+    static const double batches[] = {1, 7, 64, 512};
+    struct closed_model m = bf16(&llama3_8b);
+    double cached = 700, b = 16, len = 800, x = closed_block_x(&m, a100_80, cached);
+    for (int i = 0; i < 4; i++) {
+        double batch = batches[i];
+        double linear = fmax(2 * 2 * batch * b * m.p / 312e12, m.s * m.p / 2039e9);
+        double attention = fmax(2 * batch * m.a * b * (cached + b) / 312e12,
+                                2 * batch * m.kappa * (cached + 2 * b) / 2039e9);
+        same(closed_guided_block_equal_tpf(&m, a100_80, batch, cached, b),
+             (linear + attention) / closed_ar_time(&m, a100_80, batch, cached), "tokens needed");
+        /* Steps at which guided diffusion equals AR: AR's time for all tokens over one forward's,
+         * in units of streaming weights, from the definition in closed_form.h. */
+        double rows = closed_ridge_rows(&m, a100_80), mean = 500 + 300 / 2.0;
+        double ar = fmax(1, batch / rows) + batch * m.kappa * mean / (m.s * m.p);
+        double full =
+            fmax(1, 2 * batch * len / rows) + 2 * batch * len * (m.a * len / (2 * m.p)) / rows;
+        same(closed_guided_equal_steps(&m, a100_80, batch, 500, 300), 300 * ar / full, "steps");
+    }
+    /* One sequence, few rows: the twin is free up to its attention.  Many rows: twice the time. */
+    double one = closed_block_equal_tpf(&m, a100_80, 1, 0, 2);
+    assert_true(closed_guided_block_equal_tpf(&m, a100_80, 1, 0, 2) / one < 1.001);
+    one = closed_block_equal_tpf(&m, a100_80, 512, cached, b);
+    assert_true(closed_guided_block_equal_tpf(&m, a100_80, 512, cached, b) / one > 1.9);
+    /* On the ridge: twice B sequences' FLOPs over the weights and twice their K/V. */
+    double ridge = closed_guided_block_ridge_batch(&m, a100_80, cached, b).value;
+    same(2 * ridge * b * (2 * m.p + m.a * (cached + b)) /
+             (m.s * m.p + 2 * ridge * m.kappa * (cached + 2 * b)),
+         312e12 / 2039e9, "block ridge");
+    ridge = closed_guided_full_ridge_batch(&m, a100_80, len).value;
+    same(2 * ridge * len * (2 * m.p + m.a * len) / (m.s * m.p + 4 * ridge * m.kappa * len),
+         312e12 / 2039e9, "full ridge");
+    /* The crossing: both in units of streaming weights, x units of cache per R' sequences; the
+     * twins compute rows and read caches twice. */
+    double tpf = 5, at = closed_guided_block_crossover(&m, a100_80, cached, b, tpf).value;
+    double u = at / closed_ridge_rows(&m, a100_80);
+    same(2 * u * b + 2 * u * x, tpf * (1 + u * x), "crossover");
+    assert_false(closed_guided_block_crossover(&m, a100_80, cached, b,
+                                               closed_guided_block_tpf_inf(&m, a100_80, cached, b))
+                     .exists);
+    assert_true(
+        closed_guided_block_crossover(&m, a100_80, cached, b,
+                                      0.999 * closed_guided_block_tpf_inf(&m, a100_80, cached, b))
+            .exists);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -474,6 +523,7 @@ int main(void)
         cmocka_unit_test(logit_rows_decide_whether_the_head_counts),
         cmocka_unit_test(dual_cache_gain_is_bounded),
         cmocka_unit_test(cached_decoders_against_ar_table),
+        cmocka_unit_test(guidance_doubles_what_is_not_streamed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -243,6 +243,28 @@ static void predict_diffusion(struct prediction *out, const struct closed_model 
     out->tokens_per_forward_needed.value = b / per_block.value;
 }
 
+/* With every sequence there twice. */
+static void predict_guided(struct prediction *out, const struct closed_model *m,
+                           const struct cell *c, double middle)
+{
+    struct roof r = out->roof;
+    const struct decode_spec *s = &c->spec;
+    double batch = s->batch, b = s->block_length;
+    if (s->cache != CACHE_NONE) return;
+    if (strcmp(c->decoder, "diffusion") == 0) {
+        double steps = closed_guided_equal_steps(m, r, batch, s->n_prompt, s->n_gen);
+        out->ridge_batch = closed_guided_full_ridge_batch(m, r, s->n_prompt + s->n_gen);
+        out->equal_steps = closed_exists(steps);
+        out->tokens_per_forward_needed = closed_exists(s->n_gen / steps);
+        return;
+    }
+    out->ridge_batch = closed_guided_block_ridge_batch(m, r, middle, b);
+    out->tokens_per_forward_needed =
+        closed_exists(closed_guided_block_equal_tpf(m, r, batch, middle, b));
+    out->tokens_per_forward_always = closed_exists(closed_guided_block_tpf_inf(m, r, middle, b));
+    out->crossover_batch = closed_guided_block_crossover(m, r, middle, b, out->tokens_per_forward);
+}
+
 /* Draft forwards make a verify forward's time longer. */
 static void predict_drafts(struct prediction *out, const struct closed_model *m,
                            const struct cell *c, const struct plan *p, double middle)
@@ -288,7 +310,10 @@ void plan_predict(const struct cell *c, const struct plan *p, struct prediction 
     struct roof r = {price->matmul_flop_per_s, price->bytes_per_s};
     out->roof = r;
     predict_times(p, out, s->batch);
-    if (s->guidance > 0) return; /* the closed forms know no twins */
+    if (s->guidance > 0) {
+        predict_guided(out, &m, c, middle);
+        return;
+    }
     if (strcmp(c->decoder, "ar") == 0) {
         out->ridge_batch = closed_ar_ridge_batch(&m, r, middle);
         out->max_context = closed_ar_max_len(&m, r);
