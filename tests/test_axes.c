@@ -78,8 +78,8 @@ static void bad_values_are_refused_with_what_was_expected(void **state)
         {"draft-tokens", "65", "65 is too large; expected a whole number from 0 to 64"},
         {"acceptance", "1.5", "1.5 is too large; expected a number from 0 to 1"},
         {"draft", "model",
-         "\"model\" drafts nothing; expected none, ngram, self, self-denoise or a model's name (regime list "
-         "models)"},
+         "\"model\" drafts nothing; expected none, ngram, self, self-denoise or a model's "
+         "name (regime list models)"},
         {"match", "price", "\"price\" cannot be held equal; expected policy, memory or latency"},
         {"model", "a-name-that-is-much-longer-than-forty-letters",
          "\"a-name-that-is-much-longer-tha...\" is longer than any name"},

@@ -59,6 +59,8 @@ static const struct flag table[] = {
      "count bytes and FLOPs in passes of their own after timing (default auto on GPUs)"},
     {"probes", 0, FLAG_TEXT, OPTION(count.probes), "LIST", " run sweep ",
      "which of them (regime list probes; default " COUNT_PROBES ")"},
+    {"only", 0, FLAG_CHOICE, OPTION(only), "caches|tokens|times", " verify ",
+     "just these checks: of a large model, times alone take minutes"},
     {"l2", 0, FLAG_CHOICE, OPTION(l2), "steady|cold", " run sweep ",
      "what counted forwards find in L2: what a decode leaves there (default), or nothing"},
     {"counter-files", 0, FLAG_TEXT, OPTION(count.files), "DIR", " run sweep ",

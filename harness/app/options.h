@@ -37,6 +37,7 @@ struct options {
     const char *device;         /* of a verb that has no cells; NULL: "cpu"                 */
     struct count_options count; /* what is counted after timing                         */
     int32_t l2;      /* --l2: 1 steady, 2 cold; 0: not given                                 */
+    int32_t only;    /* --only: which checks of verify, from 1; 0: all                       */
     const char *out; /* folder for what a verb writes; NULL: its own default     */
 
     /* the cells: of the flags, or of a sweep file with flags put over it */
