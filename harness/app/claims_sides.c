@@ -70,8 +70,6 @@ static void ask_side(struct trial *t, bool is_compute)
                        POINTS_MIN);
         return;
     }
-    trial_note(t, "of %d forwards %d agree, %d are undecided, %d are on the other side", s->n,
-               s->agree, s->undecided, s->contradict);
     trial_ask(
         t,
         &(struct asking){
