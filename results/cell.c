@@ -133,7 +133,7 @@ struct cell cell_normal(const struct cell *c)
     if (n.spec.temperature <= 0) n.spec.top_p = 0;
     struct model_config model;
     /* A model without a preset keeps what was asked for. */
-    if (model_preset(n.model, 0, &model) == ERR_NONE) {
+    if (model_named(n.model, 0, &model) == ERR_NONE) {
         if (n.layers == 0) n.layers = model.n_layer;
         if (n.spec.head == HEAD_DEFAULT && cell_denoises(&n))
             n.spec.head = model.head_shifted ? HEAD_SHIFTED : HEAD_SAME;

@@ -12,7 +12,7 @@
 enum arithmetic { ARITHMETIC_ONCE, ARITHMETIC_TWICE };
 
 struct cell {
-    char model[40];
+    char model[MODEL_NAME_SIZE]; /* a preset, or a folder with a config.json           */
     int32_t layers;        /* 0: as many as the model has                              */
     char decoder[24];
     struct decode_spec spec;

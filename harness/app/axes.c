@@ -60,7 +60,7 @@ static const char *dtype_word(int32_t i)
 static enum err check_model(const char *text)
 {
     struct model_config config;
-    return model_preset(text, 0, &config);
+    return model_named(text, 0, &config);
 }
 
 static enum err check_decoder(const char *text)

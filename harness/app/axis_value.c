@@ -264,7 +264,7 @@ void axes_resolve(struct cell *c)
     if (strcmp(c->match, "latency") != 0) c->latency_ms = 0;
 
     struct model_config whole;
-    if (model_preset(c->model, 0, &whole) == ERR_NONE && c->layers == whole.n_layer) c->layers = 0;
+    if (model_named(c->model, 0, &whole) == ERR_NONE && c->layers == whole.n_layer) c->layers = 0;
 }
 
 void axes_resolve_block_length(struct cell *c)

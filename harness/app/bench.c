@@ -32,7 +32,7 @@ enum err bench_open(struct engine *e, const struct cell *c, int64_t max_rows, in
     b->engine = e;
     b->cell = *c;
     err = kernels_open(&kc, &b->k);
-    if (err == ERR_NONE) err = model_preset(c->model, c->layers, &config);
+    if (err == ERR_NONE) err = model_named(c->model, c->layers, &config);
     if (err == ERR_NONE) {
         int64_t bytes = model_bytes(b->k, &config, c->dtype) + max_rows * 4 * config.n_vocab +
                         max_keys * model_kv_bytes_per_position(&config, c->kv_dtype);

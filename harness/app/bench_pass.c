@@ -127,7 +127,7 @@ enum err bench_pass_open(struct kernels *k, const struct cell *c, int64_t max_ro
     p->max_rows = max_rows;
     p->max_keys = max_keys;
     p->kv = c->kv_dtype;
-    TRY_OUT(model_preset(c->model, c->layers, &p->config));
+    TRY_OUT(model_named(c->model, c->layers, &p->config));
     TRY_OUT(weights_create_seeded(k, &p->config, c->dtype, c->spec.seed, &p->weights));
     TRY_OUT(allocate(p));
     *out = p;

@@ -165,7 +165,7 @@ static void check_decoder(const struct cell *c, char *reason, size_t reason_size
     struct model_config config;
     const struct decoder_ops *ops = decoder_find(c->decoder);
     CHECK(ops != NULL);
-    if (model_preset(c->model, c->layers, &config) != ERR_NONE ||
+    if (model_named(c->model, c->layers, &config) != ERR_NONE ||
         ops->check(&c->spec, &config) != ERR_NONE)
         snprintf(reason, reason_size, "%s", err_msg());
 }

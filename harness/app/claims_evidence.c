@@ -64,7 +64,7 @@ static void add_flags(struct strbuf *s, const struct seen *r)
                 "regime plan --device %s --model %s --dtype %s --decoder %s --n-prompt %d "
                 "--n-gen %d",
                 r->device, r->model, dtype_name(r->dtype), r->decoder, r->n_prompt, r->n_gen);
-    if (model_preset(r->model, 0, &full) == ERR_NONE && full.n_layer != r->layers)
+    if (model_named(r->model, 0, &full) == ERR_NONE && full.n_layer != r->layers)
         strbuf_addf(s, " --layers %d", r->layers);
     if (r->kv_dtype != dtype_beside(r->dtype))
         strbuf_addf(s, " --kv-dtype %s", dtype_name(r->kv_dtype));

@@ -202,7 +202,7 @@ static enum err list_add(struct seen_list *l, const struct seen *s)
 static bool set_form(struct seen *s)
 {
     struct model_config config;
-    if (model_preset(s->model, s->layers, &config) != ERR_NONE) return false;
+    if (model_named(s->model, s->layers, &config) != ERR_NONE) return false;
     s->layers = config.n_layer;
     s->form = closed_model_of(&config, s->dtype, s->kv_dtype);
     return true;

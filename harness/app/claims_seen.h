@@ -33,7 +33,7 @@ struct seen_phase {
 };
 
 struct seen {
-    char run_id[37], device_id[65], device[40], model[40], decoder[24];
+    char run_id[37], device_id[65], device[40], model[MODEL_NAME_SIZE], decoder[24];
     char cache[8]; /* "dual"; "" for none, and for exact ones */
     char draft[40]; /* who drafts; "": drafts cost nothing */
     int32_t draft_layers, drafts; /* drafts: per verify forward */

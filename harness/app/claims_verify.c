@@ -78,8 +78,8 @@ static int32_t draft_series(const struct trial *t, const struct seen *first,
 static double draft_seconds(const struct seen *s)
 {
     struct model_config c, d;
-    if (model_preset(s->model, s->layers, &c) != ERR_NONE ||
-        model_preset(strcmp(s->draft, "self") == 0 ? s->model : s->draft, s->draft_layers, &d) !=
+    if (model_named(s->model, s->layers, &c) != ERR_NONE ||
+        model_named(strcmp(s->draft, "self") == 0 ? s->model : s->draft, s->draft_layers, &d) !=
             ERR_NONE)
         return NAN;
     d.n_vocab = c.n_vocab;

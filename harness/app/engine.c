@@ -247,7 +247,7 @@ enum err engine_load(struct engine *e, const struct cell *c, int64_t extra_bytes
     struct model_config config;
     struct kernels *k;
     int32_t i = find_loaded(e, c);
-    TRY(model_preset(c->model, c->layers, &config));
+    TRY(model_named(c->model, c->layers, &config));
     TRY(engine_kernels(e, c, &k));
     int64_t weights = i >= 0 ? 0 : model_bytes(k, &config, c->dtype);
     TRY(check_fits(e, k, weights + extra_bytes, c->model));
@@ -386,7 +386,7 @@ static struct price table_price(const struct engine *e, const struct cell *c, bo
     roofs.cache_resident = cache_resident;
     /* The table is of the kernels that cells have which name none. */
     if (!e->times || engine_isa(e, c) != engine_isa(e, &any) || c->arithmetic != ARITHMETIC_ONCE ||
-        model_preset(c->model, c->layers, &g) != ERR_NONE)
+        model_named(c->model, c->layers, &g) != ERR_NONE)
         return (struct price){.known = false};
     int64_t d = g.d_model, q = (int64_t)g.n_head * g.d_head;
     const int64_t shape[][2] = {{q + (int64_t)2 * g.n_kv_head * g.d_head, d},

@@ -96,7 +96,7 @@ static enum err scale_open(struct scale *s, const struct cell *c)
 {
     bool sim = is_sim(c);
     *s = (struct scale){.cell = c, .ops = decoder_find(c->decoder)};
-    TRY(model_preset(c->model, c->layers, &s->config));
+    TRY(model_named(c->model, c->layers, &s->config));
     TRY(s->ops->check(&c->spec, &s->config));
     s->drafts = session_draft_model(s->ops, &c->spec, &s->config, &s->draft);
     if (sim) TRY(plan_target_sim(c->device, c->dtype, c->launch_ns, &s->target));

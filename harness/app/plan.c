@@ -121,7 +121,7 @@ enum err plan_cell(const struct cell *c, const struct plan_target *t, struct pla
     enum err e = ERR_NONE;
     memset(out, 0, sizeof *out);
     if (!ops) return err_set(ERR_USAGE, "no decoder \"%s\" (regime list decoders)", c->decoder);
-    TRY(model_preset(c->model, c->layers, &out->config));
+    TRY(model_named(c->model, c->layers, &out->config));
     TRY(ops->check(&c->spec, &out->config));
 
     struct kernels_config kc = {

@@ -291,7 +291,7 @@ enum err verb_verify(const struct options *o)
     enum err e = ERR_NONE;
     if (o->n_args > 1) return err_set(ERR_USAGE, "verify: expected at most one model");
     table_open(&c.table, "checks", columns);
-    TRY_OUT(model_preset(o->n_args ? o->arg[0] : "tiny-test", 0, &config));
+    TRY_OUT(model_named(o->n_args ? o->arg[0] : "tiny-test", 0, &config));
     TRY_OUT(kernels_open(&kc, &k));
     TRY_OUT(model_create(k, &config, DTYPE_BF16, 11, &c.model));
     if (!o->only || o->only == ONLY_CACHES) TRY_OUT(check_caches(&c));

@@ -2,11 +2,12 @@
 #include "harness/decode/commit_trace.h"
 
 #include <cjson/cJSON.h>
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "harness/base/file.h"
 
 enum { MAX_REQUESTS = 1 << 20, MAX_POSITION = 1 << 24, MAX_BYTES = 1 << 30 };
 
@@ -253,32 +254,14 @@ enum err commit_trace_parse(const char *name, const char *text, size_t len,
     return ERR_NONE;
 }
 
-static enum err read_all(const char *path, FILE *f, char **text, size_t *len)
-{
-    size_t size = 1 << 16;
-    *len = 0;
-    for (*text = NULL;; size *= 2) {
-        char *grown = realloc(*text, size);
-        if (!grown) return err_set(ERR_NOMEM, "%s: out of memory", path);
-        *text = grown;
-        *len += fread(*text + *len, 1, size - *len, f);
-        if (ferror(f)) return err_set(ERR_IO, "%s: %s", path, strerror(errno));
-        if (*len < size) return ERR_NONE;
-        if (size >= MAX_BYTES) return err_set(ERR_USAGE, "%s: larger than 1 GiB", path);
-    }
-}
-
 enum err commit_trace_load(const char *path, struct commit_trace **out)
 {
-    char *text = NULL;
-    size_t len = 0;
+    char *text;
+    size_t len;
     *out = NULL;
-    FILE *f = fopen(path, "r");
-    if (!f) return err_set(ERR_USAGE, "commit trace %s: %s", path, strerror(errno));
-    enum err e = read_all(path, f, &text, &len);
+    enum err e = file_read(path, MAX_BYTES, &text, &len);
     if (e == ERR_NONE) e = commit_trace_parse(path, text, len, out);
     free(text);
-    fclose(f);
     return e;
 }
 

@@ -73,6 +73,15 @@ const struct model_config *model_preset_at(int32_t i)
     return i >= 0 && i < N_PRESETS ? &presets[i] : NULL;
 }
 
+static enum err keep_layers(struct model_config *c, int32_t n_layers)
+{
+    if (n_layers < 0 || n_layers > c->n_layer)
+        return err_set(ERR_USAGE, "%s has %d layers; %d were asked for", c->name, c->n_layer,
+                       n_layers);
+    if (n_layers) c->n_layer = n_layers;
+    return ERR_NONE;
+}
+
 enum err model_preset(const char *name, int32_t n_layers, struct model_config *out)
 {
     const char *names[N_PRESETS + 1] = {NULL};
@@ -80,15 +89,20 @@ enum err model_preset(const char *name, int32_t n_layers, struct model_config *o
         names[i] = presets[i].name;
         if (strcmp(presets[i].name, name) != 0) continue;
         *out = presets[i];
-        if (n_layers < 0 || n_layers > out->n_layer)
-            return err_set(ERR_USAGE, "%s has %d layers; %d were asked for", name, out->n_layer,
-                           n_layers);
-        if (n_layers) out->n_layer = n_layers;
-        return ERR_NONE;
+        return keep_layers(out, n_layers);
     }
     char near[SUGGEST_SIZE];
-    return err_set(ERR_USAGE, "no model \"%s\"%s (regime list models)", name,
-                   suggest_phrase(name, names, near));
+    return err_set(ERR_USAGE,
+                   "no model \"%s\"%s (regime list models; a folder with a config.json has a slash: "
+                   "./NAME)",
+                   name, suggest_phrase(name, names, near));
+}
+
+enum err model_named(const char *name, int32_t n_layers, struct model_config *out)
+{
+    if (!model_is_folder(name)) return model_preset(name, n_layers, out);
+    TRY(model_config_read(name, out));
+    return keep_layers(out, n_layers);
 }
 
 int64_t model_linear_params(const struct model_config *c)

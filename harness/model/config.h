@@ -8,9 +8,11 @@
 #include "harness/base/err.h"
 #include "harness/kernels/kernels.h"
 
+enum { MODEL_NAME_SIZE = 200 };
+
 struct model_config {
-    const char *name;      /* "llama3-8b"; static storage                             */
-    const char *source;    /* where the numbers come from                             */
+    char name[MODEL_NAME_SIZE]; /* "llama3-8b", or a folder: "./my-model"                  */
+    const char *source;    /* where the numbers come from; static storage             */
     int32_t n_layer;
     int32_t d_model;
     int32_t n_head, n_kv_head, d_head;
@@ -29,6 +31,15 @@ struct model_config {
 
 /* A preset by name; ERR_USAGE names the nearest one. n_layers 0: all. */
 enum err model_preset(const char *name, int32_t n_layers, struct model_config *out) MUST_CHECK;
+
+/* Whether a model's name is a folder's: it has a slash. */
+bool model_is_folder(const char *name);
+/* The shape in the folder's config.json, as Hugging Face's transformers writes it: Llama, Mistral,
+ * Qwen2, Qwen3, Dream, SDAR and LLaDA.  ERR_USAGE names the file and the key that is missing or asks
+ * for what this transformer does not have (experts, sliding windows, other rotations). */
+enum err model_config_read(const char *folder, struct model_config *out) MUST_CHECK;
+/* A preset, or a folder. */
+enum err model_named(const char *name, int32_t n_layers, struct model_config *out) MUST_CHECK;
 
 /* Presets in order; NULL past the last. */
 const struct model_config *model_preset_at(int32_t i);

@@ -31,11 +31,55 @@ struct weights {
     size_t n_bytes;
 };
 
+/* A logical tensor, as checkpoints have them; the model's own three come after a layer's. */
+enum weight_part {
+    PART_ATTN_NORM,
+    PART_Q,
+    PART_K,
+    PART_V,
+    PART_Q_BIAS,
+    PART_K_BIAS,
+    PART_V_BIAS,
+    PART_Q_NORM,
+    PART_K_NORM,
+    PART_O,
+    PART_MLP_NORM,
+    PART_GATE,
+    PART_UP,
+    PART_DOWN,
+    PART_FINAL_NORM,
+    PART_HEAD,
+    PART_EMBEDDING,
+    PART_COUNT
+};
+enum weight_kind { WEIGHT_MATRIX, WEIGHT_BIAS, WEIGHT_GAIN };
+
+/* A row of one: row `row` of its n_cols columns; vectors are row 0. */
+struct weight_row {
+    enum weight_part part;
+    enum weight_kind kind;
+    int32_t layer; /* 0 for the model's own */
+    int64_t row, n_cols;
+};
+
+/* Where values come from: columns begin .. begin + n - 1 of a row, begin a multiple of 4.
+ * Called from several threads at once. */
+struct weight_source {
+    void (*values)(const void *ctx, const struct weight_row *row, int64_t begin, int64_t n,
+                   float *out);
+    const void *ctx;
+};
+
 size_t weights_bytes(const struct kernels *k, const struct model_config *c, enum dtype dtype);
 
-/* Allocate and fill from seed. */
+/* Allocate and fill. */
+enum err weights_create(struct kernels *k, const struct model_config *c, enum dtype dtype,
+                        const struct weight_source *from, struct weights *out) MUST_CHECK;
 enum err weights_create_seeded(struct kernels *k, const struct model_config *c, enum dtype dtype,
                                uint64_t seed, struct weights *out) MUST_CHECK;
+/* The same from the safetensors files of the folder that c->name names. */
+enum err weights_create_checkpoint(struct kernels *k, const struct model_config *c,
+                                   enum dtype dtype, struct weights *out) MUST_CHECK;
 void weights_free(struct kernels *k, struct weights *w);
 
 #endif
