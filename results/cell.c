@@ -13,6 +13,12 @@
  * results of the older meaning then no longer count as done. */
 enum { WORKLOAD_VERSION = 2 };
 
+const char *weights_from_name(enum weights_from w)
+{
+    static const char *const names[] = {"default", "seeded", "checkpoint"};
+    return names[w];
+}
+
 const char *graph_name(bool on)
 {
     return on ? "on" : "off";
@@ -213,10 +219,12 @@ void cell_canonical(const struct cell *cell, struct strbuf *out)
     put_int(&j, "layers", c.layers);
     if (denoises) put_text(&j, "logits", logits_policy_name(s->logits));
     if (c.matmul != MATMUL_CUBLAS) put_text(&j, "matmul", matmul_by_name(c.matmul));
-    put_text(&j, "model", c.model);
+    /* A folder is what it holds, wherever it lies. */
+    put_text(&j, "model", c.model_sha256[0] ? c.model_sha256 : c.model);
     if (s->n_depth) put_int(&j, "n-depth", s->n_depth);
     put_int(&j, "n-gen", s->n_gen);
     put_int(&j, "n-prompt", s->n_prompt);
+    if (c.prompts_sha256[0]) put_text(&j, "prompts", c.prompts_sha256);
     if (s->refresh) put_int(&j, "refresh", s->refresh);
     if (s->schedule != SCHEDULE_LINEAR) put_text(&j, "schedule", schedule_name(s->schedule));
     put_int(&j, "seed", (int64_t)s->seed);
@@ -228,6 +236,8 @@ void cell_canonical(const struct cell *cell, struct strbuf *out)
         put_number(&j, "threshold", s->threshold);
     if (s->top_p > 0) put_number(&j, "top-p", s->top_p);
     if (c.trace_sha256[0]) put_text(&j, "trace", c.trace_sha256);
+    if (c.weights == WEIGHTS_CHECKPOINT)
+        put_text(&j, "weights", weights_from_name(c.weights));
     put_int(&j, "workload", WORKLOAD_VERSION);
     json_object_end(&j);
 }

@@ -11,8 +11,13 @@
 /* TWICE: the same results by twice the multiply-adds, to see what they cost. */
 enum arithmetic { ARITHMETIC_ONCE, ARITHMETIC_TWICE };
 
+/* DEFAULT: a folder's own, and a preset's from the seed. */
+enum weights_from { WEIGHTS_DEFAULT, WEIGHTS_SEEDED, WEIGHTS_CHECKPOINT };
+
 struct cell {
-    char model[MODEL_NAME_SIZE]; /* a preset, or a folder with a config.json           */
+    char model[MODEL_NAME_SIZE]; /* a preset, or a folder with a config.json               */
+    char model_sha256[65]; /* of what a folder holds (model_fingerprint); "": a preset     */
+    enum weights_from weights;
     int32_t layers;        /* 0: as many as the model has                              */
     char decoder[24];
     struct decode_spec spec;
@@ -28,6 +33,8 @@ struct cell {
     enum matmul_by matmul; /* cuda: whose kernels multiply                             */
     char trace[200];       /* file whose decisions are replayed; "": none                  */
     char trace_sha256[65]; /* of its contents; "": none                                    */
+    char prompts[200];     /* file of token ids; "": drawn from the seed                   */
+    char prompts_sha256[65]; /* of its contents; "": none                                  */
     char match[16];        /* what a pair holds equal: "policy", "latency", "memory"   */
     int64_t memory_budget; /* match memory: bytes; 0: what the device has              */
     float latency_ms;      /* match latency: per token; 0: not given                   */
@@ -58,6 +65,7 @@ bool cell_takes(const struct cell *c, const char *option);
 bool cell_verifies(const struct cell *c);
 bool cell_has_draft_model(const struct cell *c);
 
+const char *weights_from_name(enum weights_from w);
 const char *graph_name(bool on);                /* "off", "on"         */
 const char *matmul_by_name(enum matmul_by m);   /* "cublas", "own"     */
 const char *logits_policy_name(enum logits_policy p);

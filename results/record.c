@@ -64,6 +64,9 @@ enum err store_add_cell(struct store *s, const struct cell *cell, char id[CELL_K
         arg_text(&a, c.matmul == MATMUL_CUBLAS ? NULL : matmul_by_name(c.matmul));
         arg_text(&a, c.arithmetic == ARITHMETIC_ONCE ? NULL : arithmetic_times(c.arithmetic));
         arg_text(&a, c.compute == DTYPE_F32 ? NULL : dtype_name(c.compute));
+        arg_text(&a, c.model_sha256);
+        arg_text(&a, c.weights == WEIGHTS_CHECKPOINT ? "checkpoint" : NULL);
+        arg_text(&a, c.prompts_sha256);
         e = db_run(s, &a);
     }
     strbuf_free(&text);

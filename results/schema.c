@@ -168,7 +168,10 @@ static const struct schema_step steps[] = {
         "ALTER TABLE forward_kernel ADD COLUMN op TEXT;"
         "ALTER TABLE forward_kernel ADD COLUMN rows INTEGER CHECK (rows > 0);"
         "ALTER TABLE forward_kernel ADD COLUMN columns INTEGER CHECK (columns > 0);"
-        "ALTER TABLE forward_kernel ADD COLUMN inner INTEGER CHECK (inner > 0)"},
+        "ALTER TABLE forward_kernel ADD COLUMN inner INTEGER CHECK (inner > 0);"
+        "ALTER TABLE cell ADD COLUMN model_sha256 TEXT;"
+        "ALTER TABLE cell ADD COLUMN weights TEXT CHECK (weights = 'checkpoint');"
+        "ALTER TABLE cell ADD COLUMN prompts_sha256 TEXT"},
 };
 enum { N_STEPS = sizeof steps / sizeof steps[0] };
 

@@ -130,7 +130,10 @@ CREATE TABLE cell (
     graph         INTEGER CHECK (graph = 1),
     matmul        TEXT CHECK (matmul = 'own'),
     arithmetic    TEXT CHECK (arithmetic = 'twice'), -- NULL: once
-    compute_dtype TEXT CHECK (compute_dtype = 'bf16') -- since version 4; NULL: the device's only one
+    compute_dtype TEXT CHECK (compute_dtype = 'bf16'), -- since version 4; NULL: the device's only one
+    model_sha256  TEXT, -- since version 4: what a folder holds; NULL: a preset
+    weights       TEXT CHECK (weights = 'checkpoint'), -- NULL: drawn from the seed
+    prompts_sha256 TEXT -- of the file of prompts; NULL: drawn from the seed
 ) STRICT;
 
 -- ---- what happened ----------------------------------------------------------------------
@@ -525,7 +528,8 @@ INSERT INTO rank_bound SELECT n, k + 1 FROM b;
 -- One row per run, with its cell, its device and the program.
 CREATE VIEW v_run AS
 SELECT r.run_id, r.cell_id, r.status, r.message, d.device, d.kind AS device_kind, c.model,
-       c.layers, c.decoder, c.dtype, c.kv_dtype, c.batch_seqs, c.batch_policy, c.depth_tokens,
+       c.model_sha256, COALESCE(c.weights, 'seeded') AS weights,
+       c.prompts_sha256, c.layers, c.decoder, c.dtype, c.kv_dtype, c.batch_seqs, c.batch_policy, c.depth_tokens,
        c.prompt_tokens,
        c.gen_tokens, c.block_tokens, c.denoise_steps, c.strategy, c.cache, c.refresh_forwards,
        c.commit_policy, c.logits, c.head, c.draft, c.draft_layers, c.draft_tokens, c.acceptance,

@@ -95,6 +95,8 @@ static void version_1_gains_drafts(void **state)
                   "ALTER TABLE cell DROP COLUMN guidance; ALTER TABLE cell DROP COLUMN top_p;"
                   "ALTER TABLE forward DROP COLUMN tokens_past_eos;"
                   "ALTER TABLE cell DROP COLUMN isa; ALTER TABLE cell DROP COLUMN arithmetic;"
+                  "ALTER TABLE cell DROP COLUMN model_sha256; ALTER TABLE cell DROP COLUMN weights;"
+                  "ALTER TABLE cell DROP COLUMN prompts_sha256;"
                   " ALTER TABLE ceiling DROP COLUMN isa;"
                   "DROP TABLE bound; DROP TABLE intervention;"
                   "ALTER TABLE cell DROP COLUMN compute_dtype;"
@@ -105,7 +107,7 @@ static void version_1_gains_drafts(void **state)
                   "SELECT acceptance FROM v_pair;"
                   "SELECT schedule, threshold, factor, entropy_bound, eta, trace_sha256, guidance "
                   "FROM v_run; SELECT top_p FROM v_run;"
-                  "SELECT isa, arithmetic, compute_dtype FROM v_run;"
+                  "SELECT isa, arithmetic, compute_dtype, model_sha256, weights, prompts_sha256 FROM v_run;"
                   "SELECT compute_dtype FROM v_kernel; SELECT isa FROM v_ceiling; SELECT * FROM v_bound;"
                   "SELECT seqs, tokens_past_eos FROM v_phase; SELECT * FROM v_loss; SELECT "
                   "residual FROM v_kernel");

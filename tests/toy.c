@@ -24,9 +24,12 @@ void toy_open(struct toy *t, const char *preset, enum dtype dtype, int32_t threa
 {
     struct kernels_config c = {.backend = "cpu", .n_threads = threads};
     t->dtype = dtype;
-    OK(model_preset(preset, 0, &t->config));
+    OK(model_named(preset, 0, &t->config));
     OK(kernels_open(&c, &t->k));
-    OK(model_create(t->k, &t->config, dtype, 7, &t->model));
+    if (model_is_folder(preset))
+        OK(model_create_checkpoint(t->k, &t->config, dtype, &t->model));
+    else
+        OK(model_create(t->k, &t->config, dtype, 7, &t->model));
 }
 
 void toy_close(struct toy *t)

@@ -11,7 +11,7 @@ struct toy {
     struct model *model;
 };
 
-/* "tiny-test" (or another preset) with seeded weights; fails the test if it cannot. */
+/* "tiny-test" (or another preset) with seeded weights, or a folder's; fails the test if it cannot. */
 void toy_open(struct toy *t, const char *preset, enum dtype dtype, int32_t threads);
 void toy_close(struct toy *t);
 

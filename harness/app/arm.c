@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "harness/app/decoders.h"
+#include "harness/app/learn.h"
 #include "harness/base/hash.h"
 #include "roofline/probe.h"
 
@@ -13,6 +14,7 @@ enum err arm_plan(struct arm *a, struct engine *e, const struct cell *c)
     struct plan_target target;
     char why[160];
     a->cell = c;
+    a->engine = e;
     a->plan = calloc(1, sizeof *a->plan);
     if (!a->plan) return err_set(ERR_NOMEM, "plan: out of memory");
     TRY(engine_target(e, c, &target));
@@ -20,6 +22,16 @@ enum err arm_plan(struct arm *a, struct engine *e, const struct cell *c)
     if (plan_skip_reason(c, a->plan, &target, why, sizeof why))
         return err_set(ERR_USAGE, "%s", why);
     engine_price(e, engine_roofs(e, c), c, a->plan->weight_bytes, a->price, &a->cache_resident);
+    memcpy(a->plan->price, a->price, sizeof a->price);
+    return ERR_NONE;
+}
+
+/* The plan again, once there is a model to ask. */
+static enum err learn(struct arm *a, struct model *m)
+{
+    struct plan_target target;
+    TRY(engine_target(a->engine, a->cell, &target));
+    TRY(plan_learned(a->cell, m, &target, a->plan));
     memcpy(a->plan->price, a->price, sizeof a->price);
     return ERR_NONE;
 }
@@ -33,6 +45,7 @@ enum err arm_open(struct arm *a, struct model *m, struct model *draft)
                       (draft ? model_bytes(k, model_config_of(draft), a->cell->dtype) : 0) +
                       session_bytes(k, c, ops, &a->cell->spec, a->cell->kv_dtype);
     TRY(probe_clock.open(0, &a->probe));
+    if (plan_must_learn(a->cell)) TRY(learn(a, m));
     TRY(engine_set_mode(model_kernels(m), a->cell, true)); /* drafts are made here */
     return session_create_drafted(m, draft, ops, &a->cell->spec, a->cell->kv_dtype, &a->session);
 }
@@ -117,6 +130,7 @@ enum err arm_decode(struct arm *a, int32_t sample, bool warmup, int64_t *seq)
     a->decode_ns = 0;
     for (int32_t step = 0; !session_done(a->session); step++) {
         if (warmup) TRY(record_if_middle(a, step));
+        TRY(reserve(a, 1));
         TRY(timed(a, NULL,
                   (struct forward_row){.kind = FORWARD_DECODE,
                                        .sample = sample,

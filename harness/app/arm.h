@@ -13,6 +13,7 @@ struct arm_forward {
 
 struct arm {
     const struct cell *cell; /* borrowed */
+    struct engine *engine;   /* borrowed */
     struct plan *plan;       /* owned    */
     struct session *session; /* owned    */
     void *probe;             /* owned: the clock around every forward */

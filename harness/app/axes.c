@@ -44,6 +44,10 @@ static const char *isa_word(int32_t i)
 {
     return isa_name((enum isa)i);
 }
+static const char *weights_word(int32_t i)
+{
+    return weights_from_name((enum weights_from)i);
+}
 static const char *graph_word(int32_t i)
 {
     return graph_name(i != 0);
@@ -110,7 +114,7 @@ static enum err check_match(const char *text)
 }
 
 /* Read when cells are made of it. */
-static enum err check_trace(const char *text)
+static enum err check_file(const char *text)
 {
     return ERR_NONE;
 }
@@ -128,7 +132,12 @@ static const char denoisers[] = "diffusion block ", verifiers[] = "ar-verify ",
 
 static const struct axis table[] = {
     {"model", 'm', AXIS_TEXT, in_model, CELL(model), .fallback = "qwen2.5-0.5b",
-     .check = check_model, .help = "shape of the transformer (regime list models)"},
+     .check = check_model, .help = "shape of the transformer (regime list models), or ./FOLDER of one "
+     "with its config.json"},
+    {"weights", 0, AXIS_ENUM, in_model, CELL(weights), .max = WEIGHTS_CHECKPOINT,
+     .fallback = "default", .word = weights_word,
+     .help = "drawn from the seed, or read from the folder's safetensors files; default: a folder's "
+     "are read"},
     {"layers", 0, AXIS_INT, in_model, CELL(layers), .max = MAX_LAYERS, .fallback = "0",
      .help = "use only the first so many layers; 0: all"},
     {"dtype", 0, AXIS_ENUM, in_model, CELL(dtype), .max = DTYPE_COUNT - 1, .fallback = "bf16",
@@ -149,6 +158,10 @@ static const struct axis table[] = {
      .fallback = "lockstep", .word = batch_word, .only_for = denoisers,
      .untraced = true,
      .help = "whether all sequences of a batch take the same number of steps"},
+    {"prompts", 0, AXIS_TEXT, in_work, CELL(prompts), .derived = "drawn from the seed",
+     .check = check_file,
+     .help = "file of prompts: a JSON array of token ids a line, of which the last --n-prompt are "
+             "taken"},
     {"seed", 0, AXIS_INT, in_work, CELL(spec.seed), .max = INT64_MAX, .fallback = "1",
      .help = "of weights, prompts, orders and sampling"},
 
@@ -179,7 +192,7 @@ static const struct axis table[] = {
      .only_for = denoisers, .of_strategy = true,
      .help = "strategies remdm-*: how much is masked again"},
     {"trace", 0, AXIS_TEXT, in_decoding, CELL(trace), .derived = "the strategy decides",
-     .check = check_trace, .only_for = traced,
+     .check = check_file, .only_for = traced,
      .help = "file of commits to replay instead (docs/TRACES.md)"},
     {"guidance", 0, AXIS_FLOAT, in_decoding, CELL(spec.guidance), .max = 100, .fallback = "0",
      .only_for = denoisers,

@@ -263,6 +263,14 @@ void axes_resolve(struct cell *c)
     if (strcmp(c->match, "memory") != 0) c->memory_budget = 0;
     if (strcmp(c->match, "latency") != 0) c->latency_ms = 0;
 
+    /* Predictions read neither weights nor prompts. */
+    if (strncmp(c->device, "sim:", 4) == 0) {
+        c->weights = WEIGHTS_SEEDED;
+        c->prompts[0] = '\0';
+    }
+    if (c->weights == WEIGHTS_DEFAULT)
+        c->weights = model_is_folder(c->model) ? WEIGHTS_CHECKPOINT : WEIGHTS_SEEDED;
+
     struct model_config whole;
     if (model_named(c->model, 0, &whole) == ERR_NONE && c->layers == whole.n_layer) c->layers = 0;
 }

@@ -14,6 +14,7 @@ void cell_list_free(struct cell_list *l)
 {
     for (int32_t i = 0; i < l->n_traces; i++) commit_trace_free(l->trace[i]);
     free(l->trace);
+    cell_inputs_free(&l->inputs);
     free(l->cell);
     *l = (struct cell_list){0};
 }
@@ -273,7 +274,9 @@ static enum err add_cell(struct draft *d, const struct product *p)
     make_given(p, s, &given, plan.skip_reason, sizeof plan.skip_reason);
     plan.cell = given;
     axes_resolve(&plan.cell);
-    plan.cell.spec.informed = s->informed;
+    TRY(attach_model(&plan.cell, d->list->n ? &d->list->cell[d->list->n - 1].cell : NULL));
+    TRY(attach_prompts(&d->list->inputs, &plan.cell));
+    plan.cell.spec.informed = s->informed || plan.cell.weights == WEIGHTS_CHECKPOINT;
     TRY(attach_trace(d->list, &plan.cell));
     if (match_chooses(&plan.cell) && !plan.skip_reason[0])
         match_batch(&plan.cell, plan.skip_reason, sizeof plan.skip_reason);

@@ -3,6 +3,7 @@
 #define APP_CELLS_H
 
 #include "harness/app/axes.h"
+#include "harness/app/cell_inputs.h"
 #include "harness/app/expr.h"
 #include "harness/decode/commit_trace.h"
 
@@ -19,6 +20,7 @@ struct cell_list {
     int32_t n, n_pairs;
     struct commit_trace **trace; /* owned: what the cells replay, each file once   */
     int32_t n_traces;
+    struct cell_inputs inputs; /* what else cells read                           */
 };
 void cell_list_free(struct cell_list *l);
 

@@ -77,7 +77,7 @@ void trial_use(struct trial *t, const struct seen *s);
 void trial_note(struct trial *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* "batch 4, block 32, 8 steps, 256 + 256 tokens, llama3-8b". */
-enum { RUN_TEXT_SIZE = 192 };
+enum { RUN_TEXT_SIZE = 400 };
 const char *seen_text(const struct seen *s, char buf[RUN_TEXT_SIZE]);
 
 #endif

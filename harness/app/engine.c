@@ -202,7 +202,7 @@ enum err engine_open(const char *device, struct log *log, struct engine **out)
 
 static bool same_weights(const struct engine *e, const struct cell *a, const struct cell *b)
 {
-    return strcmp(a->model, b->model) == 0 && a->layers == b->layers && a->dtype == b->dtype &&
+    return strcmp(a->model, b->model) == 0 && a->weights == b->weights && a->layers == b->layers && a->dtype == b->dtype &&
            a->spec.seed == b->spec.seed && a->arithmetic == b->arithmetic &&
            engine_same_roofs(e, a, b);
 }
@@ -256,8 +256,11 @@ enum err engine_load(struct engine *e, const struct cell *c, int64_t extra_bytes
             return err_set(ERR_USAGE, "more than %d sets of weights in one group", MAX_LOADED);
         struct loaded *l = &e->loaded[e->n_loaded];
         *l = (struct loaded){.cell = *c, .kernels = k, .bytes = weights};
-        log_progress(e->log, "making the weights of %s (%.2f GB)", c->model, (double)weights / 1e9);
-        TRY(model_create(k, &config, c->dtype, c->spec.seed, &l->model));
+        bool reads = c->weights == WEIGHTS_CHECKPOINT;
+        log_progress(e->log, "%s the weights of %s (%.2f GB)", reads ? "reading" : "making",
+                     c->model, (double)weights / 1e9);
+        TRY(reads ? model_create_checkpoint(k, &config, c->dtype, &l->model)
+                  : model_create(k, &config, c->dtype, c->spec.seed, &l->model));
         i = e->n_loaded++;
     }
     *out = e->loaded[i].model;

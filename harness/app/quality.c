@@ -100,6 +100,9 @@ enum err quality_check(const struct process *p, const struct cell *c)
                        "guidance %g: a process has one truth to be held against, and "
                        "guided tokens are not meant to have it; want 0",
                        (double)c->spec.guidance);
+    if (c->prompts[0])
+        return err_set(ERR_USAGE, "prompts %s: a process draws its own beginnings; want no --prompts",
+                       c->prompts);
     if (c->spec.top_p > 0)
         return err_set(ERR_USAGE,
                        "top-p %g: what is cut off is no part of the process that the "

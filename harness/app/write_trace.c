@@ -7,9 +7,9 @@
 #include "diffusion/strategy.h"
 #include "harness/app/decoders.h"
 #include "harness/app/engine.h"
+#include "harness/app/learn.h"
 #include "harness/app/quality.h"
 #include "harness/app/write_trace.h"
-#include "harness/decode/commit_log.h"
 #include "harness/decode/exact.h"
 #include "harness/decode/session.h"
 
@@ -58,19 +58,6 @@ enum err write_trace_check(const struct options *o)
     return check_writable(o->write_trace);
 }
 
-static enum err decode(struct model *m, struct model *draft, const struct cell *c,
-                       struct commit_log *l)
-{
-    struct session *n;
-    struct step_work work;
-    enum err e = ERR_NONE;
-    TRY(session_create_drafted(m, draft, decoder_find(c->decoder), &c->spec, c->kv_dtype, &n));
-    session_log_commits(n, l);
-    while (e == ERR_NONE && !session_done(n)) e = session_step(n, &work);
-    session_free(n);
-    return e;
-}
-
 /* A file that is not whole is worse than none. */
 static enum err save(const char *path, const struct strbuf *text)
 {
@@ -96,7 +83,7 @@ enum err write_trace(const struct options *o)
     TRY_OUT(engine_load(engine, c, 0, &m));
     TRY_OUT(engine_load_draft(engine, c, &draft));
     TRY_OUT(commit_log_init(&l, &c->spec, model_config_of(m)));
-    TRY_OUT(decode(m, draft, c, &l));
+    TRY_OUT(decode_logged(m, draft, c, &l));
     TRY_OUT(strbuf_check(&l.text));
     TRY_OUT(save(o->write_trace, &l.text));
 out:

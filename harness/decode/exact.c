@@ -2,6 +2,7 @@
 #include "harness/decode/exact.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,14 +22,15 @@ struct exact_cache {
 
 struct model_config exact_config(const struct process *p)
 {
-    return (struct model_config){
-        .name = p->name,
+    struct model_config c = {
         .source = "exact process",
         .n_vocab = p->n_symbols + 1,
         .n_ids = p->n_symbols,
         .mask_id = p->n_symbols,
         .max_positions = INT32_MAX,
     };
+    snprintf(c.name, sizeof c.name, "%s", p->name);
+    return c;
 }
 
 static size_t logits_bytes(const struct exact_cache *c)

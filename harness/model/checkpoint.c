@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/base/hash.h"
+#include "harness/model/model.h"
 #include "harness/model/safetensors.h"
 #include "harness/model/weights.h"
 
@@ -180,4 +182,20 @@ enum err weights_create_checkpoint(struct kernels *k, const struct model_config 
     if (e == ERR_NONE) e = weights_create(k, m, dtype, &from, out);
     checkpoint_close(c);
     return e;
+}
+
+enum err model_fingerprint(const char *folder, bool weights, char out[65])
+{
+    char path[MODEL_NAME_SIZE + 16], both[2 * (SHA256_HEX_SIZE - 1) + 1] = "";
+    struct safetensors *files;
+    snprintf(path, sizeof path, "%s/config.json", folder);
+    TRY(sha256_file_hex(path, both));
+    if (weights) {
+        TRY(safetensors_open(folder, &files));
+        enum err e = safetensors_fingerprint(files, both + SHA256_HEX_SIZE - 1);
+        safetensors_close(files);
+        if (e != ERR_NONE) return err_trace(e, __FILE__, __LINE__);
+    }
+    sha256_hex(both, strlen(both), out);
+    return ERR_NONE;
 }

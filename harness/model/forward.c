@@ -34,8 +34,9 @@ int64_t pass_logit_rows(const struct pass *p)
     return n;
 }
 
-enum err model_create(struct kernels *k, const struct model_config *c, enum dtype weights,
-                      uint64_t seed, struct model **out)
+/* seed: NULL: from the folder the model is named after. */
+static enum err create(struct kernels *k, const struct model_config *c, enum dtype weights,
+                       const uint64_t *seed, struct model **out)
 {
     *out = NULL;
     struct model *m = calloc(1, sizeof *m);
@@ -43,7 +44,8 @@ enum err model_create(struct kernels *k, const struct model_config *c, enum dtyp
     m->k = k;
     m->config = *c;
     m->dtype = weights;
-    enum err e = weights_create_seeded(k, c, weights, seed, &m->weights);
+    enum err e = seed ? weights_create_seeded(k, c, weights, *seed, &m->weights)
+                      : weights_create_checkpoint(k, c, weights, &m->weights);
     if (e != ERR_NONE) {
         free(m);
         return err_trace(e, __FILE__, __LINE__);
@@ -62,6 +64,18 @@ enum err model_create_exit(const struct model *m, int32_t n_layers, struct model
     (*out)->config.n_layer = n_layers;
     if (n_layers < m->weights.n_layers_stored) (*out)->weights.n_layers_stored = n_layers;
     return ERR_NONE;
+}
+
+enum err model_create(struct kernels *k, const struct model_config *c, enum dtype weights,
+                      uint64_t seed, struct model **out)
+{
+    return create(k, c, weights, &seed, out);
+}
+
+enum err model_create_checkpoint(struct kernels *k, const struct model_config *c,
+                                 enum dtype weights, struct model **out)
+{
+    return create(k, c, weights, NULL, out);
 }
 
 void model_free(struct model *m)

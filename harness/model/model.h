@@ -64,6 +64,12 @@ enum err model_create(struct kernels *k, const struct model_config *c, enum dtyp
                       uint64_t seed, struct model **out) MUST_CHECK;
 /* The first n_layers of a model, then its final norm and head: the same weights, borrowed. */
 enum err model_create_exit(const struct model *m, int32_t n_layers, struct model **out) MUST_CHECK;
+/* Weights of the folder c->name, from its safetensors files. */
+enum err model_create_checkpoint(struct kernels *k, const struct model_config *c,
+                                 enum dtype weights, struct model **out) MUST_CHECK;
+/* What distinguishes the folder's model from others, in hex: SHA-256 of its config.json and, with
+ * `weights`, of the safetensors headers and the first 4096 bytes of every tensor. */
+enum err model_fingerprint(const char *folder, bool weights, char out[65]) MUST_CHECK;
 void model_free(struct model *m); /* NULL is allowed */
 const struct model_config *model_config_of(const struct model *m);
 struct kernels *model_kernels(const struct model *m);
