@@ -81,7 +81,7 @@ static void bad_values_are_refused_with_what_was_expected(void **state)
          "\"model\" drafts nothing; expected none, ngram, self, self-denoise or a model's "
          "name (regime list models)"},
         {"match", "price", "\"price\" cannot be held equal; expected policy, memory or latency"},
-        {"model", "a-name-that-is-much-longer-than-forty-letters",
+        {"decoder", "a-name-that-is-much-longer-than-forty-letters",
          "\"a-name-that-is-much-longer-tha...\" is longer than any name"},
     };
     (void)state;
@@ -118,6 +118,8 @@ static void every_axis_survives_being_written_and_read(void **state)
         {"entropy-bound", "0.25"},
         {"eta", "0.008"},
         {"trace", "somewhere/trace.jsonl"},
+        {"prompts", "somewhere/prompts.jsonl"},
+        {"weights", "seeded"},
         {"guidance", "1.5"},
         {"logits", "all"},
         {"head", "shifted"},

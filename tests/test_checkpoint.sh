@@ -44,7 +44,7 @@ says "model.safetensors: No such file" 2 run -m ./moved -p 6 -n 6 --db none.db
 says "mean nothing on seeded random weights" 2 run -m ./moved --weights seeded --decoder block \
     --block-length 6 --strategy threshold -p 6 -n 6 --db none.db
 says "want --model ./FOLDER" 2 run -m tiny-test --weights checkpoint --db none.db
-says "no model \"moved\"" 2 run -m moved --db none.db
+says "no model \"moved\"; the folder of that name is ./moved" 2 run -m moved --db none.db
 says "./nowhere/config.json: No such file" 2 run -m ./nowhere --db none.db
 run="run -m tiny-test -p 6 -n 6 --db none.db"
 says "one.jsonl has 1 prompts, too few for a batch of 2" 2 $run -b 2 --prompts one.jsonl

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "harness/base/suggest.h"
 
@@ -92,10 +93,10 @@ enum err model_preset(const char *name, int32_t n_layers, struct model_config *o
         return keep_layers(out, n_layers);
     }
     char near[SUGGEST_SIZE];
-    return err_set(ERR_USAGE,
-                   "no model \"%s\"%s (regime list models; a folder with a config.json has a slash: "
-                   "./NAME)",
-                   name, suggest_phrase(name, names, near));
+    if (access(name, F_OK) == 0)
+        return err_set(ERR_USAGE, "no model \"%s\"; the folder of that name is ./%s", name, name);
+    return err_set(ERR_USAGE, "no model \"%s\"%s (regime list models)", name,
+                   suggest_phrase(name, names, near));
 }
 
 enum err model_named(const char *name, int32_t n_layers, struct model_config *out)
