@@ -418,7 +418,6 @@ enum err execute_cells(struct store *s, const struct cell_list *cells,
     enum err e = ERR_NONE;
     memset(out, 0, sizeof *out);
     out->skips.log = o->log;
-    TRY(execute_check(cells, o));
     int32_t *place = calloc((size_t)cells->n + 1, sizeof *place);
     out->run = calloc((size_t)cells->n + 1, sizeof *out->run);
     if (!place || !out->run) TRY_OUT(err_set(ERR_NOMEM, "%d cells: out of memory", cells->n));
