@@ -1,5 +1,5 @@
 #!/bin/bash
-# Everything an NVIDIA GPU has to be asked, in eight minutes at most: do the kernels agree with the
+# Everything an NVIDIA GPU has to be asked, in ten minutes at most: do the kernels agree with the
 # references and the decoders with the CPU, what are its roofs, and how does a short matched sweep
 # come out.  Each step has a budget of its own, a line with its verdict and a log; what was found
 # is left in a folder of its own.  Needs no network, and no gnuplot: figures then stay as data.
@@ -9,7 +9,8 @@
 #     GPU=0         which GPU
 #     GPU_OUT=DIR   where results go (default docs/gpu/CARD-DATE)
 # A step for which a permission or a library is missing says so and fails nothing.
-# Exits with 6 where there is no GPU, 8 when a check disagrees, 3 when another step failed, else 0.
+# Exits with 6 where there is no GPU, 8 when a check disagrees, 3 when another step failed, else 0, and
+# says so in its last line: make itself exits with 2 whenever that is not 0.
 set -u
 why=$1
 if [ -z "$why" ]; then
@@ -17,7 +18,7 @@ if [ -z "$why" ]; then
     why=$("$regime" list backends -o csv | sed -n 's/^cuda,no,//p')
 fi
 if [ -n "$why" ]; then
-    echo "gpu-check: nothing was checked: $why." >&2
+    echo "gpu-check: nothing was checked: $why. (exit code 6)" >&2
     exit 6
 fi
 
@@ -94,7 +95,22 @@ step sweep 110 run 'the sweep gpu-check, timed on both clocks' \
     "$regime" sweep gpu-check --device "$device" --db "$db" --counters off -o md
 step counters 30 run 'DRAM bytes and FLOPs of AR and block decoding, by hardware counters' \
     "$regime" run --device "$device" --db "$db" -m llama3-8b --layers 4 --decoder ar,block \
-    --block-length 8 --steps 2 -p 128 -n 16 --counters require -o md
+    --block-length 8 --steps 2 -p 128 -n 16 --counters require --counter-files "$out/counters" -o md
+ncu=$(command -v ncu || ls /usr/local/cuda/bin/ncu 2> /dev/null)
+if [ -n "$ncu" ]; then
+    step ncu 50 run 'our counters of one kernel are those of Nsight Compute' \
+        tests/gpu_ncu.sh "$ncu" "$regime" "$device" "$db"
+else
+    skip ncu 'Nsight Compute (ncu) is not installed'
+fi
+if python3 -c 'import torch; raise SystemExit(not torch.cuda.is_available())' 2> /dev/null; then
+    # The shapes of the sweep's AR cell: llama3-8b cut to four layers, one sequence, in its middle.
+    step torch 60 run 'a decode forward of PyTorch, SDPA and a CUDA graph, for comparison' env \
+        CUDA_VISIBLE_DEVICES="${GPU:-0}" \
+        python3 docs/beside/forward_torch.py 4 4096 32 8 128 14336 128256 144 1
+else
+    skip torch 'no PyTorch that sees a GPU'
+fi
 after=$(smi $smi_all) || after=
 
 step claims 10 run 'popular claims against these runs' "$regime" claims --db "$db" -o md
@@ -123,17 +139,19 @@ section() {
     printf '%s\n' "${rows[@]}"
     section ceilings Roofs
     section sweep 'The sweep'
+    section ncu 'Counters against Nsight Compute'
     section claims Claims
+    sed -n 's/^{"torch".*/\nPyTorch: `&`\n/p' "$out/logs/torch.txt" 2> /dev/null
     printf '\nEvery number is in `gpu-check.db` (`regime report`), every log in `logs/`.\n'
 } > "$out/report.md"
 
 took=$SECONDS
 if [ $disagree -ne 0 ]; then
-    echo "gpu-check: this GPU does not agree with the references; $out/report.md ($took s)" >&2
+    echo "gpu-check: this GPU does not agree with the references; $out/report.md ($took s, exit code 8)" >&2
     exit 8
 fi
 if [ $failed -ne 0 ]; then
-    echo "gpu-check: the kernels agree, but a step failed; $out/report.md ($took s)" >&2
+    echo "gpu-check: the kernels agree, but a step failed; $out/report.md ($took s, exit code 3)" >&2
     exit 3
 fi
 echo "gpu-check: all of it is fine; $out/report.md ($took s)"

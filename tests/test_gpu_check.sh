@@ -31,6 +31,8 @@ END
 #!/bin/bash
 case "$*" in *query-gpu=name\ *) echo 'Card X 80GB' ;; *) echo 'Card X 80GB, GPU-1, 580.1, 1410 MHz' ;; esac
 END
+    printf '#!/bin/bash\n[ -n "${TORCH:-}" ] || exit 1\n[ "$1" = -c ] || echo "{\\"torch\\": \\"2.9\\"}"\n' \
+        > "$tmp/bin/python3"
     chmod +x "$tmp"/bin/* "$tmp"/tests/*
 }
 
@@ -62,7 +64,7 @@ grep -q '^| kernels | ok |' "$tmp/out/report.md" || fail 'no verdicts in the rep
 
 # No GPU: the reason, 6, and nothing is written.
 check 6 AVAILABLE='no,no CUDA driver on this machine'
-says 'nothing was checked: no CUDA driver on this machine.'
+says 'nothing was checked: no CUDA driver on this machine. (exit code 6)'
 [ ! -e "$tmp/out" ] || fail 'results of nothing'
 WHY='no nvcc in PATH' check 6 AVAILABLE='yes,'
 says 'nothing was checked: no nvcc in PATH.'
@@ -74,12 +76,14 @@ says 'attention  FAILED'
 says 'off by 0.5'
 says '  sweep      ok'
 says 'does not agree'
+says 'exit code 8'
 
 # Another step that fails is no disagreement; a step has a budget.
 make_fakes
 check 3 FAIL_AT=ceilings
 says 'ceilings went wrong'
 says 'the kernels agree, but a step failed'
+says 'exit code 3'
 # What may not be counted here is missing, not wrong.
 check 0 FAIL_AT=run RC=6
 says '  counters   missing'
@@ -91,6 +95,48 @@ said=$(SLOW=1 GPU_OUT="$tmp/out" PATH="$tmp/bin:/usr/bin:/bin" "$tmp/short.sh" '
 [ $rc -eq 3 ] || fail "a step over its budget: exit code $rc"
 says 'stopped after its budget of 1 s'
 
-# The budgets add up to eight minutes at most.
+# Nsight Compute beside it: the same bytes and FLOPs are fine, others are not, and where it may not count
+# it is missing.
+make_fakes
+cat > "$tmp/bin/regime.ncu" <<'END'
+case "$1 $2" in
+'report v_forward_kernel')
+    echo 'run_id,phase,name,launches,time_ns,share,dram_read_bytes,dram_write_bytes,l2_bytes,l1_bytes,flop_tensor'
+    echo "a,prefill,_ZL10few_kernelILi16ELi16ELi4EEv6matmul,9,1,1,1,1,1,1,1"
+    echo "a,decode,_ZL10few_kernelILi16ELi8ELi4EEv6matmul,2,1,1,3000,1,1,1,${FLOP:-4096}"
+    exit ;;
+esac
+END
+sed -i "1r $tmp/bin/regime.ncu" "$tmp/bin/regime"
+cat > "$tmp/bin/ncu" <<'END'
+#!/bin/bash
+[ -z "${DENIED:-}" ] || { echo '==ERROR== ERR_NVGPUCTRPERM - no permission'; exit 1; }
+echo '==PROF== Profiling'
+echo '"ID","Kernel Name","Metric Name","Metric Unit","Metric Value"'
+for i in 0 1; do
+    echo "\"$i\",\"void few_kernel<16, 8, 4>(matmul)\",\"dram__bytes_read.sum\",\"byte\",\"1,490\""
+    echo "\"$i\",\"void few_kernel<16, 8, 4>(matmul)\",\"sm__ops_path_tensor_src_bf16_dst_fp32.sum\",\"\",\"2,048\""
+done
+END
+chmod +x "$tmp/bin/ncu"
+check 0 FAIL_AT=
+says '  ncu        ok'
+grep -q '^| dram_read_bytes | 3000 | 2980 | 1.0067 |$' "$tmp/out/report.md" || fail "ncu is not in the report"
+check 3 FLOP=4095
+says '  ncu        FAILED'
+says 'the two differ'
+check 0 DENIED=1
+says '  ncu        missing'
+says 'ERR_NVGPUCTRPERM'
+
+# PyTorch beside it, where there is one.
+make_fakes
+check 0 FAIL_AT=
+says '  torch      skipped'
+check 0 TORCH=1
+says '  torch      ok'
+grep -q '^PyTorch: `{"torch": "2.9"}`$' "$tmp/out/report.md" || fail 'PyTorch is not in the report'
+
+# The budgets add up to ten minutes at most.
 sum=$(awk '$1 == "step" && $3 + 0 > 0 { s += $3; n++ } END { print s; exit n < 10 }' tests/gpu_check.sh)
-[ "$sum" -le 480 ] || fail "the budgets add up to $sum s"
+[ "$sum" -le 600 ] || fail "the budgets add up to $sum s"
