@@ -62,6 +62,7 @@ static void word(char *out, size_t size, const struct store_value *v)
         *out = '\0';
         break;
     case VALUE_INT:
+    case VALUE_BOOL:
         snprintf(out, size, "%lld", (long long)v->i);
         break;
     case VALUE_REAL:

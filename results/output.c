@@ -16,6 +16,7 @@ void output_json_value(struct json *j, const struct store_value *v)
     case VALUE_INT: json_int(j, v->i); break;
     case VALUE_REAL: json_double(j, v->r); break;
     case VALUE_TEXT: json_string(j, v->text); break;
+    case VALUE_BOOL: json_bool(j, v->i != 0); break;
     }
 }
 
@@ -53,6 +54,8 @@ void output_readable(const char *column, const struct store_value *v, char out[O
         out[0] = '\0';
     else if (v->type == VALUE_TEXT)
         snprintf(out, OUTPUT_VALUE_SIZE, "%s", v->text);
+    else if (v->type == VALUE_BOOL)
+        snprintf(out, OUTPUT_VALUE_SIZE, "%s", v->i ? "yes" : "no");
     else if (ends_with(column, "_ns"))
         scaled(real, time, 4, out);
     else if (v->type == VALUE_INT && (!counted || llabs(v->i) < 100000))
@@ -125,6 +128,7 @@ static void csv_row(FILE *out, const struct store_result_row *row)
         if (i) fputc(',', out);
         if (v->type == VALUE_INT) fprintf(out, "%" PRId64, v->i);
         if (v->type == VALUE_TEXT) csv_field(out, v->text);
+        if (v->type == VALUE_BOOL) fputs(v->i ? "yes" : "no", out);
         if (v->type == VALUE_REAL) {
             if (isfinite(v->r)) json_format_double(v->r, text);
             else snprintf(text, sizeof text, "%s", v->r > 0 ? "inf" : "-inf");
@@ -172,7 +176,7 @@ static enum err print_row(void *ctx, const struct store_result_row *row)
         char text[OUTPUT_VALUE_SIZE];
         const struct store_value *v = &row->value[i];
         output_readable(row->name[i], v, text);
-        p->is_text[i] |= v->type == VALUE_TEXT;
+        p->is_text[i] |= v->type == VALUE_TEXT || v->type == VALUE_BOOL;
         add_cell(p, i, v->type == VALUE_TEXT ? v->text : text);
     }
     return strbuf_check(&p->cells);
@@ -214,32 +218,54 @@ static void print_table(const struct printer *p)
     if (p->format == PRINT_LATEX) fputs("\\bottomrule\n\\end{tabular}\n", p->out);
 }
 
-static enum err print_all(struct printer *p, struct store *s, const char *sql,
-                          const struct store_value *args, int32_t n_args, const char *name)
+/* name as output_query has it. */
+static void start(struct printer *p, enum print_format format, const char *name, FILE *out)
 {
-    bool array = p->format == PRINT_JSON;
-    json_to_file(&p->json, p->out);
-    if (array && name) {
+    *p = (struct printer){.out = out, .format = format};
+    json_to_file(&p->json, out);
+    if (format != PRINT_JSON) return;
+    if (name) {
         json_object_begin(&p->json);
         json_key(&p->json, name);
     }
-    if (array) json_array_begin(&p->json);
-    TRY(query_with_columns(s, sql, args, n_args, begin, print_row, p));
-    if (array) json_array_end(&p->json);
-    if (array && name) json_object_end(&p->json);
-    if (array) TRY(json_finish(&p->json));
-    print_table(p);
-    if (ferror(p->out)) return err_set(ERR_IO, "cannot print a table: %s", strerror(errno));
-    return ERR_NONE;
+    json_array_begin(&p->json);
+}
+
+/* What is left to print unless a row failed. */
+static enum err finish(struct printer *p, const char *name, enum err e)
+{
+    if (e == ERR_NONE && p->format == PRINT_JSON) {
+        json_array_end(&p->json);
+        if (name) json_object_end(&p->json);
+        e = json_finish(&p->json);
+    }
+    if (e == ERR_NONE) print_table(p);
+    if (e == ERR_NONE && ferror(p->out))
+        e = err_set(ERR_IO, "cannot print a table: %s", strerror(errno));
+    strbuf_free(&p->cells);
+    free(p->width);
+    free(p->is_text);
+    return e;
 }
 
 enum err output_query(struct store *s, const char *sql, const struct store_value *args,
                       int32_t n_args, enum print_format format, const char *name, FILE *out)
 {
-    struct printer p = {.out = out, .format = format};
-    enum err e = print_all(&p, s, sql, args, n_args, name);
-    strbuf_free(&p.cells);
-    free(p.width);
-    free(p.is_text);
-    return e;
+    struct printer p;
+    start(&p, format, name, out);
+    return finish(&p, name, query_with_columns(s, sql, args, n_args, begin, print_row, &p));
+}
+
+enum err output_table(const struct output_table *t, enum print_format format, const char *name,
+                      FILE *out)
+{
+    struct printer p;
+    struct store_result_row row = {t->n_columns, t->column, t->value};
+    start(&p, format, name, out);
+    enum err e = begin(&p, &row);
+    for (int64_t i = 0; i < t->n && e == ERR_NONE; i += t->n_columns) {
+        row.value = t->value + i;
+        e = print_row(&p, &row);
+    }
+    return finish(&p, name, e);
 }

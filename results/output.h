@@ -1,4 +1,4 @@
-/* output.h - the result of a query as text: for people (md, latex) or programs (csv, json, jsonl).
+/* output.h - the result of a query, or other rows, as text: for people (md, latex) or programs (csv, json, jsonl).
  *
  * Programs get every digit: integers as integers, reals that read back as the same real, NULL as
  * null (csv: an empty field).  People get four digits with a unit prefix, times in the unit that
@@ -18,6 +18,16 @@ enum print_format { PRINT_MD, PRINT_CSV, PRINT_JSON, PRINT_JSONL, PRINT_LATEX };
  * Ignored by the other formats. */
 enum err output_query(struct store *s, const char *sql, const struct store_value *args,
                       int32_t n_args, enum print_format format, const char *name,
+                      FILE *out) MUST_CHECK;
+
+/* Print rows that come from no query. */
+struct output_table {
+    const char *const *column;
+    int32_t n_columns;
+    const struct store_value *value; /* [n], row by row */
+    int64_t n;
+};
+enum err output_table(const struct output_table *t, enum print_format format, const char *name,
                       FILE *out) MUST_CHECK;
 
 /* One value, and the columns of a row from `first` on as members of the object that is open. */

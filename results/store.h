@@ -175,7 +175,7 @@ void store_detach(struct store *s);
 
 /* ---- reading: read-only SQL, one callback per row ---- */
 struct store_value {
-    enum { VALUE_NULL, VALUE_INT, VALUE_REAL, VALUE_TEXT } type;
+    enum { VALUE_NULL, VALUE_INT, VALUE_REAL, VALUE_TEXT, VALUE_BOOL } type; /* BOOL: never read */
     int64_t i;
     double r;
     const char *text; /* valid during the callback */

@@ -54,7 +54,7 @@ static void each_format_escapes_what_it_must(void **state)
                       "| plain         | 9223372036854775807 |  0.1 | yes |\n"
                       "| a\\|b,\"c\"_50%\xc3\xa9 |                  -1 |      | no  |\n",
         [OUTPUT_CSV] = "name,n,rate,ok\n"
-                       "plain,9223372036854775807,0.10000000000000001,yes\n"
+                       "plain,9223372036854775807,0.1,yes\n"
                        "\"a|b,\"\"c\"\"_50%\xc3\xa9\",-1,,no\n",
         [OUTPUT_JSON] = "{\"things\":[{\"name\":\"plain\",\"n\":9223372036854775807,\"rate\":0.1,"
                         "\"ok\":true},{\"name\":\"a|b,\\\"c\\\"_50%\xc3\xa9\",\"n\":-1,"
@@ -62,11 +62,11 @@ static void each_format_escapes_what_it_must(void **state)
         [OUTPUT_JSONL] =
             "{\"name\":\"plain\",\"n\":9223372036854775807,\"rate\":0.1,\"ok\":true}\n"
             "{\"name\":\"a|b,\\\"c\\\"_50%\xc3\xa9\",\"n\":-1,\"rate\":null,\"ok\":false}\n",
-        [OUTPUT_LATEX] = "\\begin{tabular}{lrrr}\n\\hline\n"
-                         "name & n & rate & ok \\\\\n\\hline\n"
-                         "plain & 9223372036854775807 & 0.1 & yes \\\\\n"
-                         "a|b,\"c\"\\_50\\%\xc3\xa9 & -1 &  & no \\\\\n"
-                         "\\hline\n\\end{tabular}\n",
+        [OUTPUT_LATEX] = "% needs \\usepackage{booktabs}\n\\begin{tabular}{lrrl}\n\\toprule\n"
+                         "name           &                   n & rate & ok  \\\\\n\\midrule\n"
+                         "plain          & 9223372036854775807 &  0.1 & yes \\\\\n"
+                         "a|b,\"c\"\\_50\\%\xc3\xa9 &                  -1 &      & no  \\\\\n"
+                         "\\bottomrule\n\\end{tabular}\n",
     };
     (void)state;
     for (int format = 0; format < OUTPUT_COUNT; format++) {
@@ -83,12 +83,13 @@ static void an_empty_table_is_still_a_table(void **state)
 {
     static const char *const columns[] = {"a", "bc", NULL};
     static const char *const want[OUTPUT_COUNT] = {
-        [OUTPUT_MD] = "| a | bc |\n|---|----|\n",
+        [OUTPUT_MD] = "| a | bc |\n|--:|---:|\n",
         [OUTPUT_CSV] = "a,bc\n",
         [OUTPUT_JSON] = "{\"rows\":[]}\n",
         [OUTPUT_JSONL] = "",
         [OUTPUT_LATEX] =
-            "\\begin{tabular}{ll}\n\\hline\na & bc \\\\\n\\hline\n\\hline\n\\end{tabular}\n",
+            "% needs \\usepackage{booktabs}\n\\begin{tabular}{rr}\n\\toprule\na & bc \\\\\n\\midrule\n"
+            "\\bottomrule\n\\end{tabular}\n",
     };
     (void)state;
     for (int format = 0; format < OUTPUT_COUNT; format++) {

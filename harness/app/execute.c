@@ -241,6 +241,7 @@ static enum err measure_from(struct job *j, int32_t first, const struct planned_
     }
     if (n == 0) return ERR_NONE;
 
+    show_progress(j, &group[0]->cell, n); /* where lines are few, this one is shown */
     TRY(measure_group_roofs(j, group, n, "before"));
     show_progress(j, &group[0]->cell, n);
     TRY(measure_group(j->engine, j->store, j->invocation_id, group, n, j->options->limits, runs));

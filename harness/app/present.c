@@ -7,6 +7,7 @@
 
 #include "harness/app/table.h"
 #include "harness/base/json.h"
+#include "results/output.h"
 
 /* ["id", "id", ...]: bound to a query, it keeps the runs and their order. */
 static enum err id_list(const struct shown_run *runs, int32_t n, struct strbuf *out)
@@ -28,33 +29,6 @@ static enum err id_list(const struct shown_run *runs, int32_t n, struct strbuf *
 
 /* ---- JSON ---- */
 
-static void put_value(struct json *j, const struct store_value *v)
-{
-    switch (v->type) {
-    case VALUE_NULL:
-        json_null(j);
-        break;
-    case VALUE_INT:
-        json_int(j, v->i);
-        break;
-    case VALUE_REAL:
-        json_double(j, v->r);
-        break;
-    case VALUE_TEXT:
-        json_string(j, v->text);
-        break;
-    }
-}
-
-/* Column 0 is the run's place in the list; the rest are fields. */
-static void put_fields(struct json *j, const struct store_result_row *row)
-{
-    for (int32_t i = 1; i < row->n; i++) {
-        json_key(j, row->name[i]);
-        put_value(j, &row->value[i]);
-    }
-}
-
 struct phases {
     struct strbuf *of_run; /* owned [n]: an array still without its closing bracket */
     int32_t n;
@@ -69,7 +43,7 @@ static enum err add_phase(void *ctx, const struct store_result_row *row)
     strbuf_add_char(buf, buf->len ? ',' : '[');
     json_to_strbuf(&j, buf);
     json_object_begin(&j);
-    put_fields(&j, row);
+    output_json_members(&j, row, 1);
     json_object_end(&j);
     return ERR_NONE;
 }
@@ -121,7 +95,7 @@ static enum err print_run(void *ctx, const struct store_result_row *row)
     struct printing *p = ctx;
     int64_t at = row->value[0].i;
     json_object_begin(&p->json);
-    put_fields(&p->json, row);
+    output_json_members(&p->json, row, 1);
     json_key(&p->json, "phases");
     struct strbuf *phases = &p->phases->of_run[at];
     strbuf_add(phases, phases->len ? "]" : "[]");

@@ -5,23 +5,14 @@
 #include <stdint.h>
 
 #include "harness/app/options.h"
-
-enum { TABLE_MAX_COLUMNS = 32 };
-
-/* One value; NULL text with kind TEXT prints as null / an empty field. */
-struct table_value {
-    enum { TABLE_TEXT, TABLE_INT, TABLE_REAL, TABLE_BOOL } kind;
-    char *text; /* owned */
-    int64_t i;
-    double r; /* NaN: null */
-};
+#include "results/store.h"
 
 /* Fill row by row, column by column.  Memory that ran out is reported by table_print. */
 struct table {
     const char *name; /* field of the rows in JSON: {"models": [...]} */
     const char *const *column;
     int32_t n_columns;
-    struct table_value *value;
+    struct store_value *value; /* owned, texts too */
     int64_t n, room;
     bool failed;
 };
@@ -30,7 +21,7 @@ struct table {
 void table_open(struct table *t, const char *name, const char *const *columns);
 void table_text(struct table *t, const char *text); /* NULL is allowed */
 void table_int(struct table *t, int64_t i);
-void table_real(struct table *t, double r);
+void table_real(struct table *t, double r); /* not finite: null */
 void table_bool(struct table *t, bool b);
 
 /* On stdout; the last row must be complete. */
