@@ -71,25 +71,25 @@ echo "gpu-check: $card as $device; results go to $out"
 smi_all=name,uuid,driver_version,memory.total,clocks.sm,clocks.mem,clocks.max.sm,clocks.max.mem,power.limit,power.draw,temperature.gpu,ecc.mode.current,mig.mode.current
 before=$(smi $smi_all) || before=
 
-step kernels 60 check 'every kernel against its reference in double precision' bash -c 'every "$@"' - \
+step kernels 50 check 'every kernel against its reference in double precision' bash -c 'every "$@"' - \
     "$tests/gpu_kernels" 'threads_in_turn*' 'ties*' 'extreme*' 'sampling*' 'views*' 'large*'
-step matmul 40 check 'own matrix products against their reference' bash -c 'every "$@"' - \
+step matmul 30 check 'own matrix products against their reference' bash -c 'every "$@"' - \
     "$tests/gpu_matmul" 'products*' 'a_row*'
-step attention 40 check 'tensor-core attention against its reference' bash -c 'every "$@"' - \
+step attention 30 check 'tensor-core attention against its reference' bash -c 'every "$@"' - \
     "$tests/gpu_attention" 'attention*' 'a_row*' 'cuts*'
-step decoders 40 check 'a small model and its decoders against the CPU' bash -c 'every "$@"' - \
+step decoders 30 check 'a small model and its decoders against the CPU' bash -c 'every "$@"' - \
     "$tests/gpu_model" 'logits*' 'decoders*' 'own*'
-step graphs 30 check 'CUDA graphs change no bit' bash -c 'every "$@"' - "$tests/gpu_graph" 'graphs*' 'one_graph*'
+step graphs 20 check 'CUDA graphs change no bit' bash -c 'every "$@"' - "$tests/gpu_graph" 'graphs*' 'one_graph*'
 
 sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2> /dev/null)
 if [ -n "$sanitizer" ]; then
-    step sanitizer 50 check 'compute-sanitizer finds no bad access in the kernels' \
+    step sanitizer 40 check 'compute-sanitizer finds no bad access in the kernels' \
         "$sanitizer" --tool memcheck --error-exitcode 9 "$tests/gpu_kernels" 'ties*'
 else
     skip sanitizer 'compute-sanitizer is not installed'
 fi
 
-step ceilings 40 run 'bandwidths, peaks and launch costs' \
+step ceilings 35 run 'bandwidths, peaks and launch costs' \
     "$regime" ceilings --device "$device" --db "$db" -o md
 step sweep 110 run 'the sweep gpu-check, timed on both clocks' \
     "$regime" sweep gpu-check --device "$device" --db "$db" --counters off -o md
@@ -98,14 +98,14 @@ step counters 30 run 'DRAM bytes and FLOPs of AR and block decoding, by hardware
     --block-length 8 --steps 2 -p 128 -n 16 --counters require --counter-files "$out/counters" -o md
 ncu=$(command -v ncu || ls /usr/local/cuda/bin/ncu 2> /dev/null)
 if [ -n "$ncu" ]; then
-    step ncu 50 run 'our counters of one kernel are those of Nsight Compute' \
+    step ncu 40 run 'our counters of one kernel are those of Nsight Compute' \
         tests/gpu_ncu.sh "$ncu" "$regime" "$device" "$db"
 else
     skip ncu 'Nsight Compute (ncu) is not installed'
 fi
 if python3 -c 'import torch; raise SystemExit(not torch.cuda.is_available())' 2> /dev/null; then
     # The shapes of the sweep's AR cell: llama3-8b cut to four layers, one sequence, in its middle.
-    step torch 60 run 'a decode forward of PyTorch, SDPA and a CUDA graph, for comparison' env \
+    step torch 30 run 'a decode forward of PyTorch, SDPA and a CUDA graph, for comparison' env \
         CUDA_VISIBLE_DEVICES="${GPU:-0}" \
         python3 docs/beside/forward_torch.py 4 4096 32 8 128 14336 128256 144 1
 else
@@ -116,7 +116,7 @@ after=$(smi $smi_all) || after=
 step claims 10 run 'popular claims against these runs' "$regime" claims --db "$db" -o md
 mkdir -p "$out/figures"
 if command -v gnuplot > /dev/null; then
-    step figures 30 run 'drawn' "$regime" plot all --db "$db" --out "$out/figures"
+    step figures 20 run 'drawn' "$regime" plot all --db "$db" --out "$out/figures"
 else
     "$regime" plot all --db "$db" --out "$out/figures" > "$out/logs/figures.txt" 2>&1
     skip figures 'no gnuplot here: data and scripts are left, to be drawn anywhere'

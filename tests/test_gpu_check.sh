@@ -137,6 +137,6 @@ check 0 TORCH=1
 says '  torch      ok'
 grep -q '^PyTorch: `{"torch": "2.9"}`$' "$tmp/out/report.md" || fail 'PyTorch is not in the report'
 
-# The budgets add up to ten minutes at most.
+# The budgets add up to eight minutes at most.
 sum=$(awk '$1 == "step" && $3 + 0 > 0 { s += $3; n++ } END { print s; exit n < 10 }' tests/gpu_check.sh)
-[ "$sum" -le 600 ] || fail "the budgets add up to $sum s"
+[ "$sum" -le 480 ] || fail "the budgets add up to $sum s"
