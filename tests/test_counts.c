@@ -287,7 +287,7 @@ static void compare(const struct cell *c)
     struct plan *p = malloc(sizeof *p);
     struct totals want[PHASE_COUNT] = {0};
     struct shape g = shape_of(c);
-    char what[200];
+    char what[MODEL_NAME_SIZE + 200];
     snprintf(what, sizeof what,
              "%s/%d %s B%d P%d G%d b%d S%d k%d a%g cache %d every %d commit %d %s %s", c->model,
              c->layers, c->decoder, c->spec.batch, c->spec.n_prompt, c->spec.n_gen,
