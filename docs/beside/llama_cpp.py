@@ -1,0 +1,91 @@
+"""Time llama.cpp and this program in turns on one shape, and print ratios.
+
+    pip download --no-deps --no-binary :all: llama-cpp-python   # brings llama.cpp's source; build it:
+    cmake -B L -DCMAKE_BUILD_TYPE=Release vendor/llama.cpp && cmake --build L -j --target \\
+        llama-bench llama-quantize llama-diffusion-cli
+    python3 docs/beside/random_gguf.py G/bf16.gguf              # also --dtype f16 and f32
+    L/bin/llama-quantize G/f16.gguf G/q8_0.gguf q8_0
+    python3 docs/beside/random_gguf.py G/llada.gguf --arch llada
+    python3 docs/beside/llama_cpp.py build/regime L/bin G [ROUNDS] [TEST ...]
+
+Both get two threads and the shape `-m tinyllama-1.1b --layers 16`. Each round runs our program, then
+each rival; a ratio is the rival's time over ours within a round, and the median of the rounds and
+their extremes are printed. Processes alternate, not forwards: a bandwidth that moves within seconds
+shows as spread.
+
+    generate   32 tokens after 1, batch 1: bf16 against bf16 and f16, int8 against q8_0
+    prefill    256 positions, logits of the last row only: bf16, f32, and bf16 against f32
+    denoise    one full-sequence step over 256 positions, logits of every generated row: bf16
+    bf16x2: activations are rounded to bf16, too (--compute-dtype bf16), as llama.cpp does
+"""
+import json
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+
+regime, tools, files = sys.argv[1:4]
+rounds = int(sys.argv[4]) if len(sys.argv) > 4 else 5
+wanted = sys.argv[5:] or ["generate", "prefill", "denoise"]
+
+
+def ours(phase, *flags):
+    """Milliseconds of one forward of the phase."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = subprocess.run([regime, "run", "-q", "--json", "--db", folder + "/x.db", "-t", "2", "-m",
+                              "tinyllama-1.1b", "--layers", "16", "-b", "1", *flags],
+                             check=True, capture_output=True, text=True).stdout
+    rows = [p for p in json.loads(out)["cells"][0]["phases"] if p["phase"] == phase]
+    return rows[0]["time_ns"] / rows[0]["forwards"] / 1e6
+
+
+def bench(file, flags, unit):
+    """Milliseconds per token of llama-bench, or of the whole prompt."""
+    done = subprocess.run([tools + "/llama-bench", "-t", "2", "-r", "2", "-o", "json", "-m",
+                          f"{files}/{file}.gguf", *flags], check=True, capture_output=True, text=True)
+    return 1000 * unit / json.loads(done.stdout)[0]["avg_ts"]
+
+
+def diffusion():
+    """Milliseconds per step of llama-diffusion-cli."""
+    out = subprocess.run([tools + "/llama-diffusion-cli", "-t", "2", "-m", files + "/llada.gguf", "-p",
+                          "a", "-ub", "256", "-c", "256", "-b", "256", "--diffusion-steps", "3",
+                          "--diffusion-eps", "0.001", "--temp", "0"],
+                         check=True, capture_output=True, text=True)
+    return float(re.search(r"time per step:\s*([0-9.]+)\s*ms", out.stdout + out.stderr).group(1))
+
+
+GENERATE = ["--decoder", "ar", "-p", "1", "-n", "33", "--dtype"]
+PREFILL = ["--decoder", "ar", "-p", "256", "-n", "1", "--dtype"]
+DENOISE = ["--decoder", "diffusion", "-p", "1", "-n", "255", "--steps", "3", "--logits", "all", "--dtype"]
+BF16 = ["--compute-dtype", "bf16"]
+TG, PP = ["-p", "0", "-n", "32"], ["-p", "256", "-n", "0"]
+TESTS = {
+    "generate": [("bf16", lambda: ours("decode", *GENERATE, "bf16"),
+                  [("bf16", lambda: bench("bf16", TG, 1)), ("f16", lambda: bench("f16", TG, 1))]),
+                 ("int8", lambda: ours("decode", *GENERATE, "int8"),
+                  [("q8_0", lambda: bench("q8_0", TG, 1))])],
+    "prefill": [("bf16", lambda: ours("prefill", *PREFILL, "bf16"),
+                 [("bf16", lambda: bench("bf16", PP, 256)), ("f32", lambda: bench("f32", PP, 256))]),
+                ("bf16x2", lambda: ours("prefill", *PREFILL, "bf16", *BF16),
+                 [("bf16", lambda: bench("bf16", PP, 256))]),
+                ("f32", lambda: ours("prefill", *PREFILL, "f32"),
+                 [("f32", lambda: bench("f32", PP, 256))])],
+    "denoise": [("bf16", lambda: ours("denoise", *DENOISE, "bf16"), [("llada bf16", diffusion)]),
+                ("bf16x2", lambda: ours("denoise", *DENOISE, "bf16", *BF16),
+                 [("llada bf16", diffusion)])],
+}
+print(f"{'test':9} {'ours':6} {'ms':>8}  {'llama.cpp':10} {'ms':>8}  ratio (median, lowest, highest)")
+for test in wanted:
+    for name, own, rivals in TESTS[test]:
+        mine, theirs = [], [[] for _ in rivals]
+        for _ in range(rounds):
+            mine.append(own())
+            for kept, (_, rival) in zip(theirs, rivals):
+                kept.append(rival())
+        for (rival, _), kept in zip(rivals, theirs):
+            ratios = [t / o for t, o in zip(kept, mine)]
+            print(f"{test:9} {name:6} {statistics.median(mine):8.1f}  {rival:10} "
+                  f"{statistics.median(kept):8.1f}  {statistics.median(ratios):.2f} "
+                  f"({min(ratios):.2f}, {max(ratios):.2f})", flush=True)
