@@ -176,6 +176,10 @@ static void mistakes_are_refused_with_their_line(void **state)
          "f.yaml:2: pair: expected the form {axis: decoder, baseline: ar}"},
         {"name: x\npair: {axis: decodr, baseline: ar}\n",
          "f.yaml:2: axis: \"decodr\" is no axis; expected the form {axis: decoder, baseline: ar}"},
+        {"name: x\npair: {axis: decoder, baseline: ar, precision: 1}\n",
+         "f.yaml:2: precision: expected a percentage above 0, like 1%"},
+        {"name: x\npair: {axis: decoder, baseline: ar, precision: 0%}\n",
+         "f.yaml:2: precision: expected a percentage above 0, like 1%"},
         {"name: x\npair:\n  axis: decoder\n  baseline: arr\n",
          "f.yaml:4: baseline: no decoder \"arr\"; the nearest is \"ar\" (regime list decoders)"},
         {"name: x\npair: {axis: decoder, base: ar}\n",
@@ -251,6 +255,15 @@ static void repeated_cells_are_refused_unless_they_are_the_baseline(void **state
                      ERR_NONE);
     assert_int_equal(cells_expand(&s.space, &l), ERR_NONE);
     assert_int_equal(l.n, 3);
+    assert_true(l.precision == 0);
+    cell_list_free(&l);
+    sweep_free(&s);
+    assert_int_equal(parse("name: x\npair: {axis: decoder, baseline: ar, precision: 0.5%}\n"
+                           "groups:\n  - batch: [1, 2]\n",
+                           &s),
+                     ERR_NONE);
+    assert_int_equal(cells_expand(&s.space, &l), ERR_NONE);
+    assert_true(l.precision == 0.5 / 100);
     cell_list_free(&l);
     sweep_free(&s);
 }

@@ -59,6 +59,14 @@ void arm_close(struct arm *a)
     memset(a, 0, sizeof *a);
 }
 
+enum phase arm_main_phase(const struct arm *a)
+{
+    static const enum phase order[] = {PHASE_DECODE, PHASE_VERIFY, PHASE_DENOISE};
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
+        if (a->recorded[order[i]]) return order[i];
+    return PHASE_PREFILL;
+}
+
 /* Room for n more forwards, made outside the timed region. */
 static enum err reserve(struct arm *a, int64_t n)
 {

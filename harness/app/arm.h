@@ -13,6 +13,7 @@ struct arm_forward {
 
 struct arm {
     const struct cell *cell; /* borrowed */
+    bool baseline;           /* the others of its group are compared with it */
     struct engine *engine;   /* borrowed */
     struct plan *plan;       /* owned    */
     struct session *session; /* owned    */
@@ -39,6 +40,9 @@ enum err arm_plan(struct arm *a, struct engine *e, const struct cell *c) MUST_CH
 /* draft: what engine_load_draft gave. */
 enum err arm_open(struct arm *a, struct model *m, struct model *draft) MUST_CHECK;
 void arm_close(struct arm *a);
+
+/* The recorded phase that decodes: decode, verify or denoise. */
+enum phase arm_main_phase(const struct arm *a);
 
 /* One whole decode; the warm-up one (sample 0) records the middle forward of each phase. */
 enum err arm_decode(struct arm *a, int32_t sample, bool warmup, int64_t *seq) MUST_CHECK;

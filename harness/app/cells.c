@@ -328,7 +328,7 @@ static void make_pairs(struct draft *d)
 enum err cells_expand(const struct cell_space *s, struct cell_list *out)
 {
     enum err e = ERR_NONE;
-    *out = (struct cell_list){0};
+    *out = (struct cell_list){.precision = s->precision};
     struct draft d = {.space = s, .list = out};
     int64_t combinations = 0;
     for (int32_t i = 0; i < s->n_groups; i++) {

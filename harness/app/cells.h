@@ -18,6 +18,7 @@ struct planned_cell {
 struct cell_list {
     struct planned_cell *cell; /* in the order given */
     int32_t n, n_pairs;
+    double precision; /* as cell_space has it                                       */
     struct commit_trace **trace; /* owned: what the cells replay, each file once   */
     int32_t n_traces;
     struct cell_inputs inputs; /* what else cells read                           */
@@ -51,6 +52,7 @@ struct cell_space {
     struct cell_group override;   /* replaces an axis everywhere                  */
     const struct axis *pair_axis; /* NULL: nothing is paired                      */
     struct axis_value pair_baseline;
+    double precision; /* how well a pair's time ratio is to be known; 0: as it comes */
 };
 void cell_space_init(struct cell_space *s, const char *device);
 void cell_space_free(struct cell_space *s);

@@ -47,6 +47,8 @@ static const struct flag table[] = {
      "positions that attention's rows see (default 1024)"},
     {"rounds", 0, FLAG_COUNT, OPTION(rounds), "N", " run sweep ",
      "interleaving rounds of replays, at most 48 (default 6)"},
+    {"precision", 0, FLAG_PERCENT, OPTION(precision), "PERCENT", " run sweep ",
+     "single forwards take turns until a pair's time ratio is known to this, a minute at most"},
     {"time-budget", 0, FLAG_COUNT, OPTION(time_budget_s), "SECONDS", " sweep bound ",
      "begin no more cells after so long (exit code 75); the same command goes on from there"},
     {"draws", 0, FLAG_COUNT, OPTION(draws), "N", " nelbo ",

@@ -119,6 +119,7 @@ static void decode_all(struct group *g)
 
 static int32_t visit_samples(const struct group *g, const struct arm *a, int phase)
 {
+    if (g->limits->max_visit_samples < 2) return 1;
     int64_t n = a->pinned_ns[phase] > 0 ? g->limits->visit_ns / a->pinned_ns[phase] : 2;
     if (n > g->limits->max_visit_samples) n = g->limits->max_visit_samples;
     return n < 2 ? 2 : (int32_t)n;
@@ -154,14 +155,19 @@ static enum err pass_switch(struct group *g, struct arm *a, struct replay r)
     return ERR_NONE;
 }
 
+static bool has_probe(const struct group *g, int32_t round)
+{
+    return g->limits->rounds_per_probe < 2 || round % g->limits->rounds_per_probe == 0;
+}
+
 /* One arm's turn in a round: marked forwards when another arm ran before, then samples of
- * every phase. */
+ * every phase, or only of the one that decodes. */
 static enum err replay_visit(struct group *g, struct arm *a, int32_t round)
 {
-    bool switched = g->last != a;
+    bool switched = g->last != a, all = has_probe(g, round);
     g->last = a;
     for (int ph = 0; ph < PHASE_COUNT; ph++) {
-        if (!a->recorded[ph]) continue;
+        if (!a->recorded[ph] || (!all && ph != (int)arm_main_phase(a))) continue;
         int32_t n = visit_samples(g, a, ph);
         struct replay r = {.kind = FORWARD_PINNED, .phase = ph, .round = round};
         if (switched) {
@@ -174,7 +180,7 @@ static enum err replay_visit(struct group *g, struct arm *a, int32_t round)
             TRY(arm_replay(a, &r, &g->seq));
         }
     }
-    return g->limits->trace_rounds ? trace(g, a, 1, round) : ERR_NONE;
+    return g->limits->trace_rounds && all ? trace(g, a, 1, round) : ERR_NONE;
 }
 
 /* A run whose weights stay in a cache is held against the cache, which is measured before and
@@ -280,7 +286,7 @@ static void replay_all(struct group *g)
     enum { TRACES = 3 };
     int32_t n = g->limits->n_rounds + !g->limits->trace_rounds;
     for (int32_t round = 0; round < n && any_goes_on(g); round++) {
-        if (round < g->limits->n_rounds) probe_roofs(g);
+        if (round < g->limits->n_rounds && has_probe(g, round)) probe_roofs(g);
         for (int32_t i = 0; i < g->n; i++) {
             struct arm *a = turn(g, round, i);
             struct contention c;
@@ -360,7 +366,10 @@ enum err measure_group(struct engine *engine, struct store *s, const char *invoc
     g.probes = calloc((size_t)n, sizeof *g.probes);
     if (!g.arm || !g.probes || !cell)
         TRY_OUT(err_set(ERR_NOMEM, "group of %d cells: out of memory", n));
-    for (int32_t i = 0; i < n; i++) g.arm[i].cell = cell[i] = &cells[i]->cell;
+    for (int32_t i = 0; i < n; i++) {
+        g.arm[i].cell = cell[i] = &cells[i]->cell;
+        g.arm[i].baseline = cells[i]->baseline;
+    }
     engine_keep(engine, cell, n);
     open_arms(&g);
     decode_all(&g);

@@ -16,16 +16,20 @@ struct measure_limits {
     int32_t n_rounds;          /* of replays; each takes at least two samples per phase       */
     int64_t visit_ns;          /* a phase's replays in one round go on for about this long    */
     int32_t max_visit_samples; /* ... but take at most so many                                */
+    int32_t rounds_per_probe;  /* above 1: single forwards take turns, those of the phase that
+                                  decodes, and of all phases in a round that begins with a probe of
+                                  the roofs; so many rounds share one.  0 counts as 1          */
     int32_t max_decodes;       /* measured whole decodes: as many as fit decode_ns, at least 1 */
     int64_t decode_ns;
-    bool trace_rounds; /* trace in every round, not only at the end                   */
+    bool trace_rounds; /* trace in every round with a probe, not only at the end      */
 
-    /* Asked after each round: may mark arms as settled, which take no more turns.  NULL: none is. */
+    /* Asked after each round: may mark arms as settled, which take no more turns.  NULL: none is.
+     */
     void (*look)(void *ctx, struct arm *arm, int32_t n, int32_t rounds);
     void *look_ctx;
 };
 extern const struct measure_limits measure_default;
-enum { MEASURE_ROUNDS_MAX = 48 };
+enum { MEASURE_ROUNDS_MAX = 48 }; /* with a probe */
 
 struct measured_run {
     enum err status; /* ERR_NONE, or why this cell failed */

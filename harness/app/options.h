@@ -33,6 +33,7 @@ struct options {
     const char *process;        /* --process: a preset's name or a file                    */
     int64_t samples, draws;     /* --samples: sequences; --draws: masked ones of each       */
     int64_t rounds;             /* --rounds; 0: as many as usual */
+    double precision;           /* --precision; 0: not given    */
     int64_t time_budget_s;      /* 0: none */
     const char *device;         /* of a verb that has no cells; NULL: "cpu"                 */
     struct count_options count; /* what is counted after timing                         */

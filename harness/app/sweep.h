@@ -3,7 +3,7 @@
  *     name: batch                      word used in results and on the command line
  *     title: Who gains from batching?  one line
  *     defaults: {model: tiny-25m}      axes that every group inherits
- *     pair: {axis: decoder, baseline: ar}
+ *     pair: {axis: decoder, baseline: ar}     also precision: 1%
  *     groups:                          cells are the union of the groups;
  *       - decoder: block               a group is the product of its axes
  *         batch: 1-64*2

@@ -254,8 +254,8 @@ static enum err read_axis(struct reader *r, void *ctx, const yaml_node_t *key,
 static enum err read_pair_key(struct reader *r, void *ctx, const yaml_node_t *key,
                               const yaml_node_t *value)
 {
-    static const char *const names[] = {"axis", "baseline", NULL};
-    const yaml_node_t **found = ctx; /* [2], in the order of names */
+    static const char *const names[] = {"axis", "baseline", "precision", NULL};
+    const yaml_node_t **found = ctx; /* [3], in the order of names */
     for (int i = 0; names[i]; i++) {
         if (strcmp(names[i], scalar(key)) != 0) continue;
         if (!is_scalar(value)) return expected(r, value, scalar(key), "expected one word");
@@ -265,11 +265,21 @@ static enum err read_pair_key(struct reader *r, void *ctx, const yaml_node_t *ke
     return unknown_key(r, key, names);
 }
 
+static enum err read_precision(const struct reader *r, const yaml_node_t *value, double *out)
+{
+    char *end;
+    double percent = strtod(scalar(value), &end);
+    if (end == scalar(value) || strcmp(end, "%") != 0 || !(percent > 0 && percent <= 100))
+        return expected(r, value, "precision", "expected a percentage above 0, like 1%%");
+    *out = percent / 100;
+    return ERR_NONE;
+}
+
 static enum err read_pair(struct reader *r, const yaml_node_t *key, const yaml_node_t *value)
 {
     static const char what[] = "expected the form {axis: decoder, baseline: ar}";
     struct cell_space *s = &r->out->space;
-    const yaml_node_t *found[2] = {NULL, NULL};
+    const yaml_node_t *found[3] = {NULL, NULL, NULL};
     if (value->type != YAML_MAPPING_NODE) return expected(r, value, "pair", what);
     TRY(each_key(r, value, read_pair_key, found));
     if (!found[0] || !found[1]) return expected(r, key, "pair", what);
@@ -281,7 +291,7 @@ static enum err read_pair(struct reader *r, const yaml_node_t *key, const yaml_n
         snprintf(why, sizeof why, "%.230s", err_msg());
         return expected(r, found[1], "baseline", "%s", why);
     }
-    return ERR_NONE;
+    return found[2] ? read_precision(r, found[2], &s->precision) : ERR_NONE;
 }
 
 static enum err read_groups(struct reader *r, const yaml_node_t *value)

@@ -1,5 +1,6 @@
 /* verb_run.c - run, sweep and plan: execute cells, then print them. */
 #include "harness/app/execute.h"
+#include "harness/app/precision.h"
 #include "harness/app/verbs.h"
 #include "harness/app/write_trace.h"
 
@@ -47,7 +48,13 @@ static struct execute_options execute_options_of(const struct options *o)
 static enum err run_cells(const struct options *o)
 {
     struct execute_options eo = execute_options_of(o);
-    struct measure_limits limits = measure_default;
+    struct precision precision = {.most = o->precision > 0 ? o->precision : o->cells.precision,
+                                  .limit_ns = 60 * 1000000000LL};
+    struct measure_limits limits = precision.most > 0 ? precision_limits : measure_default;
+    if (precision.most > 0) {
+        limits.look = precision_look;
+        limits.look_ctx = &precision;
+    }
     if (o->rounds > MEASURE_ROUNDS_MAX)
         return err_set(ERR_USAGE, "--rounds: %lld is more than %d", (long long)o->rounds,
                        MEASURE_ROUNDS_MAX);

@@ -14,10 +14,10 @@
 #include "ar_baseline/ar_verify.h"
 #include "diffusion/block.h"
 #include "diffusion/diffusion.h"
+#include "harness/app/precision.h"
 #include "harness/app/table.h"
 #include "harness/app/verbs.h"
 #include "harness/base/clock.h"
-#include "harness/base/stats.h"
 #include "harness/decode/drift.h"
 #include "harness/decode/session.h"
 
@@ -176,21 +176,21 @@ static enum err check_all_tokens(struct checks *c)
 
 /* ---- times ---- */
 
-enum { ARMS = 3, ORDERS = 6, LOOKS = 7, FIRST_LOOK = 48, ROUNDS = FIRST_LOOK << (LOOKS - 1) };
+enum { ARMS = 3, ORDERS = 6, ROUNDS = 3072 };
 
 #define TIME_LIMIT_S 150.0
 
-struct arm {
+struct timed {
     const char *name;
     const struct decoder_ops *ops;
     struct session *session;
     struct recording *recording;
     double ratio[ROUNDS]; /* to the first arm's in the same round */
-    double lo, hi;        /* limits of its median                 */
+    struct ratio_interval known;
 };
 
 /* A forward in the middle of the decode, to run again and again. */
-static enum err open_arm(struct checks *c, struct arm *a, const struct decode_spec *s)
+static enum err open_arm(struct checks *c, struct timed *a, const struct decode_spec *s)
 {
     struct step_work w;
     TRY(session_create(c->model, a->ops, s, DTYPE_F32, &a->session));
@@ -202,14 +202,14 @@ static enum err open_arm(struct checks *c, struct arm *a, const struct decode_sp
 }
 
 /* Every order of the arms in turn, so that none is always the one after a certain other. */
-static enum err time_round(struct arm *arm, int32_t round)
+static enum err time_round(struct timed *arm, int32_t round)
 {
     static const int order[ORDERS][ARMS] = {{0, 1, 2}, {2, 1, 0}, {1, 2, 0},
                                             {0, 2, 1}, {2, 0, 1}, {1, 0, 2}};
     double ns[ARMS];
     struct step_work w;
     for (int32_t i = 0; i < ARMS; i++) {
-        struct arm *a = &arm[order[round % ORDERS][i]];
+        struct timed *a = &arm[order[round % ORDERS][i]];
         TRY(session_replay(a->session, a->recording, &w)); /* its own data in the caches */
         int64_t begin = clock_ns();
         TRY(session_replay(a->session, a->recording, &w));
@@ -220,34 +220,33 @@ static enum err time_round(struct arm *arm, int32_t round)
 }
 
 /* A busy machine may say anything: no verdict on the program. */
-static const char *time_verdict(const struct arm *a)
+static const char *time_verdict(const struct ratio_interval *r)
 {
-    if (a->lo >= 0.98 && a->hi <= 1.02) return "within 2 %";
-    return a->lo > 1.02 || a->hi < 0.98 ? "differs" : "undecided";
+    if (r->lo >= 0.98 && r->hi <= 1.02) return "within 2 %";
+    return r->lo > 1.02 || r->hi < 0.98 ? "differs" : "undecided";
 }
 
-/* Whether all arms are, after so many rounds.  Each of the looks may err with its share of 5 %. */
-static bool decided(struct arm *arm, int32_t rounds)
+/* Whether all ratios are known to 1 %, after so many rounds. */
+static bool are_known(struct timed *arm, int32_t rounds)
 {
     bool all = true;
-    double sorted[ROUNDS];
+    double scratch[ROUNDS];
     for (int32_t i = 1; i < ARMS; i++) {
-        memcpy(sorted, arm[i].ratio, (size_t)rounds * sizeof *sorted);
-        stats_sort(sorted, rounds);
-        stats_median_ci(sorted, rounds, 1 - 0.05 / LOOKS, &arm[i].lo, &arm[i].hi);
-        all = all && strcmp(time_verdict(&arm[i]), "undecided") != 0;
+        arm[i].known = ratio_interval_of(arm[i].ratio, rounds, scratch);
+        all = all && ratio_is_known(&arm[i].known, 0.01);
     }
     return all;
 }
 
-static enum err time_rounds(struct arm *arm, int32_t *rounds)
+static enum err time_rounds(struct timed *arm, int32_t *rounds)
 {
     int64_t begin = clock_ns();
     *rounds = 0;
-    for (int32_t look = FIRST_LOOK; look <= ROUNDS; look *= 2) {
-        while (*rounds < look) TRY(time_round(arm, (*rounds)++));
+    while (*rounds < ROUNDS) {
+        TRY(time_round(arm, (*rounds)++));
         double seconds = (double)(clock_ns() - begin) / 1e9;
-        if (decided(arm, *rounds) || 2 * seconds > TIME_LIMIT_S) break;
+        if (precision_is_look(*rounds) && (are_known(arm, *rounds) || 2 * seconds > TIME_LIMIT_S))
+            break;
     }
     return ERR_NONE;
 }
@@ -256,13 +255,13 @@ static enum err time_rounds(struct arm *arm, int32_t *rounds)
 static enum err check_times(struct checks *c)
 {
     struct decode_spec s = base();
-    struct arm *arm = calloc(ARMS, sizeof *arm);
+    struct timed *arm = calloc(ARMS, sizeof *arm);
     int32_t rounds;
     enum err e = ERR_NONE;
     if (!arm) return err_set(ERR_NOMEM, "verify: out of memory");
-    arm[0] = (struct arm){.name = "ar", .ops = &decoder_ar};
-    arm[1] = (struct arm){.name = "ar-verify without drafts", .ops = &decoder_ar_verify};
-    arm[2] = (struct arm){.name = "block of 1, shifted head", .ops = &decoder_block};
+    arm[0] = (struct timed){.name = "ar", .ops = &decoder_ar};
+    arm[1] = (struct timed){.name = "ar-verify without drafts", .ops = &decoder_ar_verify};
+    arm[2] = (struct timed){.name = "block of 1, shifted head", .ops = &decoder_block};
     s.batch = 1;
     s.draft_tokens = 0;
     s.block_length = s.steps = 1;
@@ -271,10 +270,10 @@ static enum err check_times(struct checks *c)
     TRY_OUT(time_rounds(arm, &rounds));
     for (int32_t i = 1; i < ARMS; i++) {
         char name[120];
-        stats_sort(arm[i].ratio, rounds);
-        snprintf(name, sizeof name, "%s: %.3f times as long (%.3f to %.3f)", arm[i].name,
-                 stats_median(arm[i].ratio, rounds), arm[i].lo, arm[i].hi);
-        add(c, "time", name, "ar", rounds, 0, 0, NAN, time_verdict(&arm[i]));
+        const struct ratio_interval *r = &arm[i].known;
+        snprintf(name, sizeof name, "%s: %.3f times as long (%.3f to %.3f)", arm[i].name, r->median,
+                 r->lo, r->hi);
+        add(c, "time", name, "ar", rounds, 0, 0, NAN, time_verdict(r));
     }
 out:
     for (int32_t i = 0; i < ARMS; i++) session_free(arm[i].session);
