@@ -77,6 +77,7 @@ struct printer {
     int32_t n_columns;
     int32_t *width; /* [columns], in characters */
     bool *is_text;  /* [columns] */
+    bool *filled;   /* [columns] some row has a value */
     int64_t n_rows;
 };
 
@@ -153,7 +154,9 @@ static enum err begin(void *ctx, const struct store_result_row *row)
     p->n_columns = row->n;
     p->width = calloc((size_t)row->n, sizeof *p->width);
     p->is_text = calloc((size_t)row->n, sizeof *p->is_text);
-    if (!p->width || !p->is_text) return err_set(ERR_NOMEM, "printing a table: out of memory");
+    p->filled = calloc((size_t)row->n, sizeof *p->filled);
+    if (!p->width || !p->is_text || !p->filled)
+        return err_set(ERR_NOMEM, "printing a table: out of memory");
     for (int32_t i = 0; i < row->n; i++) add_cell(p, i, row->name[i]);
     return strbuf_check(&p->cells);
 }
@@ -177,19 +180,28 @@ static enum err print_row(void *ctx, const struct store_result_row *row)
         const struct store_value *v = &row->value[i];
         output_readable(row->name[i], v, text);
         p->is_text[i] |= v->type == VALUE_TEXT || v->type == VALUE_BOOL;
+        p->filled[i] |= v->type != VALUE_NULL;
         add_cell(p, i, v->type == VALUE_TEXT ? v->text : text);
     }
     return strbuf_check(&p->cells);
 }
 
+/* People are spared columns without any value; a table without rows shows them all. */
+static bool is_shown(const struct printer *p, int32_t column)
+{
+    return p->filled[column] || p->n_rows == 0;
+}
+
 static const char *table_line(const struct printer *p, const char *cell)
 {
     bool latex = p->format == PRINT_LATEX;
-    for (int32_t i = 0; i < p->n_columns; i++) {
+    const char *before = latex ? "" : "| ";
+    for (int32_t i = 0; i < p->n_columns; i++, cell += strlen(cell) + 1) {
         int32_t pad = p->width[i] - characters(cell);
-        fprintf(p->out, "%s%*s%s%*s", i ? (latex ? " & " : " | ") : latex ? "" : "| ",
-                p->is_text[i] ? 0 : pad, "", cell, p->is_text[i] ? pad : 0, "");
-        cell += strlen(cell) + 1;
+        if (!is_shown(p, i)) continue;
+        fprintf(p->out, "%s%*s%s%*s", before, p->is_text[i] ? 0 : pad, "", cell,
+                p->is_text[i] ? pad : 0, "");
+        before = latex ? " & " : " | ";
     }
     fputs(latex ? " \\\\\n" : " |\n", p->out);
     return cell;
@@ -201,13 +213,15 @@ static void print_table(const struct printer *p)
     const char *cell = strbuf_text(&p->cells);
     if (p->format == PRINT_LATEX) {
         fputs("% needs \\usepackage{booktabs}\n\\begin{tabular}{", p->out);
-        for (int32_t i = 0; i < p->n_columns; i++) fputc(p->is_text[i] ? 'l' : 'r', p->out);
+        for (int32_t i = 0; i < p->n_columns; i++)
+            if (is_shown(p, i)) fputc(p->is_text[i] ? 'l' : 'r', p->out);
         fputs("}\n\\toprule\n", p->out);
         cell = table_line(p, cell);
         fputs("\\midrule\n", p->out);
     } else {
         cell = table_line(p, cell);
         for (int32_t i = 0; i < p->n_columns; i++) {
+            if (!is_shown(p, i)) continue;
             fputc('|', p->out);
             for (int32_t k = 0; k < p->width[i] + 1; k++) fputc('-', p->out);
             fputc(p->is_text[i] ? '-' : ':', p->out);
@@ -245,6 +259,7 @@ static enum err finish(struct printer *p, const char *name, enum err e)
     strbuf_free(&p->cells);
     free(p->width);
     free(p->is_text);
+    free(p->filled);
     return e;
 }
 

@@ -2,7 +2,7 @@
  *
  * Programs get every digit: integers as integers, reals that read back as the same real, NULL as
  * null (csv: an empty field).  People get four digits with a unit prefix, times in the unit that
- * fits, columns aligned. */
+ * fits, columns aligned, and no column that is empty in every row. */
 #ifndef RESULTS_OUTPUT_H
 #define RESULTS_OUTPUT_H
 

@@ -14,7 +14,7 @@
 --     counters        counting, forward_counter, forward_kernel, known_work, energy
 --     statistics      rank_bound
 -- Views:
---     runs            v_run, v_phase, v_op, v_breakdown, v_step, v_gap
+--     runs            v_run, v_phase, v_op, v_breakdown, v_step, v_gap, v_steadiness
 --     roofs           v_ceiling, v_kernel, v_roof
 --     roofline        v_point, v_roofline, v_bound, v_same_physics, v_ridge_dial
 --     speed           v_throughput, v_loss, v_partner, v_mix, v_break_even, v_round,
@@ -726,6 +726,23 @@ FROM run r
 JOIN forward f ON f.run_no = r.run_no
 WHERE f.step_ns IS NOT NULL AND f.device_ns IS NOT NULL
 GROUP BY r.run_id, f.phase;
+
+-- Did the machine hold still?  One row per measured run.
+CREATE VIEW v_steadiness AS
+SELECT r.run_id,
+       (SELECT MAX(MAX(a.bytes_per_s, p.bytes_per_s) / MIN(a.bytes_per_s, p.bytes_per_s),
+                   MAX(a.matmul_flop_per_s, p.matmul_flop_per_s)
+                   / MIN(a.matmul_flop_per_s, p.matmul_flop_per_s)) - 1
+        FROM price p JOIN price_after a ON a.run_no = p.run_no AND a.tier = p.tier
+        WHERE p.run_no = r.run_no AND p.tier = 'ceilings') AS roofs_moved,
+       (SELECT SUM(f.time_ns) / SUM(s.median_ns)
+        FROM forward f JOIN v_step s ON s.run_id = r.run_id AND s.phase = f.phase
+        WHERE f.run_no = r.run_no AND f.kind = 'decode' AND f.warmup = 0) AS decode_over_steps,
+       (SELECT AVG(f.other_cpus) FROM forward f WHERE f.run_no = r.run_no) AS other_cpus,
+       'timing' AS evidence
+FROM run r
+WHERE r.status = 'ok' AND EXISTS (SELECT * FROM forward f WHERE f.run_no = r.run_no
+                                  AND f.kind <> 'plan');
 
 -- ---- views: roofs -----------------------------------------------------------------------
 

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "harness/app/steadiness.h"
 #include "harness/app/verbs.h"
 #include "tests/store_fixture.h"
 
@@ -192,10 +193,57 @@ static void explanations_hold_the_numbers(void **state)
     fails(say(verb_explain, &o, word, 1, text, sizeof text), ERR_USAGE, "nor \"last\"");
 }
 
+/* What is said of the only run of a database. */
+static void warned(const char *path, char *text, size_t size)
+{
+    struct store *s = open_ok(path, STORE_READ);
+    struct shown_run run = {0};
+    struct log log;
+    FILE *talk = tmpfile();
+    char id[256];
+    assert_non_null(talk);
+    snprintf(run.run_id, sizeof run.run_id, "%s", ask_text(s, "SELECT run_id FROM run", NULL, id));
+    log_open(&log, talk, LOG_INFO);
+    ok(steadiness_warn(s, &run, 1, &log));
+    rewind(talk);
+    text[fread(text, 1, size - 1, talk)] = 0;
+    fclose(talk);
+    store_close(s);
+}
+
+/* Decodes of 100, 101 ... 109 ns add up to ten times their median, 104.5; later to three times
+ * that, with a bandwidth that was found at half after the run. */
+static void an_unsteady_machine_is_told_of(void **state)
+{
+    char path[300], text[2048];
+    snprintf(path, sizeof path, "%s", in_folder(*state, "s.db"));
+    fill(path, "ar", 100, 1);
+    struct store *s = open_ok(path, STORE_READ);
+    assert_near(ask_real(s, "SELECT decode_over_steps FROM v_steadiness", NULL), 1);
+    assert_int_equal(
+        ask_int(s, "SELECT roofs_moved IS NULL AND other_cpus IS NULL FROM v_steadiness", NULL), 1);
+    store_close(s);
+    warned(path, text, sizeof text);
+    assert_string_equal(text, "");
+
+    run_sql(path, "UPDATE forward SET time_ns = 3 * time_ns WHERE kind = 'decode'");
+    run_sql(path, "INSERT INTO price_after SELECT run_no, tier, matmul_flop_per_s, "
+                  "bytes_per_s / 2 FROM price");
+    s = open_ok(path, STORE_READ);
+    assert_near(ask_real(s, "SELECT decode_over_steps FROM v_steadiness", NULL), 3);
+    assert_near(ask_real(s, "SELECT roofs_moved FROM v_steadiness", NULL), 1);
+    store_close(s);
+    warned(path, text, sizeof text);
+    assert_non_null(strstr(text, "1 of 1 runs were disturbed"));
+    assert_non_null(strstr(text, "roofs moved by up to 100 %"));
+    assert_non_null(strstr(text, "up to 3.0 times their forwards' medians"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(verdicts_follow_the_intervals, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(an_unsteady_machine_is_told_of, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(unlike_databases_are_not_compared, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(explanations_hold_the_numbers, make_folder, remove_folder),

@@ -58,6 +58,16 @@ static void markdown_is_aligned(void **state)
            "| 50 % µs    |               -3 |         | 12.35 k |\n");
 }
 
+static void columns_without_a_value_are_for_programs(void **state)
+{
+    const char *sql = "SELECT 1 AS a, NULL AS b, 'x' AS c UNION ALL SELECT 2, NULL, NULL";
+    prints(sql, PRINT_MD, NULL, "| a | c |\n|--:|---|\n| 1 | x |\n| 2 |   |\n");
+    prints(sql, PRINT_LATEX, NULL,
+           "% needs \\usepackage{booktabs}\n\\begin{tabular}{rl}\n\\toprule\n"
+           "a & c \\\\\n\\midrule\n1 & x \\\\\n2 &   \\\\\n\\bottomrule\n\\end{tabular}\n");
+    prints(sql, PRINT_CSV, NULL, "a,b,c\n1,,x\n2,,\n");
+}
+
 static void latex_is_escaped(void **state)
 {
     prints("SELECT 'a_b & 5 %' AS odd_name, 2000000000 AS bytes_dram", PRINT_LATEX, NULL,
@@ -125,6 +135,7 @@ int main(void)
         cmocka_unit_test(json_keeps_every_digit),
         cmocka_unit_test(csv_quotes_what_needs_it),
         cmocka_unit_test(markdown_is_aligned),
+        cmocka_unit_test(columns_without_a_value_are_for_programs),
         cmocka_unit_test(latex_is_escaped),
         cmocka_unit_test(no_rows_still_have_columns),
         cmocka_unit_test(numbers_for_people),

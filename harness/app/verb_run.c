@@ -1,6 +1,7 @@
 /* verb_run.c - run, sweep and plan: execute cells, then print them. */
 #include "harness/app/execute.h"
 #include "harness/app/precision.h"
+#include "harness/app/steadiness.h"
 #include "harness/app/verbs.h"
 #include "harness/app/write_trace.h"
 
@@ -20,7 +21,10 @@ static enum err execute_and_print(const struct options *o, const char *db,
     TRY(store_open(db, STORE_WRITE, &s));
     TRY_OUT(execute_cells(s, &o->cells, eo, &x));
     TRY_OUT(present_runs(s, x.run, x.n, o->output));
-    if (!eo->only_sim) summarize(o, &x, db);
+    if (!eo->only_sim) {
+        TRY_OUT(steadiness_warn(s, x.run, x.n, o->log));
+        summarize(o, &x, db);
+    }
     e = execution_result(&x);
 out:
     execution_free(&x);
