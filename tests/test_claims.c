@@ -14,182 +14,9 @@
 
 #include <cmocka.h>
 
-#include "harness/app/claims_trial.h"
-#include "harness/app/sweep.h"
 #include "harness/app/verbs.h"
+#include "tests/claims_world.h"
 #include "tests/store_fixture.h"
-
-/* ---- a machine that obeys the closed forms ---- */
-
-struct world {
-    struct seen *run;
-    const struct seen **of; /* the same, as claims want them */
-    int32_t n;
-};
-
-static struct seen_phase make_phase(const struct seen *s, double forwards, double tokens,
-                                    double rows, double visible, double moved, double logit_rows)
-{
-    const struct closed_model *m = &s->form;
-    double ns = 1e9 * closed_time_additive(m, s->roof, s->batch, rows, visible, moved);
-    double bytes = closed_bytes(m, s->batch, moved, 0, 1);
-    return (struct seen_phase){
-        .forwards = forwards,
-        .tokens = tokens,
-        .logit_rows = logit_rows * s->batch,
-        .flop = closed_flop(m, s->batch, rows, visible, logit_rows),
-        .flop_matmul = 2.0 * s->batch * (rows * m->p_lin + logit_rows * m->p_head),
-        .bytes = bytes,
-        .bytes_lo = bytes,
-        .bytes_hi = bytes,
-        .bytes_weight = m->s * m->p,
-        .ns = {ns, 0.999 * ns, 1.001 * ns},
-        .n_timed = 100,
-    };
-}
-
-/* As many forwards as the expected tokens of each take, and the second model's before them. */
-static void make_verify(struct seen *s, const struct cell *c)
-{
-    double k = s->drafts = c->spec.draft_tokens, at = s->n_prompt + s->n_gen / 2.0;
-    double tokens = s->batch * (s->n_gen - 1.0);
-    s->acceptance = (double)c->spec.acceptance;
-    s->block = s->steps = 0;
-    double forwards = (s->n_gen - 1.0) / closed_verify_tpf(k, s->acceptance);
-    s->phase[PHASE_VERIFY] =
-        make_phase(s, forwards, tokens, k + 1, at + k + 1, at + 2 * (k + 1), k + 1);
-    if (strcmp(c->spec.draft, "none") == 0) return;
-    struct model_config d;
-    struct seen second = *s;
-    ok(model_preset(c->spec.draft, 0, &d));
-    d.n_vocab = 128256; /* that of llama3-8b */
-    snprintf(s->draft, sizeof s->draft, "%s", c->spec.draft);
-    s->draft_layers = d.n_layer;
-    second.form = closed_model_of(&d, c->dtype, c->kv_dtype);
-    s->phase[PHASE_DRAFT] = make_phase(&second, k * forwards, 0, 1, at, at, 1);
-}
-
-static struct seen make_run(const struct cell *c, bool timed)
-{
-    struct seen s = {
-        .batch = c->spec.batch,
-        .n_prompt = c->spec.n_prompt,
-        .n_gen = c->spec.n_gen,
-        .block = c->spec.block_length,
-        .steps = c->spec.steps,
-        .dtype = c->dtype,
-        .kv_dtype = c->kv_dtype,
-        .timed = timed,
-        .plain = true,
-        .roof = {312e12, 2039e9},
-    };
-    struct model_config config;
-    ok(model_preset(c->model, c->layers, &config));
-    s.layers = config.n_layer;
-    s.form = closed_model_of(&config, c->dtype, c->kv_dtype);
-    snprintf(s.model, sizeof s.model, "%s", c->model);
-    snprintf(s.decoder, sizeof s.decoder, "%s", c->decoder);
-    snprintf(s.device, sizeof s.device, "%s", timed ? "cuda:0" : "sim:a100-80gb");
-    s.memory_budget = c->memory_budget;
-    s.fused = c->spec.commit == COMMIT_FUSED;
-    double len = s.n_prompt + s.n_gen, tokens = (double)s.batch * s.n_gen;
-    if (strcmp(s.decoder, "ar-verify") == 0) {
-        make_verify(&s, c);
-    } else if (strcmp(s.decoder, "ar") == 0) {
-        double at = seen_context(&s);
-        s.block = s.steps = 0;
-        s.phase[PHASE_DECODE] = make_phase(&s, s.n_gen - 1, tokens - s.batch, 1, at, at, 1);
-    } else if (strcmp(s.decoder, "diffusion") == 0 && c->spec.cache == CACHE_DUAL) {
-        /* The first forward of each block computes all positions, the others the block. */
-        double b = s.block, blocks = s.n_gen / b, first = tokens / s.steps;
-        snprintf(s.cache, sizeof s.cache, "dual");
-        s.phase[PHASE_REFRESH] = make_phase(&s, blocks, first, len, len, 2 * len, b);
-        s.phase[PHASE_REUSE] =
-            make_phase(&s, blocks * (s.steps - 1), tokens - first, b, len, len + b, b);
-    } else if (strcmp(s.decoder, "diffusion") == 0) {
-        double blocks = s.block ? s.n_gen / s.block : 1;
-        s.phase[PHASE_DENOISE] = make_phase(&s, blocks * s.steps, tokens, len, len, 2 * len, len);
-    } else {
-        double b = s.block, at = seen_context(&s), blocks = (len - s.n_prompt / s.block * b) / b;
-        double fused = s.fused ? blocks - 1 : 0;
-        s.phase[PHASE_DENOISE] =
-            make_phase(&s, blocks * s.steps - fused, tokens, b, at + b, at + 2 * b, b);
-        s.phase[PHASE_COMMIT] = make_phase(&s, blocks - fused, 0, b, at + b, at + 2 * b, 0);
-        s.phase[PHASE_FUSED] = make_phase(&s, fused, 0, 2 * b, at + b / 2, at + 3 * b, b);
-    }
-    return s;
-}
-
-static void add_run(struct world *w, struct seen s)
-{
-    snprintf(s.run_id, sizeof s.run_id, "run-%d", w->n);
-    w->run[w->n] = s;
-    w->of[w->n] = &w->run[w->n];
-    w->n++;
-}
-
-static struct world make_world(bool timed)
-{
-    struct sweep sweep;
-    struct cell_list cells;
-    struct world w = {0};
-    ok(sweep_load(CLAIMS_SWEEP, "cpu", &sweep));
-    ok(cells_expand(&sweep.space, &cells));
-    w.run = calloc((size_t)cells.n, sizeof *w.run);
-    w.of = calloc((size_t)cells.n, sizeof *w.of);
-    assert_true(w.run && w.of);
-    for (int32_t i = 0; i < cells.n; i++) {
-        if (!cells.cell[i].skip_reason[0]) add_run(&w, make_run(&cells.cell[i].cell, timed));
-    }
-    cell_list_free(&cells);
-    sweep_free(&sweep);
-    return w;
-}
-
-static void world_free(struct world *w)
-{
-    free(w->run);
-    free(w->of);
-}
-
-/* "C22 a": the part after a blank, where a claim has several. */
-static void claim_name(const struct claim *c, char out[32])
-{
-    snprintf(out, 32, "%s%s%s", c->id, c->part ? " " : "", c->part ? c->part : "");
-}
-
-static const struct claim *find(const char *name)
-{
-    const struct claim *c;
-    char full[32];
-    for (int32_t i = 0; (c = claim_at(i)); i++) {
-        claim_name(c, full);
-        if (strcmp(full, name) == 0) return c;
-    }
-    fail_msg("no claim %s", name);
-    return NULL;
-}
-
-static struct finding judge(const struct world *w, const char *id)
-{
-    struct finding f;
-    ok(claim_judge(find(id), w->of, w->n, &f));
-    return f;
-}
-
-static void expect(const struct world *w, const char *id, enum verdict v)
-{
-    struct finding f = judge(w, id);
-    if (f.verdict != v) {
-        const struct question *q = f.decisive >= 0 ? &f.question[f.decisive] : NULL;
-        fail_msg("%s: %s, expected %s: %s %g in [%g, %g] %s", id, verdict_name(f.verdict),
-                 verdict_name(v), q ? q->what : "", q ? q->found.value : NAN, q ? q->least : NAN,
-                 q ? q->most : NAN, f.reason);
-    }
-    finding_free(&f);
-}
-
-/* ---- every claim, true and broken ---- */
 
 struct doctoring {
     const char *id;
@@ -308,7 +135,7 @@ static void doctor(struct world *w, const struct doctoring *d)
 
 static void every_claim_holds_where_the_closed_forms_do(void **state)
 {
-    struct world w = make_world(true);
+    struct world w = claims_world(true);
     const struct claim *c;
     char name[32];
     for (int32_t i = 0; (c = claim_at(i)); i++) {
@@ -322,7 +149,7 @@ static void every_claim_holds_where_the_closed_forms_do(void **state)
 static void every_claim_fails_when_its_number_is_doctored(void **state)
 {
     for (size_t i = 0; i < sizeof doctored / sizeof doctored[0]; i++) {
-        struct world w = make_world(true);
+        struct world w = claims_world(true);
         doctor(&w, &doctored[i]);
         expect(&w, doctored[i].id, VERDICT_FAIL);
         struct finding f = judge(&w, doctored[i].id);
@@ -352,12 +179,12 @@ static void every_claim_that_asks_is_doctored(void **state)
 /* A GPU of twice the bandwidth has half the ridge, 76.5. */
 static void a_low_ridge_fails(void **state)
 {
-    struct world w = make_world(true);
+    struct world w = claims_world(true);
     for (int32_t i = 0; i < w.n; i++) w.run[i].roof.bytes_per_s *= 2;
     expect(&w, "C02", VERDICT_FAIL);
     world_free(&w);
     /* A plan for a device that is called an A100 and is not one. */
-    w = make_world(false);
+    w = claims_world(false);
     for (int32_t i = 0; i < w.n; i++) w.run[i].roof.flop_per_s *= 1.01;
     expect(&w, "C02", VERDICT_FAIL);
     world_free(&w);
@@ -367,7 +194,7 @@ static void a_low_ridge_fails(void **state)
 
 static void what_the_limits_reach_across_is_inconclusive(void **state)
 {
-    struct world w = make_world(true);
+    struct world w = claims_world(true);
     for (int32_t i = 0; i < w.n; i++) {
         struct seen_phase *p = &w.run[i].phase[PHASE_DENOISE];
         /* 1.0 times AR's time, known to be between 0.5 and 2: the limit is 1.3. */
@@ -383,7 +210,7 @@ static void what_the_limits_reach_across_is_inconclusive(void **state)
 /* A side of the ridge needs both ends of the traffic band. */
 static void an_undecided_side_is_inconclusive(void **state)
 {
-    struct world w = make_world(false);
+    struct world w = claims_world(false);
     for (int32_t i = 0; i < w.n; i++) w.run[i].phase[PHASE_DENOISE].bytes_hi *= 50;
     expect(&w, "C07", VERDICT_INCONCLUSIVE);
     world_free(&w);
@@ -402,7 +229,7 @@ static void a_time_that_means_nothing_is_not_used(void **state)
     for (int what = 0; what < 5; what++) {
         static const char *const reasons[] = {"cache", "forwards were timed", "starting its calls",
                                               "other processes", "roofs before and after"};
-        struct world w = make_world(true);
+        struct world w = claims_world(true);
         for (int32_t i = 0; i < w.n; i++) {
             struct seen *s = &w.run[i];
             if (what == 0) s->cache_resident = true;
@@ -442,22 +269,22 @@ static void keep(struct world *w, const char *decoder, int32_t batch, int32_t le
 
 static void a_condition_that_is_false_is_inconclusive(void **state)
 {
-    struct world w = make_world(true);
+    struct world w = claims_world(true);
     keep(&w, NULL, 0, 64); /* 64 positions are not twice the ridge's rows */
     expect_reason(&w, "C07", VERDICT_INCONCLUSIVE, "the ridge's rows");
     expect_reason(&w, "C06", VERDICT_INCONCLUSIVE, "L_max");
     expect_reason(&w, "C12", VERDICT_INCONCLUSIVE, "the ridge's rows");
     world_free(&w);
-    w = make_world(true);
+    w = claims_world(true);
     keep(&w, NULL, 0, 512); /* and 512 are not half of them */
     expect_reason(&w, "C08", VERDICT_INCONCLUSIVE, "more than half");
     expect_reason(&w, "C20", VERDICT_INCONCLUSIVE, "wants at most 256 cached");
     world_free(&w);
-    w = make_world(true);
+    w = claims_world(true);
     keep(&w, "diffusion", 1, 0);
     expect_reason(&w, "C09", VERDICT_INCONCLUSIVE, "no ar run");
     world_free(&w);
-    w = make_world(true);
+    w = claims_world(true);
     for (int32_t i = 0; i < w.n; i++) snprintf(w.run[i].device, sizeof w.run[i].device, "cpu");
     expect_reason(&w, "C02", VERDICT_INCONCLUSIVE, "none of these GPUs");
     world_free(&w);
@@ -465,7 +292,7 @@ static void a_condition_that_is_false_is_inconclusive(void **state)
 
 static void without_runs_nothing_is_said(void **state)
 {
-    struct world w = make_world(true);
+    struct world w = claims_world(true);
     keep(&w, "ar", 1, 0);
     expect_reason(&w, "C07", VERDICT_NOT_RUN, "no run");
     expect_reason(&w, "C14", VERDICT_NOT_RUN, "no run");
@@ -479,7 +306,7 @@ static void without_runs_nothing_is_said(void **state)
 
 static void a_plan_decides_no_claim_about_time_alone(void **state)
 {
-    struct world planned = make_world(false), timed = make_world(true);
+    struct world planned = claims_world(false), timed = claims_world(true);
     const struct claim *c;
     for (int32_t i = 0; (c = claim_at(i)); i++) {
         struct finding p, t;
@@ -569,7 +396,7 @@ static void records_are_literature(void **state)
             assert_true(f.sql == NULL && f.command == NULL);
             finding_free(&f);
         }
-    ok(claim_judge(find("C24"), NULL, 0, &f));
+    ok(claim_judge(claim_named("C24"), NULL, 0, &f));
     assert_int_equal(f.verdict, VERDICT_PASS);
     assert_int_equal(f.evidence, EVIDENCE_LITERATURE);
     /* 28.23 - 22.83 */
@@ -581,15 +408,15 @@ static void a_sum_counts_each_claim_once(void **state)
 {
     struct finding f[] = {
         /* C01 + : held on one device, failed on another. */
-        {.claim = find("C01"), .verdict = VERDICT_PASS, .evidence = EVIDENCE_ANALYTIC},
-        {.claim = find("C01"), .verdict = VERDICT_FAIL, .evidence = EVIDENCE_ANALYTIC},
+        {.claim = claim_named("C01"), .verdict = VERDICT_PASS, .evidence = EVIDENCE_ANALYTIC},
+        {.claim = claim_named("C01"), .verdict = VERDICT_FAIL, .evidence = EVIDENCE_ANALYTIC},
         /* C04 - : held on two devices. */
-        {.claim = find("C04"), .verdict = VERDICT_PASS, .evidence = EVIDENCE_ANALYTIC},
-        {.claim = find("C04"), .verdict = VERDICT_PASS, .evidence = EVIDENCE_ANALYTIC},
+        {.claim = claim_named("C04"), .verdict = VERDICT_PASS, .evidence = EVIDENCE_ANALYTIC},
+        {.claim = claim_named("C04"), .verdict = VERDICT_PASS, .evidence = EVIDENCE_ANALYTIC},
         /* C07 + : held by plan and by clock. */
-        {.claim = find("C07"), .verdict = VERDICT_PASS, .evidence = EVIDENCE_ANALYTIC},
-        {.claim = find("C07"), .verdict = VERDICT_PASS, .evidence = EVIDENCE_TIMING},
-        {.claim = find("C06"), .verdict = VERDICT_INCONCLUSIVE, .evidence = EVIDENCE_ANALYTIC},
+        {.claim = claim_named("C07"), .verdict = VERDICT_PASS, .evidence = EVIDENCE_ANALYTIC},
+        {.claim = claim_named("C07"), .verdict = VERDICT_PASS, .evidence = EVIDENCE_TIMING},
+        {.claim = claim_named("C06"), .verdict = VERDICT_INCONCLUSIVE, .evidence = EVIDENCE_ANALYTIC},
     };
     struct finding_list l = {.finding = f, .n = sizeof f / sizeof f[0]};
     struct claims_summary m;
