@@ -910,8 +910,9 @@ LEFT JOIN intervention s ON s.base_run_id = r.run_id AND s.phase = b.phase AND s
 LEFT JOIN intervention w ON w.base_run_id = r.run_id AND w.phase = b.phase AND w.op = b.op
      AND w.kind = b.flop_by;
 
--- A block's denoise forward against a verify forward of as many rows, round by round: the median of
--- the time ratio (block over verify) and its 95 % rank interval.
+-- A block's denoise forward against a verify forward of as many rows, round by round (the sweep has
+-- one forward of each in a round, in turn): the median of the time ratio (block over verify) and its
+-- 95 % rank interval.
 CREATE VIEW v_same_physics AS
 WITH pinned AS (
     SELECT r.run_id, f.phase, f.round, AVG(f.step_ns) AS ns, AVG(f.rows) AS rows,

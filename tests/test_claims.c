@@ -267,6 +267,35 @@ static void keep(struct world *w, const char *decoder, int32_t batch, int32_t le
     w->n = n;
 }
 
+/* A block of q rows and the verify forward it took turns with, on a crowded machine. */
+static void forwards_in_turn_are_compared_round_by_round(void **state)
+{
+    (void)state;
+    for (int what = 0; what < 3; what++) {
+        struct world w = claims_world(true);
+        for (int32_t i = 0; i < w.n; i++) {
+            struct seen *s = &w.run[i];
+            s->crowding = 0.5;
+            s->over_verify = what == 0   ? (struct reading){1.001, 0.99, 1.01}
+                             : what == 1 ? (struct reading){1.04, 1.03, 1.05}
+                                         : (struct reading){1.001, 0.97, 1.01};
+            for (int32_t k = 0; k < w.n; k++)
+                if (strcmp(w.run[k].decoder, "ar-verify") == 0 && seen_same_request(s, &w.run[k]) &&
+                    w.run[k].batch == s->batch && s->phase[PHASE_DENOISE].forwards > 0 &&
+                    w.run[k].phase[PHASE_VERIFY].logit_rows == s->phase[PHASE_DENOISE].logit_rows)
+                    snprintf(s->verifier_id, sizeof s->verifier_id, "%s", w.run[k].run_id);
+        }
+        expect(&w, "C26",
+               what == 0   ? VERDICT_PASS
+               : what == 1 ? VERDICT_FAIL
+                           : VERDICT_INCONCLUSIVE);
+        /* With another run than the one it is held against, crowding counts. */
+        for (int32_t i = 0; i < w.n; i++) snprintf(w.run[i].verifier_id, 37, "another");
+        expect(&w, "C26", VERDICT_INCONCLUSIVE);
+        world_free(&w);
+    }
+}
+
 static void a_condition_that_is_false_is_inconclusive(void **state)
 {
     struct world w = claims_world(true);
@@ -340,7 +369,8 @@ static void a_plan_decides_no_claim_about_time_alone(void **state)
 static void sides_are_held_against_interventions(void **state)
 {
     (void)state;
-    /* 95 of 100 is 0.95 with 0.888 to 0.978; 100 of 100 is at least 100 / (100 + 1.96^2) = 0.963. */
+    /* 95 of 100 is 0.95 with 0.888 to 0.978; 100 of 100 is at least 100 / (100 + 1.96^2) = 0.963.
+     */
     struct reading r = share_of(95, 100);
     assert_true(fabs(r.value - 0.95) < 1e-12 && fabs(r.lo - 0.8883) < 1e-3 &&
                 fabs(r.hi - 0.9785) < 1e-3);
@@ -349,8 +379,8 @@ static void sides_are_held_against_interventions(void **state)
         int32_t n, agree, undecided, contradict;
         enum verdict verdict;
     } cases[] = {
-        {100, 100, 0, 0, VERDICT_PASS},         {100, 95, 5, 0, VERDICT_INCONCLUSIVE},
-        {100, 80, 0, 20, VERDICT_FAIL},         {19, 19, 0, 0, VERDICT_INCONCLUSIVE},
+        {100, 100, 0, 0, VERDICT_PASS},       {100, 95, 5, 0, VERDICT_INCONCLUSIVE},
+        {100, 80, 0, 20, VERDICT_FAIL},       {19, 19, 0, 0, VERDICT_INCONCLUSIVE},
         {20, 20, 0, 0, VERDICT_INCONCLUSIVE}, /* at least 0.839 */
     };
     const struct claim *c;
@@ -456,6 +486,7 @@ int main(void)
         cmocka_unit_test(what_the_limits_reach_across_is_inconclusive),
         cmocka_unit_test(an_undecided_side_is_inconclusive),
         cmocka_unit_test(a_time_that_means_nothing_is_not_used),
+        cmocka_unit_test(forwards_in_turn_are_compared_round_by_round),
         cmocka_unit_test(a_condition_that_is_false_is_inconclusive),
         cmocka_unit_test(without_runs_nothing_is_said),
         cmocka_unit_test(a_plan_decides_no_claim_about_time_alone),

@@ -69,7 +69,8 @@ static const char *const load_sql =
     "(SELECT MIN(q.value) FROM v_ceiling q WHERE q.device_id = r.device_id "
     "AND (q.name = 'team_run' AND q.threads = r.threads "
     "OR q.name = iif(r.graph = 'on', 'launch_graph', 'launch'))), "
-    "MAX(0.0, w.others - i.n_cpus + r.threads) / r.threads, " ROOFS_MOVED " FROM v_run r "
+    "MAX(0.0, w.others - i.n_cpus + r.threads) / r.threads, " ROOFS_MOVED
+    ", y.baseline_run_id, y.time_ratio, y.time_ratio_lo, y.time_ratio_hi FROM v_run r "
     "JOIN v_phase p ON p.run_id = r.run_id "
     "LEFT JOIN v_roof f ON f.run_id = r.run_id "
     "LEFT JOIN v_step s ON s.run_id = r.run_id AND s.phase = p.phase "
@@ -79,6 +80,7 @@ static const char *const load_sql =
     "JOIN forward a ON a.run_no = n.run_no "
     "WHERE a.warmup = 0 AND a.kind IN ('decode', 'pinned') "
     "GROUP BY n.run_id) w ON w.run_id = r.run_id "
+    "LEFT JOIN v_same_physics y ON y.run_id = r.run_id "
     "JOIN invocation i ON i.invocation_id = r.invocation_id "
     "WHERE r.status = 'ok' "
     "ORDER BY r.recorded_utc, r.run_id";
@@ -226,6 +228,11 @@ static enum err load_row(void *ctx, const struct store_result_row *row)
     to->crowding = isnan(crowding) ? 0.0 : crowding;
     double bandwidth = take_move(&c), peak = take_move(&c);
     to->roofs_moved = fmax(bandwidth, peak);
+    snprintf(to->verifier_id, sizeof to->verifier_id, "%s", take_text(&c));
+    to->over_verify.value = take_real(&c);
+    to->over_verify.lo = take_real(&c);
+    to->over_verify.hi = take_real(&c);
+    if (isnan(to->over_verify.value)) to->over_verify.value = 0;
     CHECK(c.at == c.n);
     return ERR_NONE;
 }
@@ -379,8 +386,7 @@ bool seen_same_machine(const struct seen *a, const struct seen *b)
 {
     return strcmp(a->device_id, b->device_id) == 0 && strcmp(a->model, b->model) == 0 &&
            a->layers == b->layers && a->dtype == b->dtype && a->kv_dtype == b->kv_dtype &&
-           a->threads == b->threads && strcmp(a->variant, b->variant) == 0 &&
-           a->timed == b->timed;
+           a->threads == b->threads && strcmp(a->variant, b->variant) == 0 && a->timed == b->timed;
 }
 
 bool seen_same_request(const struct seen *a, const struct seen *b)

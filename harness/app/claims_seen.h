@@ -34,13 +34,13 @@ struct seen_phase {
 
 struct seen {
     char run_id[37], device_id[65], device[40], model[MODEL_NAME_SIZE], decoder[24];
-    char cache[8]; /* "dual"; "" for none, and for exact ones */
-    char draft[40]; /* who drafts; "": drafts cost nothing */
+    char cache[8];                /* "dual"; "" for none, and for exact ones */
+    char draft[40];               /* who drafts; "": drafts cost nothing */
     int32_t draft_layers, drafts; /* drafts: per verify forward */
     double acceptance;
     bool fused;            /* commits, into the next block's first forward */
     int64_t memory_budget; /* its batch is the largest that fits; 0: its batch was given */
-    char variant[16]; /* "avx512": whose kernels; "": there is one set */
+    char variant[16];      /* "avx512": whose kernels; "": there is one set */
     int32_t layers, batch, n_prompt, n_gen, block, steps, threads; /* steps: per block */
     enum dtype dtype, kv_dtype;
     bool timed;          /* false: planned */
@@ -53,6 +53,11 @@ struct seen {
     struct closed_model form;
     struct roof roof; /* measured ceilings, else the data sheet */
     struct seen_phase phase[PHASE_COUNT];
+
+    /* Its denoise forward over the verify forward of as many rows of a run that took turns with it:
+     * the median of rounds (v_same_physics).  Value 0: there was none. */
+    char verifier_id[37];
+    struct reading over_verify;
 };
 
 /* A decoding policy judged on an exact process. */
@@ -71,8 +76,8 @@ struct policy_list {
 enum err policies_load(struct store *s, struct policy_list *out) MUST_CHECK;
 void policies_free(struct policy_list *l);
 
-/* Forwards from DRAM more than twice off the ridge, on one side of it, with verdicts by intervention;
- * other processes took less than a quarter of the CPUs meanwhile. */
+/* Forwards from DRAM more than twice off the ridge, on one side of it, with verdicts by
+ * intervention; other processes took less than a quarter of the CPUs meanwhile. */
 struct seen_side {
     char device_id[65], device[40];
     bool is_compute;
