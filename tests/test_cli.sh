@@ -97,6 +97,18 @@ refuses 6 'only the counters of NVIDIA GPUs (cuda:N) can be read' run -m tiny-te
 "$regime" verify -o csv > verify.csv 2> err || fail "verify: $(cat err)"
 [ "$(grep -c ',PASS$' verify.csv)" -ge 16 ] || fail "verify: $(cat verify.csv)"
 [ "$(grep -c '^drift,' verify.csv)" -eq 5 ] || fail "verify: $(cat verify.csv)"
+# --only: these rows of the whole and no others, the same but for what was timed
+untimed() { sed 's/: [0-9.]* times as long.*//' "$1"; }
+for only in 'caches cache\|drift' 'tokens tokens' 'times time'; do
+    what=${only%% *} rows=${only#* }
+    "$regime" verify --only "$what" -o csv > only.csv 2> err || fail "verify --only $what: $(cat err)"
+    untimed verify.csv | grep "^check,\|^\($rows\)," > want.txt
+    untimed only.csv > got.txt
+    cmp -s want.txt got.txt || fail "verify --only $what: $(cat only.csv)"
+    [ "$(wc -l < got.txt)" -gt 2 ] || fail "verify --only $what: $(cat only.csv)"
+done
+refuses 2 'verify: expected at most one model' verify --only caches tiny-test tiny-25m
+refuses 2 '--only: "bits" is none of caches|tokens|times' verify --only bits
 refuses 2 'verify: expected at most one model' verify tiny-test tiny-25m
 
 # ---- an experiment typed by hand that cannot run is a mistake; one of several is a skip ----

@@ -386,55 +386,100 @@ static int32_t pick(uint64_t *state, int32_t n)
     return (int32_t)(*state % (uint64_t)n);
 }
 
-static void random_points_equal_the_independent_count(void **state)
+/* Everything that is not about denoising, at random. */
+static struct cell random_cell(uint64_t *r, const char *decoder)
 {
     static const char *const models[] = {"llama3-8b", "llada-8b",     "qwen2.5-7b", "dream-7b",
                                          "sdar-8b",   "qwen2.5-0.5b", "tiny-test"};
-    static const char *const decoders[] = {"ar", "diffusion", "block", "ar-verify"};
-    for (uint64_t i = 0; i < 400; i++) {
+    const char *model = models[pick(r, 7)];
+    struct cell c = cell_of(model, pick(r, 4), decoder);
+    c.dtype = pick(r, DTYPE_COUNT);
+    c.kv_dtype = pick(r, 2) ? DTYPE_BF16 : DTYPE_F32;
+    c.spec.batch = 1 + pick(r, 5);
+    c.spec.n_prompt = 1 + pick(r, 40);
+    c.spec.n_gen = 1 + pick(r, 60);
+    return c;
+}
+
+static void autoregression_equals_the_independent_count(void **state)
+{
+    for (uint64_t i = 0; i < 200; i++) {
         uint64_t r = mix64(i);
-        const char *decoder = decoders[pick(&r, 4)], *model = models[pick(&r, 7)];
-        struct cell c = cell_of(model, pick(&r, 4), decoder);
-        c.dtype = pick(&r, DTYPE_COUNT);
-        c.kv_dtype = pick(&r, 2) ? DTYPE_BF16 : DTYPE_F32;
-        c.spec.batch = 1 + pick(&r, 5);
-        c.spec.n_prompt = 1 + pick(&r, 40);
-        c.spec.n_gen = 1 + pick(&r, 60);
-        if (strcmp(decoder, "ar-verify") == 0) {
-            c.spec.draft_tokens = pick(&r, 3) ? pick(&r, 9) : 0;
-            c.spec.acceptance = (float)pick(&r, 5) / 4;
-        } else if (strcmp(decoder, "ar") != 0) {
-            c.spec.head = pick(&r, 3);
-            c.spec.logits = pick(&r, 2);
-            static const enum strategy fixed[] = {STRATEGY_RANDOM,         STRATEGY_SEQUENTIAL,
-                                                  STRATEGY_LOW_CONFIDENCE, STRATEGY_MARGIN,
-                                                  STRATEGY_ENTROPY,        STRATEGY_FIRST_HITTING,
-                                                  STRATEGY_UNIFORM,        STRATEGY_RENOISE};
-            c.spec.strategy = fixed[pick(&r, 8)];
-            c.spec.schedule = pick(&r, 2);
-            bool noisy = c.spec.strategy >= STRATEGY_UNIFORM;
-            if (pick(&r, 4) == 0 && !noisy) c.spec.guidance = 0.5f;
-            c.spec.block_length = 1 + pick(&r, 12);
-            c.spec.steps = 1 + pick(&r, 20);
-            int32_t whole = c.spec.block_length * (1 + pick(&r, 8));
-            if (strcmp(decoder, "block") == 0)
-                c.spec.n_gen = whole * (1 + c.spec.n_prompt / whole) - c.spec.n_prompt;
-            else
-                c.spec.n_gen = whole;
-            if (strcmp(decoder, "diffusion") == 0 && noisy)
-                c.spec.block_length = 0;
-            else if (strcmp(decoder, "diffusion") == 0 && pick(&r, 2))
-                c.spec.cache = 1 + pick(&r, 3);
-            else if (strcmp(decoder, "diffusion") == 0 && pick(&r, 2))
-                c.spec.block_length = 0;
-            if (c.spec.n_gen < 1) c.spec.n_gen += whole;
-            if (c.spec.cache == CACHE_DKV) c.spec.head = HEAD_SAME;
-            if (c.spec.cache != CACHE_NONE && pick(&r, 2)) c.spec.refresh = 1 + pick(&r, 6);
-            if (strcmp(decoder, "block") == 0) c.spec.commit = pick(&r, 3);
-            if (c.spec.commit == COMMIT_FUSED) c.spec.head = HEAD_SAME;
-        }
+        struct cell c = random_cell(&r, i % 2 ? "ar" : "ar-verify");
+        c.spec.draft_tokens = pick(&r, 3) ? pick(&r, 9) : 0;
+        c.spec.acceptance = (float)pick(&r, 5) / 4;
         compare(&c);
     }
+}
+
+static const enum strategy fixed[] = {
+    STRATEGY_RANDOM,  STRATEGY_SEQUENTIAL,    STRATEGY_LOW_CONFIDENCE, STRATEGY_MARGIN,
+    STRATEGY_ENTROPY, STRATEGY_FIRST_HITTING, STRATEGY_UNIFORM,        STRATEGY_RENOISE};
+enum { N_FIXED = sizeof fixed / sizeof fixed[0] };
+
+/* Where a denoiser's keys and values come from. */
+static const struct keeping {
+    const char *decoder;
+    bool blocks, refreshes;
+    enum cache_policy cache;
+    enum commit_policy commit;
+} keepings[] = {
+    {"diffusion", false, false, CACHE_NONE, COMMIT_SEPARATE},
+    {"diffusion", true, false, CACHE_NONE, COMMIT_SEPARATE},
+    {"diffusion", true, false, CACHE_PREFIX, COMMIT_SEPARATE},
+    {"diffusion", true, true, CACHE_PREFIX, COMMIT_SEPARATE},
+    {"diffusion", true, false, CACHE_DUAL, COMMIT_SEPARATE},
+    {"diffusion", true, true, CACHE_DUAL, COMMIT_SEPARATE},
+    {"diffusion", true, false, CACHE_DKV, COMMIT_SEPARATE},
+    {"diffusion", true, true, CACHE_DKV, COMMIT_SEPARATE},
+    {"block", true, false, CACHE_NONE, COMMIT_SEPARATE},
+    {"block", true, false, CACHE_NONE, COMMIT_FUSED},
+    {"block", true, false, CACHE_NONE, COMMIT_CAUSAL},
+};
+enum { N_KEEPINGS = sizeof keepings / sizeof keepings[0] };
+
+/* One of the product below; false: the decoder says that there is no such thing. */
+static bool denoise_at_random(uint64_t i, const struct keeping *k, enum strategy strategy,
+                              uint32_t bits)
+{
+    uint64_t r = mix64(i);
+    bool noisy = strategy >= STRATEGY_UNIFORM, block = strcmp(k->decoder, "block") == 0;
+    struct cell c = random_cell(&r, k->decoder);
+    struct model_config m;
+    c.spec.strategy = strategy;
+    c.spec.schedule = bits & 1 ? SCHEDULE_COSINE : SCHEDULE_LINEAR;
+    c.spec.logits = bits & 2 ? LOGITS_ALL : LOGITS_MASKED;
+    c.spec.guidance = bits & 4 ? 0.5f : 0;
+    c.spec.head = bits & 8 ? HEAD_SHIFTED : HEAD_SAME;
+    c.spec.cache = k->cache;
+    c.spec.commit = k->commit;
+    c.spec.block_length = 1 + pick(&r, 12);
+    c.spec.steps = 1 + pick(&r, 20);
+    if (k->refreshes) c.spec.refresh = 1 + pick(&r, 6);
+    int32_t whole = c.spec.block_length * (2 + pick(&r, 7));
+    c.spec.n_gen = block ? whole * (1 + c.spec.n_prompt / whole) - c.spec.n_prompt : whole;
+    if (!k->blocks) c.spec.block_length = 0;
+    assert_int_equal(model_preset(c.model, c.layers, &m), ERR_NONE);
+    bool refused = decoder_find(k->decoder)->check(&c.spec, &m) != ERR_NONE;
+    /* Noise hides nothing that guidance could take away, and stands in no approximate cache nor
+     * in blocks under a full mask; a shifted head asks rows that two policies do not compute. */
+    bool none = (noisy && (c.spec.guidance > 0 || (!block && k->blocks))) ||
+                ((bits & 8) && (k->cache == CACHE_DKV || k->commit == COMMIT_FUSED));
+    if (refused != none) fail_msg("%s: %s", k->decoder, refused ? err_msg() : "not refused");
+    return !none;
+}
+
+/* Every strategy with a fixed schedule x cache or commit x schedule x head x logits x guidance,
+ * three shapes each. */
+static void every_denoiser_equals_the_independent_count(void **state)
+{
+    int32_t compared = 0;
+    for (uint64_t i = 0; i < N_FIXED * N_KEEPINGS * 16 * 3; i++)
+        compared += denoise_at_random(i, &keepings[i % N_KEEPINGS], fixed[i / N_KEEPINGS % N_FIXED],
+                                      i / N_KEEPINGS / N_FIXED % 16);
+    /* 6 of masks: 11 keepings of 16, two with plain heads only and dkv twice: 16 x 8 + 8 x 3;
+     * 2 of noise, without guidance: whole, separate, causal of 8, fused of 4 */
+    assert_int_equal(compared, 3 * (6 * (16 * 8 + 8 * 3) + 2 * (8 * 3 + 4)));
 }
 
 /* Ragged batches: total work is the sum over sequences of what each would cost alone, as far
@@ -504,7 +549,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_hand_worked_decode),
-        cmocka_unit_test(random_points_equal_the_independent_count),
+        cmocka_unit_test(autoregression_equals_the_independent_count),
+        cmocka_unit_test(every_denoiser_equals_the_independent_count),
         cmocka_unit_test(ragged_commits_everything_once),
         cmocka_unit_test(a_dual_cache_gains_what_is_on_paper),
     };

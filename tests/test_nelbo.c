@@ -200,6 +200,75 @@ static void the_chain_is_that_of_the_reference(void **state)
     toy_close(&t);
 }
 
+/* -log p of three tokens of a network given those of them that are not in `masked` (bits), each at
+ * out[i]. */
+static void surprises(struct toy *t, struct kv_cache *c, const int32_t *x, int32_t masked,
+                      double out[3])
+{
+    int32_t tokens[PROMPT + 3], v = t->config.n_vocab;
+    for (int32_t i = 0; i < PROMPT + 3; i++)
+        tokens[i] = i >= PROMPT && masked >> (i - PROMPT) & 1 ? t->config.mask_id : x[i];
+    float *z = toy_rows(t, c, 0, tokens, 0, PROMPT + 3, MASK_FULL, 0, false);
+    for (int32_t i = 0; i < 3; i++) {
+        const float *row = z + (PROMPT + i) * v;
+        double sum = 0;
+        for (int32_t id = 0; id < t->config.n_ids; id++)
+            if (id != t->config.mask_id) sum += exp((double)row[id]);
+        out[i] = log(sum) - (double)row[x[PROMPT + i]];
+    }
+    free(z);
+}
+
+/* Nothing says that a network's conditionals belong to one distribution.  Unmasked one at a time
+ * in random order it produces three tokens with the mean over the 6 orders of the product along
+ * each; the bound is the mean of its logarithm, so never less than the logarithm of that mean, and
+ * all estimators have it as their mean, to five standard errors.  Of one token there is one order.
+ */
+static void a_networks_bound_is_above_what_it_produces(void **state)
+{
+    static const int32_t orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
+                                         {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    enum { DRAWS = 1500 };
+    struct toy t;
+    struct scorer s;
+    int32_t x[LENGTH] = {3, 100, 42, 7, 7};
+    double of[8][3], bound = 0, produced = 0;
+    toy_open(&t, "tiny-test", DTYPE_F32, 1);
+    OK(scorer_of_model(&s, t.model, DTYPE_F32, LENGTH));
+    struct kv_cache *c = toy_cache(&t, 1, LENGTH);
+    for (int32_t m = 1; m < 8; m++) surprises(&t, c, x, m, of[m]);
+    for (int32_t o = 0; o < 6; o++) {
+        double sum = 0;
+        for (int32_t k = 0, masked = 7; k < 3; masked &= ~(1 << orders[o][k++]))
+            sum += of[masked][orders[o][k]];
+        bound += sum / 6;
+        produced += exp(-sum) / 6;
+    }
+    assert_true(bound > -log(produced) + 1e-3);
+    for (int32_t e = 0; e <= 5; e++) {
+        struct nelbo_spec spec = spec_of(e < 5 ? NELBO_TIME : NELBO_COUNT, e % 5, 0, false);
+        struct mean m = {0};
+        struct nelbo *n;
+        double nats;
+        spec.n_gen = 3;
+        OK(nelbo_create(&spec, &s, &n));
+        for (uint32_t r = 0; r < DRAWS; r++) {
+            OK(nelbo_estimate(n, x, r, &nats));
+            mean_add(&m, nats);
+        }
+        nelbo_free(n);
+        if (fabs(m.mean - bound) > 5 * mean_error(&m) || mean_error(&m) > 0.05 * bound)
+            fail_msg("estimator %d: %g +- %g, enumerated %g", e, m.mean, mean_error(&m), bound);
+        spec.n_prompt = PROMPT + 2;
+        spec.n_gen = 1;
+        /* where a draw weighs the slope of the rate, 1 */
+        if (e == 0 || e == 5) assert_true(fabs(estimate(&s, &spec, x, 0) - of[4][2]) < 1e-4);
+    }
+    kv_cache_free(c);
+    scorer_free(&s);
+    toy_close(&t);
+}
+
 static void refuses_what_is_no_bound(void **state)
 {
     struct scorer s = {0};
@@ -221,6 +290,7 @@ int main(void)
         cmocka_unit_test(strata_take_out_noise),
         cmocka_unit_test(blocks_of_one_are_the_chain_on_a_network),
         cmocka_unit_test(the_chain_is_that_of_the_reference),
+        cmocka_unit_test(a_networks_bound_is_above_what_it_produces),
         cmocka_unit_test(refuses_what_is_no_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -100,3 +100,10 @@ same "$(last "$tmp/hang")" '0 passed, 1 failed'
 must_say 'broken here' "$tools/run_tests.sh" "$tmp/bad.sh"
 must_say 'killed by signal 11' "$tools/run_tests.sh" "$tmp/crash"
 must_say 'stopped after 1 s' "$tools/run_tests.sh" "$tmp/hang"
+
+# --- docs/INVARIANTS.md names tests that are there
+named=$(grep -o '`test_[a-z_]*: [a-z_0-9]*`' docs/INVARIANTS.md | tr -d '`' | sed 's/: /:/')
+[ "$(wc -w <<< "$named")" -ge 80 ] || fail "INVARIANTS.md names $(wc -w <<< "$named") tests"
+for t in $named; do
+    grep -q "cmocka_unit_test(${t#*:})" "tests/${t%:*}.c" || fail "INVARIANTS.md: no test $t"
+done

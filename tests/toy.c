@@ -145,32 +145,25 @@ static void rotate(double *x, int64_t d, int64_t pos, double base)
     }
 }
 
-static int64_t sees(enum mask mask, int64_t i, int64_t n, int64_t block)
-{
-    if (mask == MASK_CAUSAL) return i + 1;
-    if (mask == MASK_FULL) return n;
-    int64_t end = (i / block + 1) * block;
-    return end < n ? end : n;
-}
-
+/* sees[n, n]: whether row i sees position s. */
 static void attend(double *out, const double *qkv, const struct model_config *g, int64_t n,
-                   enum mask mask, int64_t block)
+                   const bool *sees)
 {
     int64_t d = g->d_head, h = g->n_head, hk = g->n_kv_head, width = (h + 2 * hk) * d;
     double *p = malloc((size_t)n * sizeof *p);
     for (int64_t i = 0; i < n; i++)
         for (int64_t a = 0; a < h; a++) {
-            int64_t kv = a / (h / hk), seen = sees(mask, i, n, block);
+            int64_t kv = a / (h / hk);
             const double *q = qkv + i * width + a * d;
             double sum = 0, *o = out + (i * h + a) * d;
-            for (int64_t s = 0; s < seen; s++) {
+            for (int64_t s = 0; s < n; s++) {
                 const double *key = qkv + s * width + (h + kv) * d;
                 double dot = 0;
                 for (int64_t l = 0; l < d; l++) dot += q[l] * key[l];
-                sum += p[s] = exp(dot / sqrt((double)d));
+                sum += p[s] = sees[i * n + s] ? exp(dot / sqrt((double)d)) : 0;
             }
             for (int64_t l = 0; l < d; l++) o[l] = 0;
-            for (int64_t s = 0; s < seen; s++)
+            for (int64_t s = 0; s < n; s++)
                 for (int64_t l = 0; l < d; l++)
                     o[l] += p[s] / sum * qkv[s * width + (h + hk + kv) * d + l];
         }
@@ -179,6 +172,23 @@ static void attend(double *out, const double *qkv, const struct model_config *g,
 
 double *toy_reference(struct toy *t, const int32_t *tokens, int32_t n, enum mask mask,
                       int32_t block)
+{
+    bool *sees = calloc((size_t)n * (size_t)n, sizeof *sees);
+    int32_t *positions = calloc((size_t)n, sizeof *positions);
+    for (int32_t i = 0; i < n; i++) {
+        positions[i] = i;
+        for (int32_t s = 0; s < n; s++)
+            sees[i * n + s] = mask == MASK_FULL || (mask == MASK_CAUSAL && s <= i) ||
+                              (mask == MASK_BLOCK && s / block <= i / block);
+    }
+    double *logits = toy_reference_seeing(t, tokens, positions, n, sees);
+    free(sees);
+    free(positions);
+    return logits;
+}
+
+double *toy_reference_seeing(struct toy *t, const int32_t *tokens, const int32_t *positions,
+                             int32_t n, const bool *sees)
 {
     const struct model_config *g = &t->config;
     int64_t d = g->d_model, dh = g->d_head, q = g->n_head * dh, f = g->d_ff;
@@ -212,9 +222,9 @@ double *toy_reference(struct toy *t, const int32_t *tokens, int32_t n, enum mask
                 if (g->qk_norm)
                     norm(head, head, a < g->n_head ? lw->q_norm : lw->k_norm, dh,
                          (double)g->norm_eps);
-                rotate(head, dh, i, (double)g->rope.base);
+                rotate(head, dh, positions[i], (double)g->rope.base);
             }
-        attend(o, qkv, g, rows, mask, block);
+        attend(o, qkv, g, rows, sees);
         linear(y, o, wo, none, rows, d, q);
         for (int64_t i = 0; i < rows * d; i++) x[i] += y[i];
         for (int64_t i = 0; i < rows; i++)

@@ -29,5 +29,9 @@ float *toy_rows(struct toy *t, struct kv_cache *c, int32_t slot, const int32_t *
  * row i sees visible(i) of them.  logits [n, V]. */
 double *toy_reference(struct toy *t, const int32_t *tokens, int32_t n, enum mask mask,
                       int32_t block);
+/* The same with rows anywhere, seeing anything: row i stands at positions[i] and sees row s where
+ * sees[i * n + s]. */
+double *toy_reference_seeing(struct toy *t, const int32_t *tokens, const int32_t *positions,
+                             int32_t n, const bool *sees);
 
 #endif
