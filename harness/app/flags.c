@@ -36,9 +36,9 @@ static const struct flag table[] = {
      "cpu (default) or cuda:N (regime list devices)"},
     {"out", 0, FLAG_TEXT, OPTION(out), "DIR", " quickstart plot export ",
      "folder to write into (default: quickstart out/quickstart, plot figures, export export)"},
-    {"process", 0, FLAG_TEXT, OPTION(process), "NAME", " quality nelbo gaussian ",
-     "the process (regime list processes) or a file of one; default sticky-4; nelbo also none: the "
-     "model on random tokens"},
+    {"process", 0, FLAG_TEXT, OPTION(process), "NAME", " quality nelbo gaussian generate ",
+     "the process (regime list processes) or a file of one; default sticky-4, of generate none: the "
+     "model; nelbo also none: the model on random tokens"},
     {"samples", 0, FLAG_COUNT, OPTION(samples), "N", " quality nelbo gaussian ",
      "sequences to draw (default 2000)"},
     {"rows", 0, FLAG_TEXT, OPTION(rows), "LIST", " bench ",

@@ -156,7 +156,7 @@ static const char *default_device(const struct options *o)
 
 static bool is_informed(const struct options *o)
 {
-    return o->verb && o->verb->takes & TAKES_PROCESS;
+    return o->verb && o->verb->takes & TAKES_PROCESS && strcmp(o->process, "none") != 0;
 }
 
 /* Say which of the axes given no cell has. */
@@ -323,6 +323,7 @@ static enum err parse(struct words *w, int argc, char **argv)
     if (o->verb->takes & WRITES_CSV) o->output = OUTPUT_CSV;
     w->at = 2;
     TRY(read_words(w));
+    if (!o->process) o->process = o->verb->run == verb_generate ? "none" : "sticky-4";
     return o->help || o->version ? ERR_NONE : make_cells(w);
 }
 
@@ -330,7 +331,7 @@ enum err options_parse(int argc, char **argv, struct options *out)
 {
     const char *db = getenv("REGIME_DB");
     *out = (struct options){.db = db && *db ? db : "./regime.db", .tolerance = 0.05,
-                            .process = "sticky-4", .samples = 2000, .draws = 4};
+                            .samples = 2000, .draws = 4};
     struct words w = {.word = argv, .n = argc, .o = out};
     enum err e = parse(&w, argc, argv);
     cell_group_free(&w.axes);

@@ -30,7 +30,7 @@ struct options {
     const char *keys;
     double tolerance;           /* a time ratio this near to 1 is no change                   */
     const char *write_trace;    /* --write-trace: file for the cell's commits; NULL: none    */
-    const char *process;        /* --process: a preset's name or a file                    */
+    const char *process;        /* --process: a preset's name, a file, or "none"          */
     int64_t samples, draws;     /* --samples: sequences; --draws: masked ones of each       */
     int64_t rounds;             /* --rounds; 0: as many as usual */
     double precision;           /* --precision; 0: not given    */

@@ -11,6 +11,8 @@ static const struct verb table[] = {
     {"run", verb_run, TAKES_AXES | TAKES_AXES_ALONE, NULL, "", "Run the cells the flags describe"},
     {"sweep", verb_sweep, TAKES_AXES | TAKES_SWEEP, NULL, "SWEEP",
      "Run the cells of a sweep that have no finished run yet"},
+    {"generate", verb_generate, TAKES_AXES | TAKES_AXES_ALONE | TAKES_PROCESS, NULL, "",
+     "Decode once, untimed, and show what every forward commits, mask by mask"},
     {"bound", verb_bound, TAKES_AXES | TAKES_SWEEP | TAKES_AXES_ALONE, NULL, "[SWEEP]",
      "Find what limits each forward by changing its bytes, arithmetic and threads"},
     {"plot", verb_plot, TAKES_ARGS, NULL, "FIGURE|all",

@@ -46,6 +46,7 @@ enum err verb_claims(const struct options *o);
 enum err verb_report(const struct options *o);
 enum err verb_quality(const struct options *o);
 enum err verb_nelbo(const struct options *o);
+enum err verb_generate(const struct options *o);
 enum err verb_gaussian(const struct options *o);
 enum err verb_status(const struct options *o);
 enum err verb_compare(const struct options *o);
