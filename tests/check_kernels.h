@@ -61,5 +61,9 @@ void check_kv_store(struct kernels *k, enum dtype dtype);
 /* All of the above at all cases but int8's. */
 void check_all(struct kernels *k);
 void check_int8(struct kernels *k);
+/* How many choices were not too close to tell. */
+int32_t check_top_p(struct kernels *k);
+/* Probabilities 0.5, 0.25, ...: at 0.6 the second crosses the line and is kept, the others go. */
+void check_nucleus_line(struct kernels *k, int32_t draws);
 
 #endif

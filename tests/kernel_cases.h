@@ -39,6 +39,11 @@ static const struct matmul_case int8_cases[] = {
     {7, 40, 260, DTYPE_INT8, true, 0},    {9, 64, 191, DTYPE_INT8, false, 0},
     {12, 256, 64, DTYPE_INT8, false, 0},  {16, 70, 577, DTYPE_INT8, true, 7},
     {25, 160, 1030, DTYPE_INT8, true, 0}, {64, 290, 512, DTYPE_INT8, false, 0},
+    /* steps of 64 and 8 columns, as tiles of bytes want them */
+    {1, 24, 64, DTYPE_INT8, false, 0},    {8, 40, 320, DTYPE_INT8, true, 0},
+    {14, 520, 192, DTYPE_INT8, true, 8},  {16, 72, 128, DTYPE_INT8, false, 0},
+    {31, 520, 64, DTYPE_INT8, true, 0},   {33, 56, 448, DTYPE_INT8, false, 0},
+    {65, 520, 128, DTYPE_INT8, true, 0},
 };
 
 struct attention_case {

@@ -23,7 +23,7 @@ kernels() {
             if ($(i + 1) == "bytes" && $(i + 2) ~ /^smem/) shared = $i
         }
         print kernel "|" arch "|" registers "|" shared
-    }' "$1" | c++filt | sed 's/^void //; s/([^|]*)|/|/; s/unsigned short/bf16/g'
+    }' "$1" | c++filt | sed 's/^void //; s/([^|]*)|/|/; s/unsigned short/bf16/g; s/signed char/int8_t/g'
 }
 
 # Sizes are those of arrays in an object file: name|threads|bytes.

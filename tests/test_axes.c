@@ -494,6 +494,8 @@ static void what_cannot_run_is_skipped_with_the_reason(void **state)
         {"compute-dtype", "bf16", "device", "sim:a100-80gb",
          "compute-dtype is a choice on cpu only: sim:a100-80gb multiplies bf16 and int8 weights in "
          "bf16, f32 ones in tf32"},
+        {"dtype", "int8", "device", "cuda:0",
+         "cuBLAS cannot multiply int8 weights with a scale for every 32 of them; --matmul own can"},
         {"compute-dtype", "bf16", "isa", "scalar",
          "bf16 is multiplied by avx512 kernels only, not by scalar ones"},
         {"batch", "1048576", "n-gen", "8128",

@@ -155,6 +155,59 @@ static void sampling_follows_the_softmax(void **state)
     close_cuda(k);
 }
 
+static void top_p_samples_from_the_nucleus(void **state)
+{
+    (void)state;
+    int32_t judged = 0;
+    for (enum cusim_order order = CUSIM_IN_TURN; order < CUSIM_ORDERS; order++) {
+        struct kernels *k = open_cuda(order, false);
+        judged += check_top_p(k);
+        if (order == CUSIM_RANDOM) check_nucleus_line(k, 400);
+        close_cuda(k);
+    }
+    assert_true(judged > 50);
+}
+
+/* The CPU's choices for every case that samples, whatever the share: the same ids. */
+static void top_p_chooses_as_the_cpu_does(void **state)
+{
+    (void)state;
+    static const float shares[] = {0.05f, 0.3f, 0.7f, 0.95f};
+    struct kernels *k = open_cuda(CUSIM_RANDOM, false), *cpu = NULL;
+    struct kernels_config config = {.backend = "cpu", .n_threads = 1};
+    if (kernels_open(&config, &cpu) != ERR_NONE) fail_msg("%s", err_msg());
+    for (int32_t i = 0; i < N_CASES(rowstat_cases); i++) {
+        const struct rowstat_case *c = &rowstat_cases[i];
+        float *x = random_floats((int64_t)c->m * c->v, 7, c->spread);
+        struct tensor shape = tensor_2d(NULL, DTYPE_F32, ROLE_LOGITS, c->m, c->v);
+        struct guarded here = guarded_open(k, shape), there = guarded_open(cpu, shape);
+        struct row_stat got[16], want[16];
+        struct row_key keys[16] = {{0}};
+        assert_true(c->m <= 16);
+        for (int32_t r = 0; r < c->m; r++) keys[r].position = (uint32_t)r;
+        guarded_set(&here, x);
+        guarded_set(&there, x);
+        for (int32_t p = 0; c->temperature > 0 && p < N_CASES(shares); p++) {
+            struct choice_rule rule = {.temperature = c->temperature,
+                                       .seed = 11,
+                                       .n_ids = c->n_ids,
+                                       .mask_id = c->mask_id,
+                                       .top_p = shares[p]};
+            if (kn_rowstat(k, got, here.t, keys, &rule) != ERR_NONE) fail_msg("%s", err_msg());
+            if (kn_rowstat(cpu, want, there.t, keys, &rule) != ERR_NONE) fail_msg("%s", err_msg());
+            for (int32_t r = 0; r < c->m; r++)
+                if (got[r].id != want[r].id)
+                    fail_msg("case %d, top-p %g, row %d: %d, the CPU's %d", i, (double)shares[p], r,
+                             got[r].id, want[r].id);
+        }
+        guarded_close(&here);
+        guarded_close(&there);
+        free(x);
+    }
+    kernels_close(cpu);
+    close_cuda(k);
+}
+
 /* Heads that start 8 bytes past a multiple of 16, in rows that keep them there. */
 static void views_off_16_bytes_are_read_narrowly(void **state)
 {
@@ -243,20 +296,100 @@ static void large_weights_arrive_whole(void **state)
     close_cuda(k);
 }
 
-static void int8_weights_are_refused(void **state)
+static uint8_t byte_of(int64_t row, int64_t col)
+{
+    return (uint8_t)(row * 31 + col * 7);
+}
+
+static uint8_t scale_of(int64_t row, int64_t group)
+{
+    return (uint8_t)(row * 13 + group);
+}
+
+static void int8_row(void *ctx, int64_t row, void *out)
+{
+    const struct pattern *p = ctx;
+    int64_t n_groups = (p->cols + 31) / 32;
+    for (int64_t i = 0; i < n_groups; i++) ((uint8_t *)out)[i] = scale_of(row, i);
+    for (int64_t i = 0; i < p->cols; i++) ((uint8_t *)out)[n_groups + i] = byte_of(row, i);
+}
+
+/* As cuda_int8.h has them: bytes in turns of two, then scales by steps of two groups. */
+static void check_int8_order(const uint8_t *got, int64_t rows, int64_t cols)
+{
+    static const int32_t order[16] = {0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15};
+    int64_t n_groups = (cols + 31) / 32;
+    for (int64_t row = 0; row < rows; row++)
+        for (int64_t i = 0; i < cols; i++) {
+            int64_t col = i < cols / 16 * 16 ? i / 16 * 16 + order[i % 16] : i;
+            if (got[row * cols + i] != byte_of(row, col))
+                fail_msg("row %lld, byte %lld", (long long)row, (long long)i);
+        }
+    const uint8_t *scale = got + rows * cols;
+    for (int64_t g = 0; g < n_groups; g++)
+        for (int64_t row = 0; row < rows; row++) {
+            int64_t n = g + 1 < n_groups || g % 2 == 1 ? 2 : 1; /* of the step */
+            if (scale[g / 2 * 2 * rows + n * row + g % 2] != scale_of(row, g))
+                fail_msg("row %lld, scale %lld", (long long)row, (long long)g);
+        }
+}
+
+/* Three pieces; an even number of groups, an odd one, and one with a part of a group. */
+static void int8_weights_arrive_in_the_order_of_tiles(void **state)
 {
     (void)state;
-    struct pattern p = {64};
+    static const int32_t widths[] = {4160, 4128, 4170};
+    enum { ROWS = 8500 };
+    for (int32_t i = 0; i < N_CASES(widths); i++) {
+        struct kernels *k = open_cuda(CUSIM_IN_TURN, false);
+        struct pattern p = {widths[i]};
+        size_t bytes = kernels_packed_bytes(k, ROWS, p.cols, DTYPE_INT8);
+        assert_int_equal(bytes, ROWS * (p.cols + (p.cols + 31) / 32));
+        uint8_t *got = malloc(bytes);
+        void *data;
+        assert_non_null(got);
+        if (kernels_alloc(k, bytes, &data) != ERR_NONE) fail_msg("%s", err_msg());
+        struct tensor w = tensor_2d(data, DTYPE_INT8, ROLE_WEIGHT, ROWS, p.cols);
+        w.layout = LAYOUT_PACKED;
+        if (kernels_load_weight(k, w, int8_row, &p) != ERR_NONE) fail_msg("%s", err_msg());
+        struct tensor all = tensor_1d(data, DTYPE_BF16, ROLE_WEIGHT, (int64_t)bytes / 2);
+        if (kernels_download(k, got, all) != ERR_NONE) fail_msg("%s", err_msg());
+        check_int8_order(got, ROWS, p.cols);
+        kernels_free(k, data, bytes);
+        free(got);
+        close_cuda(k);
+    }
+}
+
+static void int8_weights_agree_with_the_reference(void **state)
+{
+    (void)state;
+    for (enum cusim_order order = CUSIM_IN_TURN; order < CUSIM_ORDERS; order++) {
+        struct kernels *k = open_cuda(order, order == CUSIM_BACKWARDS);
+        struct kernels_mode mode = {.matmul = MATMUL_OWN};
+        if (kernels_set_mode(k, &mode) != ERR_NONE) fail_msg("%s", err_msg());
+        check_int8(k);
+        close_cuda(k);
+    }
+}
+
+static void cublas_refuses_int8(void **state)
+{
+    (void)state;
+    enum { M = 8, K = 64 };
+    float *x = random_floats(K, 1, 1), *w = random_floats(M * K, 2, 1);
     struct kernels *k = open_cuda(CUSIM_IN_TURN, false);
-    size_t bytes = kernels_packed_bytes(k, 3, 64, DTYPE_INT8);
-    void *data;
-    assert_int_equal(bytes, 3 * (64 + 2));
-    if (kernels_alloc(k, bytes, &data) != ERR_NONE) fail_msg("%s", err_msg());
-    struct tensor w = tensor_2d(data, DTYPE_INT8, ROLE_WEIGHT, 3, 64);
-    w.layout = LAYOUT_PACKED;
-    assert_int_equal(kernels_load_weight(k, w, pattern_row, &p), ERR_UNSUPPORTED);
-    assert_non_null(strstr(err_msg(), "int8"));
-    kernels_free(k, data, bytes);
+    struct guarded gx = guarded_open(k, tensor_2d(NULL, DTYPE_BF16, ROLE_ACTIVATION, 1, K));
+    struct guarded gy = guarded_open(k, tensor_2d(NULL, DTYPE_BF16, ROLE_ACTIVATION, 1, M));
+    struct weight gw = weight_open(k, w, M, K, DTYPE_INT8, LAYOUT_PACKED);
+    guarded_set(&gx, x);
+    assert_int_equal(kn_matmul(k, gy.t, gx.t, gw.t, (struct tensor){0}), ERR_UNSUPPORTED);
+    assert_non_null(strstr(err_msg(), "--matmul own"));
+    guarded_check(&gy, "refused");
+    guarded_close(&gx);
+    guarded_close(&gy);
+    weight_close(&gw);
+    free(x), free(w);
     close_cuda(k);
 }
 
@@ -287,9 +420,13 @@ int main(int argc, char **argv)
         cmocka_unit_test(ties_go_to_the_lowest_allowed_id),
         cmocka_unit_test(extreme_logits_keep_probabilities_finite),
         cmocka_unit_test(sampling_follows_the_softmax),
+        cmocka_unit_test(top_p_samples_from_the_nucleus),
+        cmocka_unit_test(top_p_chooses_as_the_cpu_does),
         cmocka_unit_test(views_off_16_bytes_are_read_narrowly),
         cmocka_unit_test(large_weights_arrive_whole),
-        cmocka_unit_test(int8_weights_are_refused),
+        cmocka_unit_test(int8_weights_arrive_in_the_order_of_tiles),
+        cmocka_unit_test(int8_weights_agree_with_the_reference),
+        cmocka_unit_test(cublas_refuses_int8),
         cmocka_unit_test(what_cannot_be_done_is_refused),
     };
     if (cusim_absent()) return cusim_test_all();

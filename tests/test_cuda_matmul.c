@@ -164,6 +164,94 @@ static void weights_are_read_once(void **state)
     }
 }
 
+/* ---- int8: bytes and a power of two for every 32 of them are a bf16 matrix ---- */
+
+struct int8_pair { /* the same matrix twice; opened on a backend, for its way of loading */
+    struct kernels *k;
+    struct weight bytes, half;
+};
+
+static struct int8_pair int8_pair_open(int32_t m, int32_t k)
+{
+    struct int8_pair p = {0};
+    struct kernels_config config = {.backend = "cuda"};
+    float *w = random_floats((int64_t)m * k, 2, 1);
+    /* Rows of very different sizes, so that a scale of another row shows. */
+    for (int64_t i = 0; i < (int64_t)m * k; i++) w[i] *= (float)(1 << i / 32 % 7);
+    if (kernels_open(&config, &p.k) != ERR_NONE) fail_msg("%s", err_msg());
+    p.bytes = weight_open(p.k, w, m, k, DTYPE_INT8, LAYOUT_PACKED);
+    p.half = weight_open(p.k, w, m, k, DTYPE_BF16, LAYOUT_PACKED);
+    free(w);
+    return p;
+}
+
+static void int8_pair_close(struct int8_pair *p)
+{
+    weight_close(&p->bytes);
+    weight_close(&p->half);
+    kernels_close(p->k);
+}
+
+static void int8_case(cudaStream_t s, const struct int8_pair *p, int32_t n, bool bias,
+                      int32_t n_sms)
+{
+    int32_t m = (int32_t)p->bytes.t.dim[0], k = (int32_t)p->bytes.t.dim[1];
+    size_t bytes = (size_t)n * (size_t)m * sizeof(float);
+    float *x = random_floats((int64_t)n * k, 1, 1), *b = random_floats(m, 3, 1);
+    float *got = malloc(bytes), *want = malloc(bytes);
+    struct tensor tx = device_put(s, x, n, k, 0, DTYPE_BF16), none = {0};
+    struct tensor ty = device_put(s, NULL, n, m, 0, DTYPE_F32);
+    struct tensor tb = device_put(s, b, 1, m, 0, DTYPE_BF16);
+    tb.n_dim = 1;
+    tb.dim[0] = m, tb.dim[1] = 1;
+    must_do(cuda_launch_matmul(s, ty, tx, p->half.t, bias ? tb : none, n_sms));
+    device_get(s, ty, want);
+    must_do(cuda_launch_matmul(s, ty, tx, p->bytes.t, bias ? tb : none, n_sms));
+    device_get(s, ty, got);
+    if (memcmp(got, want, bytes) != 0) fail_msg("n %d m %d k %d: not bf16's bits", n, m, k);
+    device_free(tx.data), device_free(ty.data), device_free(tb.data);
+    free(x), free(b), free(got), free(want);
+}
+
+/* By tensor cores and, where neither kind of tile fits, on CUDA cores. */
+static void int8_products_have_the_bits_of_bf16(void **state)
+{
+    (void)state;
+    static const int32_t rows[] = {1, 8, 9, 16, 17, 32, 33, 64, 65, 130};
+    static const int32_t shapes[][2] = {{136, 448}, {40, 64}, {33, 100}};
+    for (int32_t i = 0; i < N_CASES(shapes); i++) {
+        cudaStream_t s = device_open(CUSIM_RANDOM);
+        struct int8_pair p = int8_pair_open(shapes[i][0], shapes[i][1]);
+        for (int32_t r = 0; r < N_CASES(rows); r++)
+            for (int32_t sms = FEW_SMS; sms <= MANY_SMS; sms += MANY_SMS - FEW_SMS)
+                int8_case(s, &p, rows[r], r % 2, sms);
+        int8_pair_close(&p);
+        device_close(s);
+    }
+}
+
+/* To the byte what the ledger says: a byte a weight and one for every 32, up to 64 rows; and more
+ * rows in tiles read them once per tile. */
+static void int8_weights_are_read_once(void **state)
+{
+    (void)state;
+    static const struct {
+        int32_t n, n_sms, reads;
+    } want[] = {{1, 1, 1},  {9, 1, 1},         {16, MANY_SMS, 1}, {32, 1, 1},
+                {64, 1, 1}, {64, MANY_SMS, 1}, {128, 1, 1},       {200, 1, 2}};
+    for (int32_t i = 0; i < N_CASES(want); i++) {
+        cudaStream_t s = device_open(CUSIM_IN_TURN);
+        enum { WIDTH = 448 };
+        struct int8_pair p = int8_pair_open(M, WIDTH);
+        int8_case(s, &p, want[i].n, false, want[i].n_sms);
+        int64_t got = cusim_bytes_read(p.bytes.t.data);
+        if (got != want[i].reads * tensor_bytes(p.bytes.t) || got != want[i].reads * M * (448 + 14))
+            fail_msg("%d rows: %lld bytes of weights", want[i].n, (long long)got);
+        int8_pair_close(&p);
+        device_close(s);
+    }
+}
+
 /* An argument picks tests by name, "*" for any text. */
 int main(int argc, char **argv)
 {
@@ -171,6 +259,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(products_agree_with_double_precision),
         cmocka_unit_test(a_row_has_the_same_bits_in_any_company),
         cmocka_unit_test(weights_are_read_once),
+        cmocka_unit_test(int8_products_have_the_bits_of_bf16),
+        cmocka_unit_test(int8_weights_are_read_once),
     };
     if (cusim_absent()) return cusim_test_all();
     if (argc > 1) cmocka_set_test_filter(argv[1]);

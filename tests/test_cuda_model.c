@@ -50,7 +50,9 @@ static void open_cuda(struct toy *t, enum dtype dtype)
 {
     struct kernels_config c = {.backend = "cuda"};
     OK(model_preset("tiny-test", 0, &t->config));
+    struct kernels_mode mode = {.matmul = dtype == DTYPE_INT8 ? MATMUL_OWN : MATMUL_CUBLAS};
     OK(kernels_open(&c, &t->k));
+    OK(kernels_set_mode(t->k, &mode));
     OK(model_create(t->k, &t->config, dtype, SEED, &t->model));
 }
 
@@ -97,7 +99,7 @@ static void logits_agree_with_the_cpu(void **state)
 {
     (void)state;
     fresh_device();
-    for (enum dtype dtype = DTYPE_F32; dtype <= DTYPE_BF16; dtype++) {
+    for (enum dtype dtype = DTYPE_F32; dtype < DTYPE_COUNT; dtype++) {
         struct toy cpu, cuda;
         toy_open(&cpu, "tiny-test", dtype, 1);
         open_cuda(&cuda, dtype);
@@ -150,9 +152,8 @@ static void cached_equals_uncached(void **state)
 /* With kernels of this program alone a position's logits have the same bits in a prefill, among
  * the rows of a block and by itself, whatever else is in the pass: so it is on a GPU, too, where
  * cuBLAS chooses another kernel for another number of rows. */
-static void own_kernels_give_equal_bits_in_any_pass(void **state)
+static void check_equal_bits(enum dtype dtype)
 {
-    (void)state;
     enum { LENGTH = 70, FIRST = 60 };
     struct toy t;
     struct kernels_config c = {.backend = "cuda"};
@@ -162,11 +163,11 @@ static void own_kernels_give_equal_bits_in_any_pass(void **state)
     /* Wide enough for tensor cores everywhere, and narrow enough to be emulated. */
     OK(model_preset("tiny-test", 1, &t.config));
     t.config.n_head = 4, t.config.n_kv_head = 2, t.config.d_head = 64;
-    t.config.d_model = 64, t.config.d_ff = 88;
+    t.config.d_model = 64, t.config.d_ff = dtype == DTYPE_INT8 ? 64 : 88;
     for (int32_t i = 0; i < LENGTH; i++) tokens[i] = i * 37 % t.config.n_ids;
     OK(kernels_open(&c, &t.k));
     OK(kernels_set_mode(t.k, &mode));
-    OK(model_create(t.k, &t.config, DTYPE_BF16, SEED, &t.model));
+    OK(model_create(t.k, &t.config, dtype, SEED, &t.model));
     size_t v = (size_t)t.config.n_vocab;
     float *want = whole(&t, tokens, LENGTH, MASK_CAUSAL, 0, DTYPE_BF16);
     for (int32_t b = 1; b <= 5; b += 4) {
@@ -187,6 +188,13 @@ static void own_kernels_give_equal_bits_in_any_pass(void **state)
     }
     free(want);
     close_cuda(&t);
+}
+
+static void own_kernels_give_equal_bits_in_any_pass(void **state)
+{
+    (void)state;
+    check_equal_bits(DTYPE_BF16);
+    check_equal_bits(DTYPE_INT8);
 }
 
 /* ---- decoders ---- */
@@ -241,13 +249,13 @@ static void assert_good_choice(const struct toy *cpu, const float *logits, int32
 
 /* Every position the decoder filled in one forward per block, from what it had before: rows of
  * the CPU's logits over the same canvas.  shift: the row before predicts. */
-static void check_choices(const char *decoder, const struct decode_spec *s, enum mask mask,
-                          int32_t block, int32_t shift)
+static void check_choices(const char *decoder, const struct decode_spec *s, enum dtype dtype,
+                          enum mask mask, int32_t block, int32_t shift)
 {
     struct toy cpu, cuda;
     int32_t n = s->n_prompt + s->n_gen, canvas[64];
-    toy_open(&cpu, "tiny-test", DTYPE_BF16, 1);
-    open_cuda(&cuda, DTYPE_BF16);
+    toy_open(&cpu, "tiny-test", dtype, 1);
+    open_cuda(&cuda, dtype);
     int32_t *tokens = decode(&cuda, decoder, s);
     size_t v = (size_t)cpu.config.n_vocab;
     for (int32_t pos = s->n_prompt; pos < n;) {
@@ -268,12 +276,14 @@ static void decoders_choose_what_the_cpu_finds_best(void **state)
 {
     (void)state;
     fresh_device();
-    struct decode_spec s = spec(1, 9, 15, 0, 0, HEAD_DEFAULT);
-    check_choices("ar", &s, MASK_CAUSAL, 1, 1);
-    s = spec(1, 9, 15, 0, 1, HEAD_SAME);
-    check_choices("diffusion", &s, MASK_FULL, N, 0);
-    s = spec(1, 9, 15, 6, 1, HEAD_SAME);
-    check_choices("block", &s, MASK_BLOCK, 6, 0);
+    for (enum dtype dtype = DTYPE_BF16; dtype <= DTYPE_INT8; dtype++) {
+        struct decode_spec s = spec(1, 9, 15, 0, 0, HEAD_DEFAULT);
+        check_choices("ar", &s, dtype, MASK_CAUSAL, 1, 1);
+        s = spec(1, 9, 15, 0, 1, HEAD_SAME);
+        check_choices("diffusion", &s, dtype, MASK_FULL, N, 0);
+        s = spec(1, 9, 15, 6, 1, HEAD_SAME);
+        check_choices("block", &s, dtype, MASK_BLOCK, 6, 0);
+    }
 }
 
 static void blocks_of_one_are_greedy_ar(void **state)

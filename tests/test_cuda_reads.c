@@ -114,7 +114,7 @@ static void choices_read_logits_once(void **state)
         struct tensor who = {.data = device_copy(s, keys, sizeof keys)}, slices = {0};
         struct choice_rule rule = {.temperature = (float)sampled, .n_ids = V, .mask_id = -1};
         must_do(cudaMalloc(&slices.data, N * (size_t)cuda_n_slices(V) * sizeof(struct cuda_slice)));
-        must_do(cuda_launch_rowstat(s, stats.data, slices.data, x, who.data, &rule));
+        must_do(cuda_launch_rowstat(s, stats.data, slices.data, x, who.data, NULL, &rule));
         has_read(s, x, N * V * 4 + N * 4);
         device_free(stats.data), device_free(slices.data), device_free(who.data);
         device_close(s);

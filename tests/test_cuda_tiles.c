@@ -70,6 +70,7 @@ static void matmuls_execute_what_the_ledger_says(void **state)
     static const int32_t rows[] = {1, 8, 9, 16, 17, 32, 33, 64, 65, 128, 129};
     struct kernels *k = open_own();
     for (int32_t i = 0; i < N_CASES(matmul_cases); i++) matmul_case(k, &matmul_cases[i]);
+    for (int32_t i = 0; i < N_CASES(int8_cases); i++) matmul_case(k, &int8_cases[i]);
     for (int32_t i = 0; i < N_CASES(rows); i++)
         for (int32_t wide = 0; wide < 2; wide++) {
             struct matmul_case c = {rows[i], wide ? 516 : 24, 72, DTYPE_BF16, false, 0};

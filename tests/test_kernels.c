@@ -163,112 +163,23 @@ static void sampling_follows_the_softmax(void **state)
     kernels_close(k);
 }
 
-static int by_logit(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x < y) - (x > y);
-}
-
-/* The smallest logit that may be sampled, from sorted probabilities in double precision; *edge is
- * how close the sum of some prefix comes to the line, as a share of the whole. */
-static double nucleus_floor(const float *x, int32_t v, const struct choice_rule *rule, double *edge)
-{
-    float *sorted = malloc((size_t)v * sizeof *sorted);
-    int32_t n = 0;
-    double sum = 0, above = 0, floor = INFINITY;
-    for (int32_t i = 0; i < v; i++)
-        if (i < rule->n_ids && i != rule->mask_id) sorted[n++] = x[i];
-    qsort(sorted, (size_t)n, sizeof *sorted, by_logit);
-    for (int32_t i = 0; i < n; i++) sum += exp((sorted[i] - sorted[0]) / (double)rule->temperature);
-    *edge = 1;
-    for (int32_t i = 0; i < n; i++) {
-        bool equal = i > 0 && sorted[i] == sorted[i - 1];
-        if (i > 0 && !equal) *edge = fmin(*edge, fabs(above / sum - (double)rule->top_p));
-        if (i == 0 || equal || above / sum < (double)rule->top_p)
-            floor = sorted[i];
-        else
-            break;
-        above += exp((sorted[i] - sorted[0]) / (double)rule->temperature);
-    }
-    free(sorted);
-    return floor;
-}
-
-/* Of the nucleus the id with the largest noisy logit, as ref_gumbel has it. */
 static void top_p_samples_from_the_nucleus(void **state)
 {
     (void)state;
-    enum { V = 5000, ROWS = 4 };
-    static const float shares[] = {1e-6f, 0.1f, 0.5f, 0.9f, 0.999f, 1};
-    float *x = random_floats((int64_t)V * ROWS, 21, 4);
-    struct row_stat stats[ROWS];
-    struct row_key keys[ROWS];
     int32_t judged = 0;
-    for (int32_t i = 0; i < V; i++) x[i] = (float)(i % 50) / 10; /* a row of ties */
-    for (enum isa isa = ISA_SCALAR; isa <= best_isa(); isa++)
-        for (size_t p = 0; p < sizeof shares / sizeof shares[0]; p++) {
-            struct choice_rule rule = {
-                .temperature = 0.7f, .seed = 9, .n_ids = V - 7, .mask_id = 49, .top_p = shares[p]};
-            struct kernels *k = open_cpu(isa, 2);
-            struct guarded g = guarded_open(k, tensor_2d(NULL, DTYPE_F32, ROLE_LOGITS, ROWS, V));
-            for (int32_t i = 0; i < ROWS; i++)
-                keys[i] = (struct row_key){.request = 4, .position = (uint32_t)(i + 10 * p)};
-            guarded_set(&g, x);
-            if (kn_rowstat(k, stats, g.t, keys, &rule) != ERR_NONE) fail_msg("%s", err_msg());
-            for (int32_t r = 0; r < ROWS; r++) {
-                const float *row = x + (int64_t)r * V;
-                double edge, floor = nucleus_floor(row, V, &rule, &edge), best = -INFINITY,
-                             second = -INFINITY;
-                int32_t id = -1;
-                for (int32_t i = 0; i < rule.n_ids; i++) {
-                    double noisy = row[i] / (double)rule.temperature + ref_gumbel(&keys[r], 9, i);
-                    if (i == rule.mask_id || row[i] < floor) continue;
-                    if (noisy > best) {
-                        second = best;
-                        best = noisy;
-                        id = i;
-                    } else if (noisy > second) {
-                        second = noisy;
-                    }
-                }
-                /* Each probability is off by some units of f32, the sum by no more; noisy logits
-                 * by less than 1e-4 (check_rowstat). */
-                if (edge < 1e-5 || best - second < 2e-4) continue;
-                assert_int_equal(stats[r].id, id);
-                judged++;
-            }
-            guarded_close(&g);
-            kernels_close(k);
-        }
+    for (enum isa isa = ISA_SCALAR; isa <= best_isa(); isa++) {
+        struct kernels *k = open_cpu(isa, 2);
+        judged += check_top_p(k);
+        kernels_close(k);
+    }
     assert_true(judged > 50);
-    free(x);
 }
 
-/* 0.5, 0.25, ...: at 0.6 the second crosses the line and is kept, the others go. */
 static void a_nucleus_keeps_what_crosses_the_line(void **state)
 {
     (void)state;
-    enum { V = 5, DRAWS = 2000 };
-    static const double p[V] = {0.08, 0.25, 0.15, 0.5, 0.02};
-    static float x[DRAWS * V];
-    static struct row_stat stats[DRAWS];
-    static struct row_key keys[DRAWS];
-    struct choice_rule rule = {
-        .temperature = 1, .seed = 3, .n_ids = V, .mask_id = -1, .top_p = 0.6f};
     struct kernels *k = open_cpu(best_isa(), 2);
-    int32_t count[V] = {0};
-    for (int32_t i = 0; i < DRAWS; i++) {
-        keys[i] = (struct row_key){.request = (uint32_t)i % 7, .position = (uint32_t)i / 7};
-        for (int32_t j = 0; j < V; j++) x[i * V + j] = (float)log(p[j]);
-    }
-    struct guarded g = guarded_open(k, tensor_2d(NULL, DTYPE_F32, ROLE_LOGITS, DRAWS, V));
-    guarded_set(&g, x);
-    if (kn_rowstat(k, stats, g.t, keys, &rule) != ERR_NONE) fail_msg("%s", err_msg());
-    for (int32_t i = 0; i < DRAWS; i++) count[stats[i].id]++;
-    assert_int_equal(count[0] + count[2] + count[4], 0);
-    /* 2 : 1, within 4.5 standard deviations. */
-    assert_true(fabs(count[3] - DRAWS * 2 / 3.0) < 4.5 * sqrt(DRAWS * 2 / 9.0));
-    guarded_close(&g);
+    check_nucleus_line(k, 2000);
     kernels_close(k);
 }
 

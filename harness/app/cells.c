@@ -194,9 +194,19 @@ static enum err check_compute(const struct cell *c, enum dtype asked)
     return isa_has_bf16(isa);
 }
 
+static enum err check_matmul(const struct cell *c)
+{
+    if (strncmp(c->device, "cuda:", 5) != 0 || c->dtype != DTYPE_INT8 || c->matmul == MATMUL_OWN)
+        return ERR_NONE;
+    return err_set(ERR_USAGE, "cuBLAS cannot multiply int8 weights with a scale for every %d of "
+                              "them; --matmul own can",
+                   INT8_GROUP);
+}
+
 static enum err check_machine(const struct cell *c, const struct cell *given)
 {
     TRY(check_isa(c));
+    TRY(check_matmul(c));
     return check_compute(c, given->compute);
 }
 

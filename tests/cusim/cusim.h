@@ -43,6 +43,9 @@ void *cusim_shared(const void *key, const char *name, size_t size);
 /* All that the launch asked for: as large as it said. */
 void *cusim_shared_all(const void *key, const char *name, size_t size);
 
+/* Races with every access that is no addition, until a barrier. */
+void cusim_atomic_add(uint64_t *to, uint64_t v);
+
 /* As cuda_ptx.h has them. */
 void cusim_mma(float c[4], const uint32_t a[4], uint32_t b0, uint32_t b1, const char *file,
                int line);

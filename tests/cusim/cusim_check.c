@@ -97,10 +97,13 @@ static void note_read(struct cell *c, unsigned me, const void *pc)
     c->read_at = code_offset(pc);
 }
 
+enum access { READS, WRITES, ADDS };
+
 /* One cell under one access by thread `me`. */
-static void check_cell(const struct region *r, struct cell *c, bool writes, unsigned me,
+static void check_cell(const struct region *r, struct cell *c, enum access access, unsigned me,
                        const void *pc)
 {
+    bool writes = access != READS, added = access == ADDS && c->added;
     size_t at = (size_t)(c - r->cells) * 2;
     const char *order = writes ? "write after write" : "read after write";
     if (c->in_flight) {
@@ -112,12 +115,13 @@ static void check_cell(const struct region *r, struct cell *c, bool writes, unsi
                    where(code_offset(pc), here, sizeof here),
                    where(c->write_at, there, sizeof there));
     }
-    if (!writes && c->write_epoch == 0 && !r->written) {
+    if (access != WRITES && c->write_epoch == 0 && !r->written) {
         char here[400];
         cusim_fail("uninitialised", "read of %s %s, byte %zu, at %s", kind_of(r), r->name, at,
                    where(code_offset(pc), here, sizeof here));
     }
-    if (c->write_epoch == cusim.epoch && !is_before(c->writer, c->write_moment, false, me))
+    bool is_new = c->write_epoch != cusim.epoch;
+    if (!is_new && !added && !is_before(c->writer, c->write_moment, false, me))
         fail_race(r, at, order, pc, c->write_at, c->writer, false);
     if (writes && c->read_epoch == cusim.epoch &&
         !is_before(c->reader, c->read_moment, c->whole_warp_read, me))
@@ -131,8 +135,9 @@ static void check_cell(const struct region *r, struct cell *c, bool writes, unsi
     if (writes) {
         c->write_epoch = cusim.epoch;
         c->write_moment = cusim.moment[me / WARP_LANES];
-        c->writer = (uint16_t)me;
+        c->writer = !is_new && added && c->writer != me ? SEVERAL : (uint16_t)me;
         c->write_at = code_offset(pc);
+        c->added = access == ADDS && (is_new || added);
     } else {
         note_read(c, me, pc);
     }
@@ -157,8 +162,9 @@ void catch_traps(void)
     sigaction(SIGILL, &action, NULL);
 }
 
-void check_access(const void *address, size_t n, bool writes, const void *pc)
+static void check(const void *address, size_t n, enum access access, const void *pc)
 {
+    bool writes = access != READS;
     const char *p = address;
     struct thread *t = cusim.now;
     if (!t) return; /* launchers, on the host */
@@ -183,7 +189,18 @@ void check_access(const void *address, size_t n, bool writes, const void *pc)
     if (!r->key) cusim.n_bytes += (int64_t)n;
     if (!writes) r->bytes_read += (int64_t)n;
     size_t first = (size_t)(p - r->base) / 2, last = ((size_t)(p - r->base) + n - 1) / 2;
-    for (size_t i = first; i <= last; i++) check_cell(r, &r->cells[i], writes, t->number, pc);
+    for (size_t i = first; i <= last; i++) check_cell(r, &r->cells[i], access, t->number, pc);
+}
+
+void check_access(const void *address, size_t n, bool writes, const void *pc)
+{
+    check(address, n, writes ? WRITES : READS, pc);
+}
+
+void cusim_atomic_add(uint64_t *to, uint64_t v)
+{
+    check(to, sizeof *to, ADDS, __builtin_return_address(0));
+    *to += v;
 }
 
 /* ---- what the compiler calls ---- */

@@ -31,6 +31,7 @@ struct cell {
     uint16_t writer, reader;            /* threads of a block                    */
     bool in_flight;                     /* an asynchronous copy will write it    */
     bool whole_warp_read;               /* several lanes of the reader's warp did */
+    bool added;                         /* writes since the barrier were additions */
 };
 
 /* A device buffer, or an array shared by a block. */

@@ -173,6 +173,17 @@ static void run_planted(const char *kernel, int n, int barriers, float out[N])
     device_close(&d);
 }
 
+static void additions_meet_but_nothing_else_does(void **state)
+{
+    float out[N];
+    (void)state;
+    expect("adders", 0, 3, NULL, NULL);
+    expect("adders", 0, 2, "race: ", "shared array sum");
+    expect("adders", 0, 1, "", "shared array sum"); /* a race, or to nothing yet */
+    run_planted("adders", 0, 3, out);
+    assert_true(out[0] == N * (N - 1) / 2);
+}
+
 /* in[i] is i: a[r,k] = r - k, b[k,c] = c k, and 1, 2, 3, 4 were in the accumulators. */
 static void tensor_cores_multiply_whole_warps(void **state)
 {
@@ -292,6 +303,7 @@ int cusim_test_all(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(missing_barriers_are_races),
+        cmocka_unit_test(additions_meet_but_nothing_else_does),
         cmocka_unit_test(accesses_outside_are_found),
         cmocka_unit_test(reads_of_nothing_are_found),
         cmocka_unit_test(misaligned_wide_reads_are_found),

@@ -148,6 +148,17 @@ static __global__ void ldmatrix_kernel(float *out, const float *in, int turned, 
     out[threadIdx.x] = (float)(r[1] >> 16);
 }
 
+/* Everybody adds to one place; 1: and waits before reading it, 2: after it was cleared. */
+static __global__ void adders_kernel(float *out, const float *in, int n, int barriers)
+{
+    SHARED(uint64_t, sum, [1]);
+    if (threadIdx.x == 0) sum[0] = 0;
+    if (barriers & 2) __syncthreads();
+    shared_add(&sum[0], threadIdx.x);
+    if (barriers & 1) __syncthreads();
+    out[threadIdx.x] = (float)sum[0];
+}
+
 struct large {
     float x[13 << 10];
 };
@@ -173,6 +184,7 @@ static const struct planted table[] = {
     {"async", async_kernel, 1},
     {"mma", mma_kernel, 1},
     {"ldmatrix", ldmatrix_kernel, 1},
+    {"adders", adders_kernel, 1},
 };
 
 void planted_launch(const char *name, cudaStream_t s, float *out, const float *in, int n,

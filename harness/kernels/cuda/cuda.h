@@ -65,6 +65,7 @@ enum scratch {
     SCRATCH_PARTS,  /* attention, where blocks share keys            */
     SCRATCH_SLICES, /* rowstat                                       */
     SCRATCH_STATS,  /* rowstat                                       */
+    SCRATCH_FLOOR,  /* rowstat with top-p                            */
     SCRATCH_ROPE,   /* cosines and sines, kept between calls         */
     SCRATCH_COUNT
 };
@@ -86,26 +87,27 @@ enum call_kind {
     CALL_GUIDE,
     CALL_GEMM,   /* cuBLAS's          */
     CALL_MATMUL, /* a kernel of our own */
+    CALL_NUCLEUS,
     CALL_ROWSTAT
 };
 
-enum { CALL_MAX_TENSORS = 5, CALL_MAX_ARRAYS = 3 };
+enum { CALL_MAX_TENSORS = 5, CALL_MAX_ARRAYS = 4 };
 
 /* One launch with all that decides what it does, by value: made again it does the same again to
  * whatever its device memory then holds.  Calls are compared as bytes, so there is no padding. */
 struct cuda_call {
     enum call_kind kind;
-    float number;                       /* rmsnorm: eps; gemm: beta; rowstat: temperature;
-                                           guide: scale                                 */
-    int32_t n_ids, mask_id;             /* rowstat                                        */
-    uint64_t seed;                      /* rowstat                                        */
+    float number;                       /* rmsnorm: eps; gemm: beta; guide: scale         */
+    float temperature, top_p;           /* nucleus, rowstat: a choice_rule                */
+    int32_t n_ids, mask_id;             /* ...                                            */
+    uint64_t seed;                      /* ...                                            */
     struct tensor t[CALL_MAX_TENSORS];  /* in the order of the launcher                   */
     const void *array[CALL_MAX_ARRAYS]; /* device memory that is no tensor                */
     struct cuda_attention_plan plan;    /* attention                                      */
 };
 _Static_assert(sizeof(struct tensor) == 64 && sizeof(struct cuda_attention_plan) == 24 &&
                    sizeof(struct cuda_call) ==
-                       24 + 64 * CALL_MAX_TENSORS + 8 * CALL_MAX_ARRAYS + 24,
+                       32 + 64 * CALL_MAX_TENSORS + 8 * CALL_MAX_ARRAYS + 24,
                "calls are compared as bytes");
 
 /* Calls of one forward that were captured as a graph. */

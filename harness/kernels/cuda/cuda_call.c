@@ -1,18 +1,20 @@
 /* cuda_call.c - a call's launch: which launcher takes which of its fields. */
 #include "harness/kernels/cuda/cuda.h"
 
-static cudaError_t launch_rowstat(cudaStream_t s, const struct cuda_call *c)
+static struct choice_rule rule_of(const struct cuda_call *c)
 {
-    struct choice_rule rule = {
-        .temperature = c->number, .seed = c->seed, .n_ids = c->n_ids, .mask_id = c->mask_id};
-    return cuda_launch_rowstat(s, (void *)c->array[2], (void *)c->array[1], c->t[0], c->array[0],
-                               &rule);
+    return (struct choice_rule){.temperature = c->temperature,
+                                .seed = c->seed,
+                                .n_ids = c->n_ids,
+                                .mask_id = c->mask_id,
+                                .top_p = c->top_p};
 }
 
 enum err cuda_launch(struct cuda *c, const struct cuda_call *call)
 {
     const struct tensor *t = call->t;
     const void *const *array = call->array;
+    const struct choice_rule rule = rule_of(call);
     cudaStream_t s = c->stream;
     switch (call->kind) {
     case CALL_COPY:
@@ -39,8 +41,12 @@ enum err cuda_launch(struct cuda *c, const struct cuda_call *call)
         return cuda_gemm(c, t[0], t[1], t[2], call->number);
     case CALL_MATMUL:
         return cuda_check(cuda_launch_matmul(s, t[0], t[1], t[2], t[3], c->n_sms), "matmul");
+    case CALL_NUCLEUS:
+        return cuda_check(cuda_launch_nucleus(s, (void *)array[3], t[0], &rule), "nucleus");
     case CALL_ROWSTAT:
-        return cuda_check(launch_rowstat(s, call), "rowstat");
+        return cuda_check(cuda_launch_rowstat(s, (void *)array[2], (void *)array[1], t[0], array[0],
+                                              array[3], &rule),
+                          "rowstat");
     }
     return err_set(ERR_INTERNAL, "cuda: a call of kind %d", (int)call->kind);
 }

@@ -32,6 +32,22 @@ static __device__ __forceinline__ uint4 load_past_l1(const uint4 *p)
     return __ldcg(p);
 }
 
+/* Beside other threads that add to the same place. */
+static __device__ __forceinline__ void shared_add(uint64_t *to, uint64_t v)
+{
+    atomicAdd((unsigned long long *)to, (unsigned long long)v);
+}
+
+static __device__ __forceinline__ uint32_t bits_of_float(float f)
+{
+    return __float_as_uint(f);
+}
+
+static __device__ __forceinline__ float float_of_bits(uint32_t bits)
+{
+    return __uint_as_float(bits);
+}
+
 static __device__ __forceinline__ float float_of_bf16(uint16_t b)
 {
     return __uint_as_float((uint32_t)b << 16);

@@ -53,6 +53,12 @@ enum err cuda_matmul(void *state, struct tensor y, struct tensor x, struct tenso
         struct cuda_call own = {.kind = CALL_MATMUL, .t = {y, x, w, bias}};
         return cuda_do(c, &own);
     }
+    if (w.dtype == DTYPE_INT8)
+        return err_set(
+            ERR_UNSUPPORTED,
+            "cuda: cuBLAS cannot multiply int8 weights with a scale for every %d of them; "
+            "--matmul own can",
+            INT8_GROUP);
     if (w.dtype == DTYPE_F32) {
         void *data;
         TRY(cuda_scratch(c, SCRATCH_X, (size_t)(n * k) * sizeof(float), &data));

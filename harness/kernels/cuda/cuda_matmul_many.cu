@@ -7,17 +7,18 @@
 
 enum { TILE = 128, N_THREADS = 256, WARP_M = 64, WARP_N = 32, STAGES = 3 };
 
-union many_shared {
+template <class W> union many_shared {
     struct {
-        alignas(16) bf16 w[STAGES][TILE][STEP];
-        bf16 x[STAGES][TILE][STEP];
+        weight_tile<W, TILE> w[STAGES];
+        alignas(16) bf16 x[STAGES][TILE][STEP];
     } ring;
     float sum[TILE][TILE + 4]; /* 4: columns of one fragment in different banks */
 };
 
 typedef float fragments[WARP_M / 16][WARP_N / 8][4];
 
-static __device__ __forceinline__ void multiply_step(fragments &c, const bf16 (&w)[TILE][STEP],
+template <class W>
+static __device__ __forceinline__ void multiply_step(fragments &c, const weight_tile<W, TILE> &w,
                                                      const bf16 (&x)[TILE][STEP], int m0, int n0,
                                                      int lane)
 {
@@ -27,15 +28,15 @@ static __device__ __forceinline__ void multiply_step(fragments &c, const bf16 (&
 #pragma unroll
         for (int j = 0; j < WARP_N / 8; j++) load_b(b[j], x, n0 + 8 * j, pair, lane);
 #pragma unroll
-        for (int half = 0; half < 2; half++)
+        for (int i = 0; i < WARP_M / 16; i++) {
+            uint32_t a[2][4];
+            load_weights(a, w, m0 + 16 * i, pair, lane);
 #pragma unroll
-            for (int i = 0; i < WARP_M / 16; i++) {
-                uint32_t a[4];
-                load_a(a, w, m0 + 16 * i, 2 * pair + half, lane);
+            for (int half = 0; half < 2; half++)
 #pragma unroll
                 for (int j = 0; j < WARP_N / 8; j++)
-                    mma(c[i][j], a, b[j][2 * half], b[j][2 * half + 1]);
-            }
+                    mma(c[i][j], a[half], b[j][2 * half], b[j][2 * half + 1]);
+        }
     }
 }
 
@@ -52,21 +53,20 @@ static __device__ __forceinline__ void end_part(fragments &sum, fragments &part)
             }
 }
 
-static __global__ void __launch_bounds__(N_THREADS) many_kernel(struct matmul a)
+template <class W> static __global__ void __launch_bounds__(N_THREADS) many_kernel(struct matmul a)
 {
-    SHARED_ALL(union many_shared, s);
+    SHARED_ALL(union many_shared<W>, s);
     int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
     int m0 = warp % (TILE / WARP_M) * WARP_M, n0 = warp / (TILE / WARP_M) * WARP_N;
     int64_t row0 = (int64_t)blockIdx.x * TILE, col0 = (int64_t)blockIdx.y * TILE;
-    const bf16 *w = (const bf16 *)a.w + col0 * a.k, *x = a.x + row0 * a.x_stride;
+    const bf16 *x = a.x + row0 * a.x_stride;
     int n_steps = (a.k + STEP - 1) / STEP, per_part = part_steps(a.k);
     fragments sum = {}, part = {};
 
     auto fetch = [&](int step) {
         if (step < n_steps) {
             int64_t k = (int64_t)step * STEP;
-            copy_tile<N_THREADS>(s.ring.w[step % STAGES], w + k, a.k, a.m - col0, a.k - k,
-                                 threadIdx.x);
+            copy_weights<N_THREADS>(s.ring.w[step % STAGES], &a, col0, k, a.k, threadIdx.x);
             copy_tile<N_THREADS>(s.ring.x[step % STAGES], x + k, a.x_stride, a.n - row0, a.k - k,
                                  threadIdx.x);
         }
@@ -102,14 +102,20 @@ static __global__ void __launch_bounds__(N_THREADS) many_kernel(struct matmul a)
 }
 
 /* Blocks of one tile of weights run side by side: it is read from memory once. */
-cudaError_t matmul_many_launch(cudaStream_t s, const struct matmul *a)
+template <class W> static cudaError_t launch(cudaStream_t s, const struct matmul *a)
 {
     dim3 grid((unsigned)(a->n + TILE - 1) / TILE, (unsigned)(a->m + TILE - 1) / TILE);
-    LAUNCH_ALL((many_kernel), union many_shared, grid, N_THREADS, s, *a);
+    LAUNCH_ALL((many_kernel<W>), union many_shared<W>, grid, N_THREADS, s, *a);
     return cudaGetLastError();
+}
+
+cudaError_t matmul_many_launch(cudaStream_t s, const struct matmul *a)
+{
+    return a->w_dtype == DTYPE_INT8 ? launch<int8_t>(s, a) : launch<bf16>(s, a);
 }
 
 cudaError_t cuda_prepare_matmul_many(void)
 {
-    return PREPARE_ALL(many_kernel, union many_shared);
+    cudaError_t e = PREPARE_ALL((many_kernel<bf16>), union many_shared<bf16>);
+    return e == cudaSuccess ? PREPARE_ALL((many_kernel<int8_t>), union many_shared<int8_t>) : e;
 }

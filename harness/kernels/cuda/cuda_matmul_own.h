@@ -8,17 +8,18 @@
 #ifndef CUDA_MATMUL_OWN_H
 #define CUDA_MATMUL_OWN_H
 
-#include "harness/kernels/cuda/cuda_tile.h"
+#include "harness/kernels/cuda/cuda_int8.h"
 
-enum { N_PARTS = 4, STEP = 64 };
+enum { N_PARTS = 4, STEP = INT8_STEP };
 
 struct matmul {
     void *y;
     const bf16 *x;
-    const void *w, *bias; /* bias: NULL, or of w's dtype */
+    const void *w, *bias; /* bias: NULL, or of the dtype beside w's */
     int64_t y_stride, x_stride;
     int32_t n, m, k;
-    bool y_is_f32, w_is_f32;
+    enum dtype w_dtype;
+    bool y_is_f32;
     bool stores_wide; /* 8 results of a row may be stored by 16-byte accesses */
 };
 
@@ -27,6 +28,54 @@ static __host__ __device__ __forceinline__ int part_steps(int32_t k)
 {
     int steps = (k + STEP - 1) / STEP;
     return (steps + N_PARTS - 1) / N_PARTS;
+}
+
+/* ---- ROWS rows of weights, a step of k, in shared memory ---- */
+
+template <class W, int ROWS> struct weight_tile;
+template <int ROWS> struct weight_tile<bf16, ROWS> {
+    alignas(16) bf16 v[ROWS][STEP];
+};
+template <int ROWS> struct weight_tile<int8_t, ROWS> : int8_tile<ROWS> {
+};
+
+/* Queue the copy of rows row0 on, elements k .. k1 - 1 of k; k is a multiple of a step. */
+template <int N_THREADS, int ROWS>
+static __device__ __forceinline__ void copy_weights(weight_tile<bf16, ROWS> &to,
+                                                    const struct matmul *a, int64_t row0, int64_t k,
+                                                    int64_t k1, int thread)
+{
+    copy_tile<N_THREADS>(to.v, (const bf16 *)a->w + row0 * a->k + k, a->k, a->m - row0, k1 - k,
+                         thread);
+}
+
+template <int N_THREADS, int ROWS>
+static __device__ __forceinline__ void copy_weights(weight_tile<int8_t, ROWS> &to,
+                                                    const struct matmul *a, int64_t row0, int64_t k,
+                                                    int64_t k1, int thread)
+{
+    const int8_t *w = (const int8_t *)a->w;
+    const uint8_t *scales = (const uint8_t *)(w + (int64_t)a->m * a->k);
+    (void)k1; /* steps are whole */
+    copy_int8_tile<N_THREADS>(to, w + row0 * a->k + k, a->k, scales + (k / STEP * a->m + row0) * 2,
+                              a->m - row0, thread);
+}
+
+/* Rows row0 .. row0 + 15, elements 32 pair .. + 31, as mma's a of two steps of 16. */
+template <int ROWS>
+static __device__ __forceinline__ void
+load_weights(uint32_t (&a)[2][4], const weight_tile<bf16, ROWS> &tile, int row0, int pair, int lane)
+{
+    load_a(a[0], tile.v, row0, 2 * pair, lane);
+    load_a(a[1], tile.v, row0, 2 * pair + 1, lane);
+}
+
+template <int ROWS>
+static __device__ __forceinline__ void load_weights(uint32_t (&a)[2][4],
+                                                    const weight_tile<int8_t, ROWS> &tile, int row0,
+                                                    int pair, int lane)
+{
+    load_int8_a(a, tile, row0, pair, lane);
 }
 
 /* v + bias to y[row, col ..], as far as there are columns. */
@@ -59,7 +108,7 @@ static __device__ __forceinline__ void store_results(const struct matmul *a, int
 cudaError_t matmul_few_launch(cudaStream_t s, const struct matmul *a, struct matmul_tile t);
 /* Many rows: tiles of 128 x 128. */
 cudaError_t matmul_many_launch(cudaStream_t s, const struct matmul *a);
-/* Anything, on CUDA cores: f32 weights, rows that do not begin on 16 bytes. */
+/* Anything, on CUDA cores: f32 weights, operands that tiles do not fit. */
 cudaError_t matmul_plain_launch(cudaStream_t s, const struct matmul *a);
 
 #endif

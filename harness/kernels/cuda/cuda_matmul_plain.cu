@@ -8,7 +8,27 @@
 
 enum { SIDE = 32, EACH = 4, N_THREADS = SIDE * SIDE / EACH };
 
-template <class W> static __global__ void __launch_bounds__(N_THREADS) plain_kernel(struct matmul a)
+/* Element [row, col] of weights [m,k] of any dtype. */
+template <class W>
+static __device__ __forceinline__ float weight_at(const struct matmul *a, const W *w, int64_t row,
+                                                  int64_t col)
+{
+    float one[1];
+    load(one, w + row * a->k + col);
+    return one[0];
+}
+
+static __device__ __forceinline__ float weight_at(const struct matmul *a, const int8_t *w,
+                                                  int64_t row, int64_t col)
+{
+    const uint8_t *scales = (const uint8_t *)(w + (int64_t)a->m * a->k);
+    uint8_t scale = scales[int8_scale_place(row, col / INT8_GROUP, a->m, a->k)];
+    return (float)w[row * a->k + int8_place(col, a->k)] * int8_scale(scale);
+}
+
+/* B: of the bias. */
+template <class W, class B>
+static __global__ void __launch_bounds__(N_THREADS) plain_kernel(struct matmul a)
 {
     SHARED(float, w, [SIDE][SIDE + 1]);
     SHARED(float, x, [SIDE][SIDE + 1]);
@@ -21,9 +41,8 @@ template <class W> static __global__ void __launch_bounds__(N_THREADS) plain_ker
             int32_t row = first + i * SIDE / EACH;
             bool there = k + col < a.k;
             float one[1] = {0};
-            if (there && col0 + row < a.m) load(one, (const W *)a.w + (col0 + row) * a.k + k + col);
-            w[row][col] = one[0];
-            one[0] = 0;
+            w[row][col] =
+                there && col0 + row < a.m ? weight_at(&a, (const W *)a.w, col0 + row, k + col) : 0;
             if (there && row0 + row < a.n) load(one, a.x + (row0 + row) * a.x_stride + k + col);
             x[row][col] = one[0];
         }
@@ -36,7 +55,7 @@ template <class W> static __global__ void __launch_bounds__(N_THREADS) plain_ker
     }
     if (col0 + col >= a.m) return;
     float bias[1] = {0};
-    if (a.bias) load(bias, (const W *)a.bias + col0 + col);
+    if (a.bias) load(bias, (const B *)a.bias + col0 + col);
 #pragma unroll
     for (int i = 0; i < EACH; i++) {
         int64_t row = row0 + first + i * SIDE / EACH, at = row * a.y_stride + col0 + col;
@@ -52,10 +71,12 @@ template <class W> static __global__ void __launch_bounds__(N_THREADS) plain_ker
 cudaError_t matmul_plain_launch(cudaStream_t s, const struct matmul *a)
 {
     dim3 grid((unsigned)(a->n + SIDE - 1) / SIDE, (unsigned)(a->m + SIDE - 1) / SIDE);
-    if (a->w_is_f32)
-        LAUNCH((plain_kernel<float>), grid, N_THREADS, s, *a);
+    if (a->w_dtype == DTYPE_F32)
+        LAUNCH((plain_kernel<float, float>), grid, N_THREADS, s, *a);
+    else if (a->w_dtype == DTYPE_BF16)
+        LAUNCH((plain_kernel<bf16, bf16>), grid, N_THREADS, s, *a);
     else
-        LAUNCH((plain_kernel<bf16>), grid, N_THREADS, s, *a);
+        LAUNCH((plain_kernel<int8_t, bf16>), grid, N_THREADS, s, *a);
     return cudaGetLastError();
 }
 
@@ -64,7 +85,7 @@ cudaError_t cuda_launch_matmul(cudaStream_t s, struct tensor y, struct tensor x,
 {
     struct matmul a = {};
     if (x.dim[0] == 0) return cudaSuccess;
-    if (bias.n_dim > 0 && bias.dtype != w.dtype) return cudaErrorInvalidValue;
+    if (bias.n_dim > 0 && bias.dtype != dtype_beside(w.dtype)) return cudaErrorInvalidValue;
     a.y = y.data;
     a.x = (const bf16 *)x.data;
     a.w = w.data;
@@ -75,7 +96,7 @@ cudaError_t cuda_launch_matmul(cudaStream_t s, struct tensor y, struct tensor x,
     a.m = (int32_t)w.dim[0];
     a.k = (int32_t)w.dim[1];
     a.y_is_f32 = y.dtype == DTYPE_F32;
-    a.w_is_f32 = w.dtype == DTYPE_F32;
+    a.w_dtype = w.dtype;
     a.stores_wide = (uintptr_t)y.data % 16 == 0 && y.row_stride % WIDE == 0;
     struct cuda_matmul_plan plan = cuda_matmul_plan(x, w, n_sms);
     if (plan.kernel == CUDA_MATMUL_PLAIN) return matmul_plain_launch(s, &a);

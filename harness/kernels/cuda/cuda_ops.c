@@ -226,8 +226,6 @@ enum err cuda_rowstat(void *state, struct row_stat *stats, struct tensor logits,
     struct cuda_call call = {.kind = CALL_ROWSTAT};
     void *slices, *on_device, *landing;
     if (n == 0) return ERR_NONE;
-    if (rule_has_nucleus(rule))
-        return err_set(ERR_UNSUPPORTED, "cuda samples from all ids; want top-p 0");
     CHECK(logits.dtype == DTYPE_F32 && logits.dim[1] <= INT32_MAX - CUDA_SLICE);
     if (rule->temperature > 0)
         TRY(cuda_stage(c, STAGE_KEYS, keys, n * sizeof *keys, &call.array[0]));
@@ -238,10 +236,19 @@ enum err cuda_rowstat(void *state, struct row_stat *stats, struct tensor logits,
     call.t[0] = logits;
     call.array[1] = slices;
     call.array[2] = on_device;
-    call.number = rule->temperature;
+    call.temperature = rule->temperature;
+    call.top_p = rule->top_p;
     call.seed = rule->seed;
     call.n_ids = rule->n_ids;
     call.mask_id = rule->mask_id;
+    if (rule_has_nucleus(rule)) {
+        void *floor;
+        TRY(cuda_scratch(c, SCRATCH_FLOOR, n * sizeof(float), &floor));
+        call.array[3] = floor;
+        call.kind = CALL_NUCLEUS;
+        TRY(cuda_do(c, &call));
+        call.kind = CALL_ROWSTAT;
+    }
     TRY(cuda_do(c, &call));
     TRY(cuda_flush(c));
     TRY(cuda_check(cudaMemcpyAsync(landing, on_device, bytes, cudaMemcpyDeviceToHost, c->stream),

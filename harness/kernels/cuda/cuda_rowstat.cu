@@ -93,6 +93,7 @@ struct rowstat {
     int64_t stride;
     int32_t v, n_slices;
     const struct row_key *keys;
+    const float *floor; /* of each row: lower logits are not sampled; NULL: any is */
     struct choice_rule rule;
 };
 
@@ -121,6 +122,7 @@ static __global__ void __launch_bounds__(N_THREADS)
     int64_t row = blockIdx.x;
     int32_t id0 = (int32_t)blockIdx.y * CUDA_SLICE;
     float x[QUADS][4], max = -INFINITY, sum = 0, weighted = 0;
+    float floor = SAMPLES && a.floor ? a.floor[row] : -INFINITY;
     struct top2 best = top2_none(), sampled = top2_none();
 #pragma unroll
     for (int q = 0; q < QUADS; q++) {
@@ -141,7 +143,8 @@ static __global__ void __launch_bounds__(N_THREADS)
             for (int i = 0; i < 4; i++) {
                 struct top2 one = {x[q][i] / a.rule.temperature + gumbel(words[i]), -INFINITY,
                                    id + i};
-                if (allowed(&a.rule, id + i)) sampled = top2_merge(sampled, one);
+                if (allowed(&a.rule, id + i) && x[q][i] >= floor)
+                    sampled = top2_merge(sampled, one);
             }
         }
     }
@@ -222,7 +225,7 @@ static cudaError_t launch(cudaStream_t s, struct row_stat *stats, struct cuda_sl
 
 cudaError_t cuda_launch_rowstat(cudaStream_t s, struct row_stat *stats, struct cuda_slice *slices,
                                 struct tensor logits, const struct row_key *keys,
-                                const struct choice_rule *rule)
+                                const float *floor, const struct choice_rule *rule)
 {
     int64_t n = logits.dim[0], v = logits.dim[1];
     if (n == 0) return cudaSuccess;
@@ -232,6 +235,7 @@ cudaError_t cuda_launch_rowstat(cudaStream_t s, struct row_stat *stats, struct c
     a.v = (int32_t)v;
     a.n_slices = (int32_t)cuda_n_slices(v);
     a.keys = keys;
+    a.floor = floor;
     a.rule = *rule;
     bool wide = (uintptr_t)logits.data % 16 == 0 && logits.row_stride % 4 == 0;
     if (rule->temperature > 0)

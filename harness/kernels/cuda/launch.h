@@ -1,8 +1,9 @@
 /* launch.h - the CUDA kernels as C sees them: each call queues one operation on a stream.
  *
  * All pointers are device memory unless said otherwise.  Activations are bf16, logits f32,
- * weights and K/V either; sums are f32.  What a launch itself can get wrong comes back at
- * once, what the kernel does wrong with the stream's next synchronisation. */
+ * weights (int8 ones as
+ * cuda_int8.h says, too) and K/V either; sums are f32.  What a launch itself can get wrong comes
+ * back at once, what the kernel does wrong with the stream's next synchronisation. */
 #ifndef CUDA_LAUNCH_H
 #define CUDA_LAUNCH_H
 
@@ -100,17 +101,21 @@ cudaError_t cuda_launch_attention_fused(cudaStream_t s, struct tensor out, struc
                                         const struct cuda_attention_plan *plan, void *parts);
 struct cuda_matmul_plan cuda_matmul_plan(struct tensor x, struct tensor w, int32_t n_sms);
 /* y[n,m] = x[n,k] . w[m,k]^T + bias[m] by this program's own kernels; bias.n_dim 0: none.  x bf16,
- * w and bias f32 or bf16, y either; sums f32.  A row's bits do not depend on n, n_sms or other
- * rows. */
+ * w of any dtype, bias of the one beside it, y f32 or bf16; sums f32.  A row's bits do not depend
+ * on n, n_sms or other rows. */
 cudaError_t cuda_launch_matmul(cudaStream_t s, struct tensor y, struct tensor x, struct tensor w,
                                struct tensor bias, int32_t n_sms);
 cudaError_t cuda_launch_swiglu(cudaStream_t s, struct tensor out, struct tensor gate_up);
 cudaError_t cuda_launch_add(cudaStream_t s, struct tensor x, struct tensor y);
 cudaError_t cuda_launch_guide(cudaStream_t s, struct tensor z, struct tensor u, float scale);
-/* slices[m][n_slices], stats[m]; keys may be NULL at temperature 0. */
+/* floor[m]: the smallest logits of rule's nucleus. */
+cudaError_t cuda_launch_nucleus(cudaStream_t s, float *floor, struct tensor logits,
+                                const struct choice_rule *rule);
+/* slices[m][n_slices], stats[m]; keys may be NULL at temperature 0; floor is where every id may be
+ * sampled. */
 cudaError_t cuda_launch_rowstat(cudaStream_t s, struct row_stat *stats, struct cuda_slice *slices,
                                 struct tensor logits, const struct row_key *keys,
-                                const struct choice_rule *rule);
+                                const float *floor, const struct choice_rule *rule);
 
 static inline int64_t cuda_n_slices(int64_t v)
 {

@@ -132,12 +132,28 @@ static inline float rsqrtf(float x)
     return 1 / sqrtf(x);
 }
 
-static inline float float_of_bf16(uint16_t b)
+static inline void shared_add(uint64_t *to, uint64_t v)
 {
-    uint32_t u = (uint32_t)b << 16;
+    cusim_atomic_add(to, v);
+}
+
+static inline uint32_t bits_of_float(float f)
+{
+    uint32_t u;
+    memcpy(&u, &f, sizeof u);
+    return u;
+}
+
+static inline float float_of_bits(uint32_t u)
+{
     float f;
     memcpy(&f, &u, sizeof f);
     return f;
+}
+
+static inline float float_of_bf16(uint16_t b)
+{
+    return float_of_bits((uint32_t)b << 16);
 }
 
 /* Round to nearest, ties to even; NaN stays NaN. */
