@@ -104,8 +104,10 @@ static const char *const sql[STMT_COUNT] = {
         "INSERT INTO forward_counter (run_no, probe, l2_state, sample, step, phase, device_ns, "
         "dram_read_bytes, dram_write_bytes, l2_bytes, l2_all_bytes, l2_fabric_bytes, "
         "l2_host_bytes, l1_bytes, l1_fill_bytes, l1_drain_bytes, flop_tensor, flop_vector, "
-        "sm_cycles, sm_hz, dram_hz, dram_peak_bytes_per_cycle, tensor_peak_flop_per_cycle) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "sm_cycles, sm_hz, dram_hz, dram_peak_bytes_per_cycle, tensor_peak_flop_per_cycle, "
+        "cpu_cycles, cpu_instructions, llc_misses, task_clock_ns, page_faults, context_switches) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+        "?)",
     [STMT_FORWARD_KERNEL] =
         "INSERT INTO forward_kernel (run_no, probe, l2_state, sample, step, ordinal, phase, name, "
         "start_ns, end_ns, grid_x, grid_y, grid_z, block_x, block_y, block_z, registers, "

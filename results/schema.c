@@ -171,7 +171,15 @@ static const struct schema_step steps[] = {
         "ALTER TABLE forward_kernel ADD COLUMN inner INTEGER CHECK (inner > 0);"
         "ALTER TABLE cell ADD COLUMN model_sha256 TEXT;"
         "ALTER TABLE cell ADD COLUMN weights TEXT CHECK (weights = 'checkpoint');"
-        "ALTER TABLE cell ADD COLUMN prompts_sha256 TEXT"},
+        "ALTER TABLE cell ADD COLUMN prompts_sha256 TEXT;"
+        "ALTER TABLE forward_counter ADD COLUMN cpu_cycles INTEGER CHECK (cpu_cycles >= 0);"
+        "ALTER TABLE forward_counter ADD COLUMN cpu_instructions INTEGER "
+        "CHECK (cpu_instructions >= 0);"
+        "ALTER TABLE forward_counter ADD COLUMN llc_misses INTEGER CHECK (llc_misses >= 0);"
+        "ALTER TABLE forward_counter ADD COLUMN task_clock_ns INTEGER CHECK (task_clock_ns >= 0);"
+        "ALTER TABLE forward_counter ADD COLUMN page_faults INTEGER CHECK (page_faults >= 0);"
+        "ALTER TABLE forward_counter ADD COLUMN context_switches INTEGER "
+        "CHECK (context_switches >= 0)"},
 };
 enum { N_STEPS = sizeof steps / sizeof steps[0] };
 

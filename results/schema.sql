@@ -445,6 +445,13 @@ CREATE TABLE forward_counter (
     flop_tensor INTEGER, flop_vector INTEGER,
     sm_cycles INTEGER, sm_hz INTEGER, dram_hz INTEGER,
     dram_peak_bytes_per_cycle INTEGER, tensor_peak_flop_per_cycle INTEGER,
+    -- since version 4: of a CPU; the first three by its hardware, the others by the kernel
+    cpu_cycles INTEGER CHECK (cpu_cycles >= 0),
+    cpu_instructions INTEGER CHECK (cpu_instructions >= 0),
+    llc_misses INTEGER CHECK (llc_misses >= 0),
+    task_clock_ns INTEGER CHECK (task_clock_ns >= 0),
+    page_faults INTEGER CHECK (page_faults >= 0),
+    context_switches INTEGER CHECK (context_switches >= 0),
     PRIMARY KEY (run_no, probe, l2_state, sample, step),
     FOREIGN KEY (run_no, probe, l2_state) REFERENCES counting ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
@@ -569,13 +576,13 @@ FROM (SELECT p.*,
              (SELECT iif(COUNT(*) * p.samples = COUNT(DISTINCT c.sample) * p.forwards,
                          SUM(c.dram_read_bytes) * p.samples / COUNT(DISTINCT c.sample), NULL)
               FROM forward_counter c
-              WHERE c.run_no = p.run_no AND c.probe = 'cupti-base' AND c.l2_state = 'steady'
-                AND c.phase = p.phase) AS dram_read_bytes_counter,
+              WHERE c.run_no = p.run_no AND c.probe IN ('cupti-base', 'perf')
+                AND c.l2_state = 'steady' AND c.phase = p.phase) AS dram_read_bytes_counter,
              (SELECT iif(COUNT(*) * p.samples = COUNT(DISTINCT c.sample) * p.forwards,
                          SUM(c.dram_write_bytes) * p.samples / COUNT(DISTINCT c.sample), NULL)
               FROM forward_counter c
-              WHERE c.run_no = p.run_no AND c.probe = 'cupti-base' AND c.l2_state = 'steady'
-                AND c.phase = p.phase) AS dram_write_bytes_counter,
+              WHERE c.run_no = p.run_no AND c.probe IN ('cupti-base', 'perf')
+                AND c.l2_state = 'steady' AND c.phase = p.phase) AS dram_write_bytes_counter,
              (SELECT iif(COUNT(*) * p.samples = COUNT(DISTINCT c.sample) * p.forwards,
                          SUM(c.l2_bytes) * p.samples / COUNT(DISTINCT c.sample), NULL)
               FROM forward_counter c
@@ -694,10 +701,10 @@ SELECT g.run_id, g.phase, g.n,
         WHERE s.rank = g.n + 1 - b.lo) AS ci_hi_ns,
        g.min_ns, g.max_ns,
        (SELECT AVG(c.dram_read_bytes) FROM forward_counter c
-        WHERE c.run_no = g.run_no AND c.probe = 'cupti-base' AND c.l2_state = 'steady'
+        WHERE c.run_no = g.run_no AND c.probe IN ('cupti-base', 'perf') AND c.l2_state = 'steady'
           AND c.step = g.step) AS dram_read_bytes_counter,
        (SELECT AVG(c.dram_write_bytes) FROM forward_counter c
-        WHERE c.run_no = g.run_no AND c.probe = 'cupti-base' AND c.l2_state = 'steady'
+        WHERE c.run_no = g.run_no AND c.probe IN ('cupti-base', 'perf') AND c.l2_state = 'steady'
           AND c.step = g.step) AS dram_write_bytes_counter,
        (SELECT AVG(c.l2_bytes) FROM forward_counter c
         WHERE c.run_no = g.run_no AND c.probe = 'cupti-base' AND c.l2_state = 'steady'
@@ -836,13 +843,14 @@ SELECT k.run_id, k.phase, w.work, 'counter', 'pinned', iif(w.work = 'executed', 
 FROM (SELECT run_id, run_no, phase, AVG(dram_bytes) AS dram_bytes, MIN(dram_bytes) AS dram_min,
              MAX(dram_bytes) AS dram_max, AVG(flop_tensor + flop_vector) AS flop
       FROM v_pinned_counter
-      WHERE l2_state = 'steady'
+      WHERE l2_state = 'steady' AND dram_bytes IS NOT NULL
       GROUP BY run_id, run_no, phase) k
 JOIN (SELECT run_no, phase, AVG(flop_matmul + flop_attention) AS flop FROM forward
       WHERE step_ns IS NOT NULL
       GROUP BY run_no, phase) p ON p.run_no = k.run_no AND p.phase = k.phase
 JOIN v_step s ON s.run_id = k.run_id AND s.phase = k.phase
-JOIN (SELECT 'algorithmic' AS work UNION ALL SELECT 'executed') w;
+JOIN (SELECT 'algorithmic' AS work UNION ALL SELECT 'executed') w
+     ON w.work = 'algorithmic' OR k.flop IS NOT NULL;
 
 -- One row per point on a roofline.  The roof of v_roof, joined where SQLite can look it up run by
 -- run.  above_roof takes the larger of the roofs measured before and after.
@@ -1350,10 +1358,11 @@ JOIN cell c ON c.cell_id = n.cell_id;
 CREATE VIEW v_counter AS
 SELECT r.run_id, f.phase, f.l2_state, c.chip,
        COUNT(DISTINCT f.sample) AS samples,
-       SUM(f.probe = 'cupti-base') AS forwards,
+       MAX(SUM(f.probe = 'cupti-base'), SUM(f.probe = 'perf'), SUM(f.probe = 'perf-software'))
+           AS forwards,
        AVG(iif(f.probe = 'cupti-base', f.device_ns, NULL)) AS device_ns,
-       AVG(iif(f.probe = 'cupti-base', f.dram_read_bytes, NULL)) AS dram_read_bytes,
-       AVG(iif(f.probe = 'cupti-base', f.dram_write_bytes, NULL)) AS dram_write_bytes,
+       AVG(iif(f.probe IN ('cupti-base', 'perf'), f.dram_read_bytes, NULL)) AS dram_read_bytes,
+       AVG(iif(f.probe IN ('cupti-base', 'perf'), f.dram_write_bytes, NULL)) AS dram_write_bytes,
        AVG(iif(f.probe = 'cupti-base', f.l2_bytes, NULL)) AS l2_bytes,
        AVG(iif(f.probe = 'cupti-base', f.l2_all_bytes, NULL)) AS l2_all_bytes,
        AVG(iif(f.probe = 'cupti-base', f.l2_fabric_bytes, NULL)) AS l2_fabric_bytes,
@@ -1363,7 +1372,10 @@ SELECT r.run_id, f.phase, f.l2_state, c.chip,
        AVG(f.flop_tensor) AS flop_tensor, AVG(f.flop_vector) AS flop_vector,
        AVG(f.sm_cycles) AS sm_cycles, AVG(f.sm_hz) AS sm_hz, AVG(f.dram_hz) AS dram_hz,
        AVG(f.dram_hz * f.dram_peak_bytes_per_cycle) AS dram_peak_bytes_per_s,
-       AVG(f.sm_hz * f.tensor_peak_flop_per_cycle) AS tensor_peak_flop_per_s
+       AVG(f.sm_hz * f.tensor_peak_flop_per_cycle) AS tensor_peak_flop_per_s,
+       AVG(f.cpu_cycles) AS cpu_cycles, AVG(f.cpu_instructions) AS cpu_instructions,
+       AVG(f.llc_misses) AS llc_misses, AVG(f.task_clock_ns) AS task_clock_ns,
+       AVG(f.page_faults) AS page_faults, AVG(f.context_switches) AS context_switches
 FROM run r
 JOIN forward_counter f ON f.run_no = r.run_no
 JOIN counting c ON c.run_no = f.run_no AND c.probe = f.probe AND c.l2_state = f.l2_state
@@ -1377,7 +1389,8 @@ SELECT r.run_id, r.run_no, b.phase, b.l2_state, b.sample, b.step,
 FROM (SELECT run_no, phase, MIN(step) AS step FROM forward WHERE step_ns IS NOT NULL
       GROUP BY run_no, phase) p
 JOIN run r ON r.run_no = p.run_no
-JOIN forward_counter b ON b.run_no = p.run_no AND b.probe = 'cupti-base' AND b.step = p.step
+JOIN forward_counter b ON b.run_no = p.run_no AND b.probe IN ('cupti-base', 'perf')
+     AND b.step = p.step
 LEFT JOIN (SELECT run_no, l2_state, step, AVG(flop_vector) AS flop_vector FROM forward_counter
            WHERE probe = 'cupti-vector' GROUP BY run_no, l2_state, step) v
      ON v.run_no = b.run_no AND v.l2_state = b.l2_state AND v.step = b.step;

@@ -23,6 +23,12 @@ const char *counter_name(enum counter c)
         [COUNTER_DRAM_HZ] = "dram_hz",
         [COUNTER_DRAM_PEAK_BYTES_PER_CYCLE] = "dram_peak_bytes_per_cycle",
         [COUNTER_TENSOR_PEAK_FLOP_PER_CYCLE] = "tensor_peak_flop_per_cycle",
+        [COUNTER_CPU_CYCLES] = "cpu_cycles",
+        [COUNTER_CPU_INSTRUCTIONS] = "cpu_instructions",
+        [COUNTER_LLC_MISSES] = "llc_misses",
+        [COUNTER_TASK_CLOCK_NS] = "task_clock_ns",
+        [COUNTER_PAGE_FAULTS] = "page_faults",
+        [COUNTER_CONTEXT_SWITCHES] = "context_switches",
     };
     CHECK(c >= 0 && c < COUNTER_COUNT);
     return names[c];

@@ -23,6 +23,12 @@ enum counter {
     COUNTER_DRAM_HZ,
     COUNTER_DRAM_PEAK_BYTES_PER_CYCLE,  /* x dram_hz: the memory's peak                        */
     COUNTER_TENSOR_PEAK_FLOP_PER_CYCLE, /* x sm_hz: the tensor cores' peak                     */
+    COUNTER_CPU_CYCLES,       /* of all threads, in user mode, waiting for work included         */
+    COUNTER_CPU_INSTRUCTIONS, /* the same                                                      */
+    COUNTER_LLC_MISSES,       /* demand misses only: prefetched lines are none                 */
+    COUNTER_TASK_CLOCK_NS,    /* the kernel's, as the next two: no hardware counts them         */
+    COUNTER_PAGE_FAULTS,
+    COUNTER_CONTEXT_SWITCHES,
     COUNTER_COUNT
 };
 

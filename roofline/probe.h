@@ -76,6 +76,8 @@ extern const struct probe_ops probe_clock;
 extern const struct probe_ops probe_cupti_base, probe_cupti_vector, probe_cupti_wide;
 extern const struct probe_ops probe_cupti_kernel;   /* probe_cupti_base, kernel by kernel */
 extern const struct probe_ops probe_cupti_activity; /* when each kernel ran, and which */
+/* This process on the CPU: by hardware, and by the kernel's own counts (perf.h). */
+extern const struct probe_ops probe_perf, probe_perf_software;
 
 /* Probes in order; NULL past the last. */
 const struct probe_ops *probe_at(int32_t i);

@@ -91,7 +91,7 @@ refuses 2 '--counters: counters are read for a whole command, not for a cell: re
     plan --counters auto
 refuses 2 '--counters: "maybe" is none of off|auto|require' run --counters maybe
 refuses 2 '--probes: no probe "cupti" (regime list probes)' run -m tiny-test --probes cupti,nvml
-refuses 6 'only the counters of NVIDIA GPUs (cuda:N) can be read' run -m tiny-test --counters require
+refuses 6 'counters are required and cupti-base cannot be read: cupti-base counts on NVIDIA GPUs (cuda:N)' run -m tiny-test --counters require --probes cupti-base
 
 # ---- the decoders are what they are said to be, on this machine ----
 "$regime" verify -o csv > verify.csv 2> err || fail "verify: $(cat err)"

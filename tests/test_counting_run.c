@@ -406,10 +406,12 @@ static void devices_without_counters_say_so(void **state)
 {
     struct lab *l = *state;
     struct count_options o = {.mode = COUNTERS_AUTO, .limits = &one};
+    o.probes = COUNT_PROBES;
     count_with(l, &o, count_device("cpu"));
-    assert_non_null(strstr(l->why, "only the counters of NVIDIA GPUs"));
+    assert_non_null(strstr(l->why, "counts on NVIDIA GPUs (cuda:N)"));
     only_reasons_are_left(l, 4);
     assert_int_equal(count_device("cuda:3"), 3);
+    assert_int_equal(count_device("cpu"), COUNT_CPU);
 
     assert_false(count_wanted(&(struct count_options){.mode = COUNTERS_DEFAULT}, "cpu"));
     assert_true(count_wanted(&(struct count_options){.mode = COUNTERS_DEFAULT}, "cuda:0"));
@@ -418,10 +420,49 @@ static void devices_without_counters_say_so(void **state)
     assert_false(count_wanted(&o, "sim:a100-80gb"));
 
     o.mode = COUNTERS_REQUIRE;
-    fails(count_check(&o, "cpu"), ERR_UNSUPPORTED, "only the counters of NVIDIA GPUs");
+    fails(count_check(&o, "cpu"), ERR_UNSUPPORTED, "cupti-activity counts on NVIDIA GPUs");
+    o.probes = "perf";
+    fails(count_check(&o, "cuda:0"), ERR_UNSUPPORTED, "perf counts on the CPU");
     assert_int_equal(err_exit_code(ERR_UNSUPPORTED), 6);
     o.probes = "cupti-base,cupti-bsae";
     fails(count_check(&o, "cuda:0"), ERR_USAGE, "no probe \"cupti-bsae\"");
+}
+
+/* The real kernel, around a real decode. */
+static void a_run_on_the_cpu_is_counted_by_the_kernel(void **state)
+{
+    struct lab *l = *state;
+    const struct count_options o = {.mode = COUNTERS_AUTO, .limits = &few};
+    char why[512];
+    for (int32_t i = 0; count_probe_at(i); i++)
+        if (strcmp(count_probe_at(i)->name, "perf-software") == 0)
+            count_probe_reason(count_probe_at(i), COUNT_CPU, why, sizeof why);
+    if (*why) {
+        print_message("skipped: %s\n", why);
+        return;
+    }
+    count_with(l, &o, COUNT_CPU);
+    /* Prefill and two decodes, of each counted decode. */
+    assert_int_equal(ask(l, "SELECT samples FROM counting WHERE probe = 'perf-software'"), DECODES);
+    assert_int_equal(ask(l, "SELECT COUNT(*) FROM forward_counter WHERE probe = 'perf-software' "
+                            "AND task_clock_ns > 0 AND page_faults >= 0"),
+                     DECODES * 3);
+    /* Not by hardware: NULL, never 0, and nothing that could pass for measured traffic. */
+    assert_int_equal(ask(l,
+                         "SELECT COUNT(*) FROM forward_counter WHERE probe = 'perf-software' AND "
+                         "COALESCE(cpu_cycles, cpu_instructions, llc_misses, dram_read_bytes, "
+                         "flop_vector, device_ns) IS NOT NULL"),
+                     0);
+    assert_int_equal(ask(l, "SELECT COUNT(*) FROM v_counter WHERE phase = 'decode' AND forwards = "
+                            "12 AND task_clock_ns > 0"),
+                     1);
+    assert_int_equal(ask(l, "SELECT COUNT(*) FROM v_model_vs_counter"),
+                     ask(l, "SELECT COUNT(*) FROM v_pinned_counter WHERE dram_bytes IS NOT NULL"));
+    /* Hardware: counted, or unavailable with its reason. */
+    assert_int_equal(ask(l,
+                         "SELECT COUNT(*) FROM counting WHERE probe = 'perf' AND (status = 'ok') "
+                         "= (reason IS NULL)"),
+                     1);
 }
 
 static void required_counters_are_looked_for_first(void **state)
@@ -485,6 +526,7 @@ int main(void)
         TEST(dropped_ranges_and_wrong_chips_leave_their_reason),
         TEST(other_tokens_are_other_work),
         TEST(devices_without_counters_say_so),
+        TEST(a_run_on_the_cpu_is_counted_by_the_kernel),
         TEST(required_counters_are_looked_for_first),
         TEST(counters_of_a_known_run_are_merged),
     };

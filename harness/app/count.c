@@ -16,17 +16,31 @@ const struct count_limits count_default = {
     .known = {.matmul = 4096},
 };
 
+/* Enough to fill a CPU's time, and to pass through its caches. */
+const struct count_limits count_default_cpu = {
+    .max_decodes = 6,
+    .decode_ns = 3000 * 1000000LL,
+    .max_forwards = 512,
+    .known = {.matmul = 1024},
+};
+
 static const struct count_probe probes[] = {
     /* Before the others: it changes least of what runs. */
     {"cupti-activity", "which kernels a forward runs, when, and in which shape",
-     &probe_cupti_activity},
-    {"nvml", "clocks, temperature, power and energy of repeated decodes", NULL},
+     &probe_cupti_activity, false},
+    {"nvml", "clocks, temperature, power and energy of repeated decodes", NULL, false},
     {"cupti-base", "bytes at DRAM, L2 and L1 and tensor-core FLOPs of every forward",
-     &probe_cupti_base},
-    {"cupti-wide", "traffic between L1, L2 and the host, in several passes", &probe_cupti_wide},
-    {"cupti-kernel", "bytes and FLOPs kernel by kernel", &probe_cupti_kernel},
+     &probe_cupti_base, false},
+    {"cupti-wide", "traffic between L1, L2 and the host, in several passes", &probe_cupti_wide,
+     false},
+    {"cupti-kernel", "bytes and FLOPs kernel by kernel", &probe_cupti_kernel, false},
     /* Last: kernels are rewritten to count their instructions. */
-    {"cupti-vector", "CUDA-core FLOPs of every forward", &probe_cupti_vector},
+    {"cupti-vector", "CUDA-core FLOPs of every forward", &probe_cupti_vector, false},
+    {"perf",
+     "CPU cycles, instructions and cache misses, and bytes at DRAM where the kernel names them",
+     &probe_perf, true},
+    {"perf-software", "the kernel's own counts: task clock, page faults, context switches",
+     &probe_perf_software, true},
 };
 enum { N_PROBES = sizeof probes / sizeof probes[0] };
 
@@ -46,10 +60,16 @@ bool count_wanted(const struct count_options *o, const char *device)
     return o->mode == COUNTERS_DEFAULT ? is_cuda(device) : o->mode != COUNTERS_OFF;
 }
 
-/* Whether a probe is among those asked for. */
-static bool is_asked(const struct count_options *o, const char *name)
+/* The usual probes of the device stand for a list that was not given. */
+static const char *list_of(const struct count_options *o, int32_t device)
 {
-    const char *list = o->probes ? o->probes : COUNT_PROBES;
+    return o->probes ? o->probes : device == COUNT_CPU ? COUNT_PROBES_CPU : COUNT_PROBES;
+}
+
+/* Whether a probe is among those asked for. */
+static bool is_asked(const struct count_options *o, int32_t device, const char *name)
+{
+    const char *list = list_of(o, device);
     size_t n = strlen(name);
     for (const char *p = list; p; p = strchr(p, ','), p = p ? p + 1 : NULL)
         if (strncmp(p, name, n) == 0 && (p[n] == ',' || p[n] == '\0')) return true;
@@ -58,8 +78,7 @@ static bool is_asked(const struct count_options *o, const char *name)
 
 static enum err check_names(const struct count_options *o)
 {
-    const char *list = o->probes ? o->probes : COUNT_PROBES;
-    for (const char *p = list; p;) {
+    for (const char *p = o->probes; p;) {
         size_t n = strcspn(p, ",");
         bool known = false;
         for (int32_t i = 0; i < N_PROBES; i++)
@@ -74,19 +93,29 @@ static enum err check_names(const struct count_options *o)
 
 int32_t count_device(const char *device)
 {
-    return is_cuda(device) ? (int32_t)atoi(device + 5) : -1;
+    return is_cuda(device) ? (int32_t)atoi(device + 5) : COUNT_CPU;
 }
 
-static enum err no_counters(void)
+/* A probe of the other kind of device counts nothing of this one. */
+static enum err check_kind(const struct count_probe *p, int32_t device)
 {
-    return err_set(ERR_UNSUPPORTED, "only the counters of NVIDIA GPUs (cuda:N) can be read");
+    if (p->of_cpu == (device == COUNT_CPU)) return ERR_NONE;
+    return err_set(ERR_UNSUPPORTED, "%s counts on %s", p->name,
+                   p->of_cpu ? "the CPU (cpu)" : "NVIDIA GPUs (cuda:N)");
+}
+
+static enum err open_probe(const struct count_probe *p, int32_t device, void **state,
+                           struct nvml **nvml)
+{
+    TRY(check_kind(p, device));
+    return p->ops ? p->ops->open(device, state) : nvml_open(device, nvml);
 }
 
 void count_probe_reason(const struct count_probe *p, int32_t device, char *why, size_t size)
 {
     void *state = NULL;
     struct nvml *nvml = NULL;
-    enum err e = p->ops ? p->ops->open(device, &state) : nvml_open(device, &nvml);
+    enum err e = open_probe(p, device, &state, &nvml);
     snprintf(why, size, "%s", e == ERR_NONE ? "" : err_msg());
     if (p->ops) p->ops->close(state);
     nvml_close(nvml);
@@ -106,9 +135,8 @@ enum err count_check(const struct count_options *o, const char *device)
     int32_t number = count_device(device);
     TRY(check_names(o));
     if (o->mode != COUNTERS_REQUIRE || strncmp(device, "sim:", 4) == 0) return ERR_NONE;
-    if (number < 0) return no_counters();
     for (int32_t i = 0; i < N_PROBES; i++)
-        if (is_asked(o, probes[i].name)) TRY(require(&probes[i], number));
+        if (is_asked(o, number, probes[i].name)) TRY(require(&probes[i], number));
     return ERR_NONE;
 }
 
@@ -134,7 +162,9 @@ static enum err one_pass(const struct count_options *o, struct count_subject *su
     struct count_result r = {.row = {.probe = p->name, .l2 = o->l2}};
     TRY(store_is_counted(s, run_id, p->name, o->l2, &done));
     if (done) return ERR_NONE;
-    enum err counted = p->ops ? count_pass(subject, p->ops, &r) : count_energy(subject, &r);
+    enum err counted = check_kind(p, subject->device);
+    if (counted == ERR_NONE)
+        counted = p->ops ? count_pass(subject, p->ops, &r) : count_energy(subject, &r);
     if (counted == ERR_NONE && o->files && p->ops) counted = count_save(&r, o->files, run_id);
     enum err e = counted == ERR_NONE ? store_add_counting(s, run_id, &r.row)
                                      : keep_reason(s, run_id, p->name, o->l2, why, size);
@@ -142,14 +172,14 @@ static enum err one_pass(const struct count_options *o, struct count_subject *su
     return e;
 }
 
-static enum err unavailable(const struct count_options *o, struct store *s, const char *run_id,
-                            char *why, size_t size)
+static enum err unavailable(const struct count_options *o, int32_t device, struct store *s,
+                            const char *run_id, char *why, size_t size)
 {
     char reason[512];
     snprintf(reason, sizeof reason, "%s", err_msg());
     for (int32_t i = 0; i < N_PROBES; i++) {
         bool done;
-        if (!is_asked(o, probes[i].name)) continue;
+        if (!is_asked(o, device, probes[i].name)) continue;
         TRY(store_is_counted(s, run_id, probes[i].name, o->l2, &done));
         if (done) continue;
         const struct counting_row row = {.probe = probes[i].name, .l2 = o->l2, .reason = reason};
@@ -159,12 +189,12 @@ static enum err unavailable(const struct count_options *o, struct store *s, cons
     return ERR_NONE;
 }
 
-static enum err is_done(const struct count_options *o, struct store *s, const char *run_id,
-                        bool *done)
+static enum err is_done(const struct count_options *o, int32_t device, struct store *s,
+                        const char *run_id, bool *done)
 {
     *done = true;
     for (int32_t i = 0; i < N_PROBES && *done; i++)
-        if (is_asked(o, probes[i].name))
+        if (is_asked(o, device, probes[i].name))
             TRY(store_is_counted(s, run_id, probes[i].name, o->l2, done));
     return ERR_NONE;
 }
@@ -174,7 +204,7 @@ static enum err look_for_one(const struct count_options *o, int32_t device)
 {
     char why[512] = "";
     for (int32_t i = 0; i < N_PROBES; i++) {
-        if (!is_asked(o, probes[i].name)) continue;
+        if (!is_asked(o, device, probes[i].name)) continue;
         count_probe_reason(&probes[i], device, why, sizeof why);
         if (!*why) return ERR_NONE;
     }
@@ -184,19 +214,22 @@ static enum err look_for_one(const struct count_options *o, int32_t device)
 enum err count_run(const struct count_options *o, struct engine *e, struct store *s,
                    const struct cell *c, int32_t device, const char *run_id, char *why, size_t size)
 {
-    struct count_subject subject = {
-        .limits = o->limits ? o->limits : &count_default, .l2 = o->l2, .device = device};
+    struct count_subject subject = {.limits = o->limits             ? o->limits
+                                              : device == COUNT_CPU ? &count_default_cpu
+                                                                    : &count_default,
+                                    .l2 = o->l2,
+                                    .device = device};
     bool found, done;
     *why = '\0';
     TRY(store_run_tokens(s, run_id, &found, subject.tokens_sha256));
     if (!found) return ERR_NONE;
-    TRY(is_done(o, s, run_id, &done));
+    TRY(is_done(o, device, s, run_id, &done));
     if (done) return ERR_NONE;
-    enum err opened = device < 0 ? no_counters() : look_for_one(o, device);
+    enum err opened = look_for_one(o, device);
     if (opened == ERR_NONE) opened = count_open(&subject, e, c);
-    enum err err = opened == ERR_NONE ? ERR_NONE : unavailable(o, s, run_id, why, size);
+    enum err err = opened == ERR_NONE ? ERR_NONE : unavailable(o, device, s, run_id, why, size);
     for (int32_t i = 0; i < N_PROBES && opened == ERR_NONE && err == ERR_NONE; i++)
-        if (is_asked(o, probes[i].name))
+        if (is_asked(o, device, probes[i].name))
             err = one_pass(o, &subject, s, run_id, &probes[i], why, size);
     count_close(&subject);
     return err;

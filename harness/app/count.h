@@ -26,41 +26,47 @@ struct count_limits {
                              were pinned */
     struct known_work_size known;
 };
-extern const struct count_limits count_default;
+extern const struct count_limits count_default, count_default_cpu;
 
 struct count_options {
     enum counters_mode mode;
-    const char *probes; /* names with commas between; NULL: COUNT_PROBES      */
+    const char
+        *probes; /* names with commas between; NULL: COUNT_PROBES, on a CPU COUNT_PROBES_CPU */
     enum l2_state l2;
     const char *files; /* folder for what CUPTI wrote, to be decoded again; NULL: none */
-    const struct count_limits *limits; /* NULL: count_default */
+    const struct count_limits *limits; /* NULL: count_default, on a CPU count_default_cpu */
 };
 #define COUNT_PROBES "cupti-activity,nvml,cupti-base,cupti-vector"
+#define COUNT_PROBES_CPU "perf,perf-software"
 
 /* Probes that take passes of their own, in the order they are taken; NULL past the last.  Of nvml,
  * which is no probe_ops, only name and help are set. */
 struct count_probe {
     const char *name, *help;
     const struct probe_ops *ops; /* NULL: the GPU's management library */
+    bool of_cpu;                 /* else of GPUs */
 };
 const struct count_probe *count_probe_at(int32_t i);
 
-/* Why it cannot be opened on a GPU; "" when it can.  Opens and closes it. */
+/* In the place of a GPU's number. */
+enum { COUNT_CPU = -1 };
+
+/* Why it cannot be opened on a GPU or COUNT_CPU; "" when it can.  Opens and closes it. */
 void count_probe_reason(const struct count_probe *p, int32_t device, char *why, size_t size);
 
 /* Whether cells on this device are to be counted. */
 bool count_wanted(const struct count_options *o, const char *device);
 
-/* The number of a GPU whose counters can be read; -1: the device has none. */
+/* The number of a GPU, or COUNT_CPU. */
 int32_t count_device(const char *device);
 
 /* ERR_USAGE for an unknown probe.  With COUNTERS_REQUIRE: ERR_UNSUPPORTED, with the cure, for
  * one that cannot be opened on this device. */
 enum err count_check(const struct count_options *o, const char *device) MUST_CHECK;
 
-/* Every pass over one finished run, on GPU `device`, that is not there yet.  What cannot be counted
- * is stored as unavailable with the reason, which is also put into why[size]; "" when all was
- * counted.  What is returned is a failure of the store. */
+/* Every pass over one finished run, on GPU `device` or COUNT_CPU, that is not there yet.  What
+ * cannot be counted is stored as unavailable with the reason, which is also put into why[size]; ""
+ * when all was counted.  What is returned is a failure of the store. */
 enum err count_run(const struct count_options *o, struct engine *e, struct store *s,
                    const struct cell *c, int32_t device, const char *run_id, char *why,
                    size_t size) MUST_CHECK;

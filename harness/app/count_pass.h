@@ -10,7 +10,7 @@ struct count_subject {
     /* set by the caller */
     const struct count_limits *limits;
     enum l2_state l2;
-    int32_t device;         /* the GPU's number                    */
+    int32_t device;         /* the GPU's number, or COUNT_CPU      */
     char tokens_sha256[65]; /* of the timed decodes; "": none       */
 
     /* set by count_open */

@@ -13,6 +13,7 @@
 #include "harness/app/verbs.h"
 #include "harness/base/cpuinfo.h"
 #include "harness/base/mem.h"
+#include "roofline/perf.h"
 
 /* The first line of a small system file; false when it cannot be read. */
 static bool read_line(const char *path, char *buf, size_t size)
@@ -147,6 +148,26 @@ static void check_clock(const struct options *o, struct finding *f)
     if (slow) f->cure = "cpupower frequency-set -g performance";
 }
 
+/* What the kernel lets this process count of itself. */
+static void check_cpu_counters(const struct options *o, struct finding *f)
+{
+    struct perf *p;
+    (void)o;
+    if (perf_open(&perf_linux, PERF_HARDWARE, &p) == ERR_NONE) {
+        perf_describe(p, f->detail, sizeof f->detail);
+        perf_close(p);
+        f->cure = "regime run --counters auto counts every forward, after it was timed";
+        return;
+    }
+    f->state = STATE_MISSING;
+    DETAIL(f, "%.230s", err_msg());
+    f->cure = "runs are timed without them; --counters auto still counts what the kernel counts";
+    if (perf_open(&perf_linux, PERF_SOFTWARE, &p) != ERR_NONE)
+        f->cure = "runs are timed without them";
+    else
+        perf_close(p);
+}
+
 static bool on_path(const char *program)
 {
     const char *path = getenv("PATH");
@@ -261,15 +282,25 @@ static const struct {
     const char *name;
     void (*check)(const struct options *o, struct finding *f);
 } checks[] = {
-    {"cpu", check_cpu},           {"threads", check_threads},
-    {"memory", check_memory},     {"huge pages", check_huge_pages},
-    {"load", check_load},         {"clock", check_clock},
-    {"gnuplot", check_gnuplot},   {"fonts", check_fonts},
-    {"database", check_database}, {"cuda", check_cuda},
-    {"driver", check_gpu_driver}, {"cupti", check_cupti},
-    {"counters", check_counters}, {"privileges", check_privileges},
-    {"mig", check_mig},           {"persistence", check_persistence},
-    {"dcgm", check_dcgm},         {"container", check_container},
+    {"cpu", check_cpu},
+    {"threads", check_threads},
+    {"memory", check_memory},
+    {"huge pages", check_huge_pages},
+    {"load", check_load},
+    {"clock", check_clock},
+    {"cpu counters", check_cpu_counters},
+    {"gnuplot", check_gnuplot},
+    {"fonts", check_fonts},
+    {"database", check_database},
+    {"cuda", check_cuda},
+    {"driver", check_gpu_driver},
+    {"cupti", check_cupti},
+    {"counters", check_counters},
+    {"privileges", check_privileges},
+    {"mig", check_mig},
+    {"persistence", check_persistence},
+    {"dcgm", check_dcgm},
+    {"container", check_container},
 };
 
 static const char *state_name(enum state s)
@@ -281,8 +312,8 @@ static const char *state_name(enum state s)
 /* Lines to read, or rows for a program. */
 static void print_lines(const struct finding *f)
 {
-    printf("%-8s %-11s %s\n", state_name(f->state), f->check, f->detail);
-    if (*f->cure) printf("%-20s -> %s\n", "", f->cure);
+    printf("%-8s %-12s %s\n", state_name(f->state), f->check, f->detail);
+    if (*f->cure) printf("%-21s -> %s\n", "", f->cure);
 }
 
 enum err verb_doctor(const struct options *o)

@@ -60,7 +60,7 @@ static const struct flag table[] = {
     {"counters", 0, FLAG_CHOICE, OPTION(count.mode), "off|auto|require", " run sweep ",
      "count bytes and FLOPs in passes of their own after timing (default auto on GPUs)"},
     {"probes", 0, FLAG_TEXT, OPTION(count.probes), "LIST", " run sweep ",
-     "which of them (regime list probes; default " COUNT_PROBES ")"},
+     "which of them (regime list probes; default " COUNT_PROBES ", on a CPU " COUNT_PROBES_CPU ")"},
     {"only", 0, FLAG_CHOICE, OPTION(only), "caches|tokens|times", " verify ",
      "just these checks: of a large model, times alone take minutes"},
     {"l2", 0, FLAG_CHOICE, OPTION(l2), "steady|cold", " run sweep ",

@@ -253,7 +253,7 @@ static enum err list_probes(struct table *t)
     table_open(t, "probes", columns);
     for (int32_t i = 0; (p = count_probe_at(i)); i++) {
         char why[512] = "";
-        count_probe_reason(p, 0, why, sizeof why);
+        count_probe_reason(p, p->of_cpu ? COUNT_CPU : 0, why, sizeof why);
         table_text(t, p->name);
         table_bool(t, !*why);
         table_text(t, *why ? why : p->help);
@@ -276,7 +276,7 @@ static const struct {
     {"sweeps", list_sweeps, "built-in sweep files"},
     {"figures", list_figures, "what regime plot can draw"},
     {"views", list_views, "views of the results database, for regime report and sqlite3"},
-    {"probes", list_probes, "what can be counted on the first GPU, in passes after timing"},
+    {"probes", list_probes, "what can be counted on the CPU and the first GPU, in passes after timing"},
     {"backends", list_backends, "implementations of the kernels"},
 };
 enum { N_LISTS = sizeof lists / sizeof lists[0] };
