@@ -57,6 +57,7 @@ for verb in quickstart plot merge; do
 done
 refuses 2 'unexpected "b": plan takes one sweep (regime plan --help)' plan a b
 refuses 2 'unexpected "x": doctor takes no words without a flag (regime doctor --help)' doctor x
+refuses 6 "threads 4096: this process may use $(nproc) CPUs" run --threads 4096
 refuses 2 'no device "gpu" (regime list devices)' quickstart --device gpu --out never
 [ ! -e never ] || fail 'quickstart: made a folder for a device that is not there'
 refuses 2 'no list of "modles"; the nearest is "models" (regime list)' list modles

@@ -178,6 +178,17 @@ static enum err check_isa(const struct cell *c)
     return c->isa == ISA_AUTO ? ERR_NONE : isa_choose(c->isa, &isa);
 }
 
+/* Threads wait for each other by spinning: more of them than CPUs would wait for the scheduler. */
+static enum err check_threads(const struct cell *c)
+{
+    struct cpuinfo cpu;
+    if (!c->threads) return ERR_NONE;
+    cpuinfo_read(&cpu);
+    if (c->threads <= cpu.n_cpus) return ERR_NONE;
+    return err_set(ERR_UNSUPPORTED, "threads %d: this process may use %d CPUs", c->threads,
+                   cpu.n_cpus);
+}
+
 /* asked: what the cell was given, before what its device has no use for was dropped. */
 static enum err check_compute(const struct cell *c, enum dtype asked)
 {
@@ -207,6 +218,7 @@ static enum err check_machine(const struct cell *c, const struct cell *given)
 {
     TRY(check_isa(c));
     TRY(check_matmul(c));
+    TRY(check_threads(c));
     return check_compute(c, given->compute);
 }
 
