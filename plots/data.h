@@ -80,7 +80,7 @@ void plot_data_free(struct plot_data *d);
 int plot_data_find(const struct plot_data *d, const char *run_id);
 
 /* One row of a figure's query: run_id, then words, then numbers (NULL: "" and NaN). */
-enum { ROW_WORDS = 4, ROW_NUMBERS = 14 };
+enum { ROW_WORDS = 4, ROW_NUMBERS = 18 };
 struct plot_row {
     int run;
     char word[ROW_WORDS][WORD_SIZE];

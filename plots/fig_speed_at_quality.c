@@ -1,5 +1,6 @@
-/* fig_speed_at_quality.c - tokens per second against the divergence of what is produced from the
- * truth: policies on an exact process, at the times that their forwards take on a device. */
+/* fig_speed_at_quality.c - tokens per second against the divergence of the truth from what is
+ * produced: policies on an exact process, at the times that their forwards take on a device, and
+ * the least divergence of all that fix beforehand which positions go together. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,10 @@
 
 enum { PROCESS, STRATEGY, LAW }; /* words */
 enum {
+    REVERSE,
+    REVERSE_LO,
+    REVERSE_HI,
+    LEAST,
     KL,
     KL_LO,
     KL_HI,
@@ -28,7 +33,8 @@ enum {
 /* Of a policy the newest judgement; of the runs whose times could serve
  * one with its own number of steps, then the newest. */
 static const char sql[] =
-    "SELECT run_id, process, COALESCE(strategy, ''), law, kl, kl_lo, kl_hi, tokens_per_s,"
+    "SELECT run_id, process, COALESCE(strategy, ''), law, reverse, reverse_lo, reverse_hi,"
+    " reverse_least, kl, kl_lo, kl_hi, tokens_per_s,"
     " tokens_per_s_lo, tokens_per_s_hi, block_tokens, denoise_steps,"
     " COALESCE(threshold, factor, entropy_bound), tokens_per_forward, draft_tokens, acceptance,"
     " batch_seqs, process_tokens"
@@ -36,7 +42,7 @@ static const char sql[] =
     "         dtype, kv_dtype, compute_dtype, threads, isa, prompt_tokens, gen_tokens, evidence"
     "         ORDER BY quality_utc DESC, run_steps IS denoise_steps DESC, recorded_utc DESC,"
     "                  run_id) AS age"
-    "       FROM v_speed_at_quality WHERE kl IS NOT NULL)"
+    "       FROM v_speed_at_quality WHERE reverse IS NOT NULL)"
     " WHERE age = 1";
 
 /* A policy's name beside its line: "threshold", "threshold L=8" where block lengths differ,
@@ -87,7 +93,9 @@ static double place_of_zero(const struct plot_rows *rows, const struct sheet *s)
     double least = 1;
     for (int i = 0; i < rows->n; i++) {
         const struct plot_row *r = &rows->row[i];
-        if (is_of(r, s) && r->v[KL] > 0) least = fmin(least, r->v[KL]);
+        if (!is_of(r, s)) continue;
+        if (r->v[REVERSE] > 0) least = fmin(least, r->v[REVERSE]);
+        if (r->v[LEAST] > 1e-9) least = fmin(least, r->v[LEAST]);
     }
     return pow(10, floor(log10(least) + 1e-9)) / 4;
 }
@@ -116,11 +124,11 @@ static enum err collect(const struct plot_rows *rows, const struct sheet *s, dou
         const struct plot_run *run = &s->data->run[r->run];
         if (!is_of(r, s) || !(r->v[TOKENS_S] > 0)) continue;
         struct point *p = &(*points)[(*n)++];
-        bool exact = !(r->v[KL] > 0);
+        bool exact = !(r->v[REVERSE] > 0);
         *p = (struct point){.mark = {.run = r->run,
-                                     .x = exact ? zero : r->v[KL],
-                                     .x_lo = exact ? NAN : fmax(r->v[KL_LO], zero),
-                                     .x_hi = exact ? NAN : r->v[KL_HI],
+                                     .x = exact ? zero : r->v[REVERSE],
+                                     .x_lo = exact ? NAN : fmax(r->v[REVERSE_LO], zero),
+                                     .x_hi = exact ? NAN : r->v[REVERSE_HI],
                                      .y = r->v[TOKENS_S],
                                      .y_lo = r->v[TOKENS_S_LO],
                                      .y_hi = r->v[TOKENS_S_HI],
@@ -172,19 +180,83 @@ static double distance(const struct chart *c, const struct mark *m)
     return least;
 }
 
+/* ---- the bound ---- */
+
+/* What sets fixed beforehand cannot be below, at the speed of those with as many forwards. */
+struct least {
+    const char *decoder;
+    double batch, block, x, y;
+    const char *colour;
+};
+
+static int compare_least(const void *pa, const void *pb)
+{
+    const struct least *a = pa, *b = pb;
+    int c = strcmp(a->decoder, b->decoder);
+    if (c == 0) c = (a->batch > b->batch) - (a->batch < b->batch);
+    if (c == 0) c = (a->block > b->block) - (a->block < b->block);
+    if (c == 0) c = (a->y > b->y) - (a->y < b->y);
+    return c;
+}
+
+/* A dotted line for each decoder, batch and block length. */
+static enum err draw_bound(const struct chart *c, const struct plot_rows *rows,
+                           const struct sheet *s, double zero, struct strbuf *out)
+{
+    struct least *all = calloc((size_t)c->n + 1, sizeof *all);
+    enum err e = ERR_NONE;
+    int n = 0;
+    if (!all) return err_set(ERR_NOMEM, "figure of %d points: out of memory", c->n);
+    for (int i = 0; i < c->n; i++) {
+        const struct plot_row *r = &rows->row[c->marks[i].row];
+        if (!(r->v[LEAST] >= 0)) continue;
+        all[n++] = (struct least){.decoder = s->data->run[r->run].decoder,
+                                  .batch = r->v[BATCH],
+                                  .block = r->v[BLOCK],
+                                  .x = panel_x(c->panel, fmax(r->v[LEAST], zero)),
+                                  .y = panel_y(c->panel, c->marks[i].y),
+                                  .colour = c->series.series[c->marks[i].series].style->colour};
+    }
+    qsort(all, (size_t)n, sizeof *all, compare_least);
+    for (int i = 1; i < n && e == ERR_NONE; i++) {
+        const struct least *a = &all[i - 1], *b = &all[i];
+        const struct line_style style = {.colour = b->colour, .width = 0.9, .dash = 3};
+        bool same = strcmp(a->decoder, b->decoder) == 0 && a->batch == b->batch &&
+                    (a->block == b->block || isnan(a->block));
+        if (!same || hypot(a->x - b->x, a->y - b->y) < 0.1) continue;
+        write_line(out, s, a->x, a->y, b->x, b->y, &style);
+        e = scene_add_soft(&c->panel->scene, box_segment(a->x, a->y, b->x, b->y, 1.5));
+    }
+    free(all);
+    return e;
+}
+
+/* ---- names ---- */
+
+static bool is_bounded(const struct chart *c, const struct plot_rows *rows, const struct series *of)
+{
+    for (int i = of->first; i < of->first + of->n; i++)
+        if (strcmp(rows->row[c->marks[i].row].word[LAW], "bound") == 0) return true;
+    return false;
+}
+
 /* Each policy's name at the point that is most its own: many have the settings of one step, and of
  * as many as tokens, in common. */
-static enum err name_series(struct chart *c, const struct sheet *s, struct strbuf *out)
+static enum err name_series(struct chart *c, const struct plot_rows *rows, const struct sheet *s,
+                            struct strbuf *out)
 {
     for (int k = 0; k < c->series.n; k++) {
         const struct series *of = &c->series.series[k];
         const struct mark *best = &c->marks[of->first];
+        char text[96];
         bool placed;
         for (int i = of->first + 1; i < of->first + of->n; i++)
             if (distance(c, &c->marks[i]) > distance(c, best) + 1) best = &c->marks[i];
         if (!*of->variant) continue;
+        snprintf(text, sizeof text, "%s%s", of->variant,
+                 is_bounded(c, rows, of) ? " (at most)" : "");
         TRY(write_label(out, s, &c->panel->scene, panel_x(c->panel, best->x),
-                        panel_y(c->panel, best->y), point_radius(series_size(of)), of->variant,
+                        panel_y(c->panel, best->y), point_radius(series_size(of)), text,
                         of->style->colour, &placed));
         c->unplaced += !placed;
     }
@@ -204,8 +276,9 @@ static void write_tics(const struct axis_range *r, double zero, struct strbuf *o
 static void write_data(struct sheet *s, const struct chart *c, const struct plot_rows *rows)
 {
     strbuf_add(&s->tsv,
-               "series\tdecoder\tstrategy\tprocess\tlaw\tkl_drawn\tkl_lo_drawn\tkl\tkl_lo\t"
-               "kl_hi\ttokens_per_s\ttokens_per_s_lo\ttokens_per_s_hi\tblock_tokens\t"
+               "series\tdecoder\tstrategy\tprocess\tlaw\tdrawn\tlo_drawn\treverse\treverse_lo\t"
+               "reverse_hi\treverse_least\tkl\tkl_lo\tkl_hi\ttokens_per_s\ttokens_per_s_lo\ttokens_"
+               "per_s_hi\tblock_tokens\t"
                "denoise_steps\tsetting\ttokens_per_forward\tdraft_tokens\tacceptance\t"
                "batch_seqs\trun_id\n");
     for (int i = 0; i < c->n; i++) {
@@ -219,7 +292,7 @@ static void write_data(struct sheet *s, const struct chart *c, const struct plot
         text_number(&s->tsv, m->x);
         strbuf_add_char(&s->tsv, '\t');
         text_number(&s->tsv, m->x_lo);
-        for (int k = KL; k <= BATCH; k++) {
+        for (int k = REVERSE; k <= BATCH; k++) {
             strbuf_add_char(&s->tsv, '\t');
             text_number(&s->tsv, r->v[k]);
         }
@@ -227,7 +300,8 @@ static void write_data(struct sheet *s, const struct chart *c, const struct plot
     }
 }
 
-static void write_caption(struct sheet *s, const struct chart *c, const struct plot_rows *rows)
+static void write_caption(struct sheet *s, const struct chart *c, const struct plot_rows *rows,
+                          bool bound)
 {
     const struct plot_row *r = &rows->row[c->marks[0].row];
     int n_bounds = 0;
@@ -236,18 +310,24 @@ static void write_caption(struct sheet *s, const struct chart *c, const struct p
     caption_begin(s, "Speed at quality");
     strbuf_addf(&s->caption,
                 "Each policy decoded %g tokens on the exact process %s, in the place of the model, "
-                "at temperature 1: the horizontal axis is how far what it produced is from the "
-                "truth, KL(produced || true), drawn at 0 where it is none. The vertical axis is "
+                "at temperature 1: the horizontal axis is how far the truth is from what it "
+                "produced, KL(true || produced), drawn at 0 where it is none; the other "
+                "direction is in the data file. The vertical axis is "
                 "the tokens of those decodes over their forwards after prefill, each at the time "
                 "that such a forward takes in a run of the same decoder, batch and block length. "
                 "Lines join settings of one policy: steps per block, or a threshold. ",
                 r->v[PROCESS_TOKENS], r->word[PROCESS]);
     strbuf_add(&s->caption,
                "Horizontal bars: 95 % confidence interval of the mean over sequences. ");
+    if (bound)
+        strbuf_add(&s->caption,
+                   "Dotted: the least that fixing beforehand which positions go together can have "
+                   "in as many forwards, whatever the model: the expected total correlation of the "
+                   "sets, at their best. ");
     if (n_bounds)
         strbuf_addf(&s->caption,
-                    "%d of %d divergences are upper bounds: those given the random sets of "
-                    "positions revealed together. ",
+                    "%d of %d divergences are upper bounds (\"at most\"): those given the random "
+                    "sets of positions revealed together. ",
                     n_bounds, c->n);
     strbuf_add(&s->caption, "No approximate cache is judged: a process has none.\n");
     caption_evidence(s);
@@ -264,15 +344,19 @@ static enum err lay_out(const struct plot_rows *rows, struct sheet *s, struct ch
     range_snug(&c->panel->y);
     char title[96];
     snprintf(title, sizeof title, "tokens/s after prefill (%s)", evidence_word(s->subject));
-    const struct axis_titles titles = {"KL(produced || true), nats per token", {title, NULL}};
-    chart_page(c, s, &titles, NULL, 0);
+    const struct axis_titles titles = {"KL(true || produced), nats per token", {title, NULL}};
+    const struct key_item dash = {KEY_LINE, "#555555", 3, 0.9, "least of fixed sets"};
+    int n_least = 0;
+    for (int i = 0; i < c->n; i++) n_least += rows->row[c->marks[i].row].v[LEAST] >= 0;
+    chart_page(c, s, &titles, &dash, n_least > 1);
     TRY(chart_obstacles(c, s));
-    TRY(name_series(c, s, sheet_slot(s, "LABELS")));
+    TRY(draw_bound(c, rows, s, zero, sheet_slot(s, "LABELS")));
+    TRY(name_series(c, rows, s, sheet_slot(s, "LABELS")));
     series_write(&c->series, c->marks, s, "");
     write_tics(&c->panel->x, zero, sheet_slot(s, "XTICS"));
     range_tics(&c->panel->y, sheet_slot(s, "YTICS"));
     write_data(s, c, rows);
-    write_caption(s, c, rows);
+    write_caption(s, c, rows, n_least > 1);
     return ERR_NONE;
 }
 
@@ -292,7 +376,7 @@ static enum err draw(const struct plot_rows *rows, struct sheet *s, bool *empty)
 const struct figure figure_speed_at_quality = {
     .name = "speed-at-quality",
     .in_parts = true,
-    .help = "tokens per second against the divergence of what is produced from the truth",
+    .help = "tokens per second against the divergence of the truth from what is produced",
     .needs = "the database has no policy judged on a process (regime quality) whose decoder, "
              "batch and block length some run has timed or planned",
     .query = {{sql, 3}},

@@ -65,8 +65,8 @@ static const char *const sql[STMT_COUNT] = {
     [STMT_QUALITY] = "INSERT INTO quality (quality_id, invocation_id, cell_id, process_sha256, "
                      "recorded_utc, samples, law, kl, kl_lo, kl_hi, reverse, reverse_lo, "
                      "reverse_hi, tv, tv_lo, tv_hi, surprise, surprise_lo, surprise_hi, entropy, "
-                     "entropy_lo, entropy_hi) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-                     "?, ?, ?, ?, ?, ?, ?, ?)",
+                     "entropy_lo, entropy_hi, reverse_least) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, "
+                     "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [STMT_QUALITY_FORWARD] = "INSERT INTO quality_forward (quality_id, phase, forwards, tokens) "
                              "VALUES (?, ?, ?, ?)",
     [STMT_NELBO] = "INSERT INTO nelbo (nelbo_id, invocation_id, cell_id, process_sha256, "

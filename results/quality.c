@@ -38,6 +38,7 @@ static enum err add_all(struct store *s, const struct cell *c, const struct qual
     arg_estimate(&a, q->tv);
     arg_estimate(&a, q->surprise);
     arg_estimate(&a, q->entropy);
+    arg_known(&a, q->reverse_least);
     TRY(db_run(s, &a));
     for (int p = 0; p < PHASE_COUNT; p++) {
         if (q->forwards[p] == 0) continue;

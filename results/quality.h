@@ -16,6 +16,8 @@ struct quality_row {
     struct estimate tv;         /* total variation between whole generations                  */
     struct estimate surprise;   /* -log p(produced), nats per token                           */
     struct estimate entropy;    /* -log p(true), nats per token                               */
+    double reverse_least;       /* least that reverse can be, sets of positions being fixed
+                                   beforehand, in as many forwards; NaN: not known            */
     int64_t forwards[PHASE_COUNT], tokens[PHASE_COUNT]; /* of all batches                     */
 };
 enum err store_add_quality(struct store *s, const char *invocation_id, const struct cell *c,

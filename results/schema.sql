@@ -357,6 +357,7 @@ CREATE TABLE quality (
     tv             REAL, tv_lo       REAL, tv_hi       REAL,
     surprise       REAL NOT NULL, surprise_lo REAL, surprise_hi REAL,
     entropy        REAL NOT NULL, entropy_lo  REAL, entropy_hi  REAL,
+    reverse_least  REAL CHECK (reverse_least >= 0), -- since version 4; NULL: not known
     CHECK ((law IS NULL) = (kl IS NULL))
 ) STRICT;
 
@@ -1288,7 +1289,7 @@ SELECT q.quality_id, c.model AS process, c.decoder, c.batch_seqs, c.batch_policy
         WHERE f.quality_id = q.quality_id AND f.phase NOT LIKE 'prefill%') AS tokens_per_forward,
        q.law, q.kl, q.kl_lo, q.kl_hi, q.reverse, q.reverse_lo, q.reverse_hi, q.tv, q.tv_lo,
        q.tv_hi, q.surprise, q.surprise_lo, q.surprise_hi, q.entropy, q.entropy_lo, q.entropy_hi,
-       q.samples, q.process_sha256, q.recorded_utc, q.invocation_id, q.cell_id
+       q.reverse_least, q.samples, q.process_sha256, q.recorded_utc, q.invocation_id, q.cell_id
 FROM quality q
 JOIN cell c ON c.cell_id = q.cell_id;
 
@@ -1313,8 +1314,8 @@ SELECT q.quality_id, q.cell_id AS quality_cell_id, q.recorded_utc AS quality_utc
        r.threads, r.isa, r.compute_dtype, q.decoder, q.strategy, q.block_tokens, q.denoise_steps, q.schedule,
        q.threshold, q.factor, q.entropy_bound, q.draft_tokens, q.acceptance, q.batch_seqs,
        q.gen_tokens AS process_tokens, r.denoise_steps AS run_steps, r.prompt_tokens,
-       r.gen_tokens, q.tokens_per_forward, q.law, q.kl, q.kl_lo, q.kl_hi, q.reverse, q.tv,
-       q.surprise, q.entropy,
+       r.gen_tokens, q.tokens_per_forward, q.law, q.kl, q.kl_lo, q.kl_hi, q.reverse, q.reverse_lo,
+       q.reverse_hi, q.reverse_least, q.tv, q.surprise, q.entropy,
        SUM(f.tokens) * 1e9 / SUM(f.forwards * t.ns) AS tokens_per_s,
        iif(COUNT(t.hi_ns) = COUNT(*), SUM(f.tokens) * 1e9 / SUM(f.forwards * t.hi_ns), NULL)
            AS tokens_per_s_lo,
@@ -1325,7 +1326,8 @@ FROM v_quality q
 JOIN v_run r ON r.status = 'ok' AND r.decoder = q.decoder AND r.batch_seqs = q.batch_seqs
             AND r.block_tokens IS iif(q.decoder = 'diffusion', r.block_tokens, q.block_tokens)
             AND r.draft_tokens IS q.draft_tokens AND r.commit_policy IS q.commit_policy
-            AND r.cache IS NULL AND r.draft IS NULL
+            AND r.cache IS NULL AND r.draft IS NULL AND r.guidance IS NULL
+            AND r.arithmetic IS NULL
 JOIN quality_forward f ON f.quality_id = q.quality_id AND f.phase NOT LIKE 'prefill%'
 LEFT JOIN v_forward_time t ON t.run_id = r.run_id AND t.phase = f.phase
 GROUP BY q.quality_id, r.run_id

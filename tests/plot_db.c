@@ -195,6 +195,7 @@ static enum err store_quality(struct store *s, const char *invocation, const str
     double kl = 0.02 * arm;
     q.kl = (struct estimate){kl, kl * 0.9, kl * 1.1};
     q.reverse = q.tv = q.surprise = q.entropy = q.kl;
+    q.reverse_least = strcmp(c.decoder, "block") == 0 ? 0.6 * kl : NAN;
     return store_add_quality(s, invocation, &c, &q);
 }
 

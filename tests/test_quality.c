@@ -76,6 +76,8 @@ static void pairs_of_a_chain(void **state)
     assert_int_equal(q.samples, 4000);
     close_to(q.kl, kl / 2, "KL(produced || true)");
     close_to(q.reverse, reverse / 2, "KL(true || produced)");
+    assert_true(fabs(q.reverse_least - reverse / 2) <
+                1e-12); /* there is one way to do it at once */
     close_to(q.entropy, h / 2, "entropy");
     assert_true(fabs(h / 2 - process_markov_entropy(&p)) < 1e-12);
     assert_int_equal(q.forwards[PHASE_DENOISE], 8000);
@@ -119,6 +121,7 @@ static void autoregression_is_the_truth(void **state)
         c.spec.batch = 7;
         ok(quality_measure(k, &p, &c, 700, &q));
         assert_true(q.kl.value == 0 && q.reverse.value == 0 && q.tv.value == 0);
+        assert_true(isnan(q.reverse_least));
         assert_int_equal(q.samples, 700);
         assert_int_equal(q.forwards[PHASE_PREFILL], 100);
         assert_int_equal(q.tokens[PHASE_PREFILL], 700);
@@ -147,15 +150,12 @@ static void refuses_what_says_nothing(void **state)
 }
 
 /* A run with three decode forwards of 1, 3 and 2 us beside a prefill that must not count. */
-static void add_timed_run(struct store *s, const char *invocation, const char *decoder,
-                          int32_t batch)
+static void add_timed_cell(struct store *s, const char *invocation, const struct cell *c)
 {
     static const int64_t time_ns[] = {900000, 1000, 3000, 2000};
     struct ledger l = {0};
     struct forward_row f[4];
     struct run_row r = {.status = "ok"};
-    struct cell c = small_cell(decoder, "cpu");
-    c.spec.batch = batch;
     l.op[OP_MATMUL] = (struct ledger_entry){.calls = 1, .cost = {.flop_matmul = 10}};
     for (int32_t i = 0; i < 4; i++)
         f[i] = (struct forward_row){.kind = FORWARD_DECODE,
@@ -165,7 +165,15 @@ static void add_timed_run(struct store *s, const char *invocation, const char *d
                                     .time_ns = time_ns[i],
                                     .other_cpus = -1,
                                     .ledger = &l};
-    ok(store_add_run(s, invocation, &c, &r, f, 4));
+    ok(store_add_run(s, invocation, c, &r, f, 4));
+}
+
+static void add_timed_run(struct store *s, const char *invocation, const char *decoder,
+                          int32_t batch)
+{
+    struct cell c = small_cell(decoder, "cpu");
+    c.spec.batch = batch;
+    add_timed_cell(s, invocation, &c);
 }
 
 /* A policy that takes 2 forwards for 8 tokens, at 2 us each on average. */
@@ -186,6 +194,10 @@ static void speed_is_forwards_at_their_times(void **state)
     add_timed_run(s, invocation, "ar", 2);
     add_timed_run(s, invocation, "ar", 4);
     add_timed_run(s, invocation, "ar-verify", 2);
+    struct cell twice = small_cell("ar", "cpu"); /* no forward of the policy's */
+    twice.spec.batch = 2;
+    twice.arithmetic = ARITHMETIC_TWICE;
+    add_timed_cell(s, invocation, &twice);
     struct cell c = small_cell("ar", "cpu");
     snprintf(c.model, sizeof c.model, "even-2");
     c.spec.batch = 2;
@@ -202,6 +214,16 @@ static void speed_is_forwards_at_their_times(void **state)
     ok(store_add_quality(s, invocation, &c, &q));
     assert_int_equal(count(s, "v_quality"), 2);
     assert_int_equal(count(s, "v_speed_at_quality"), 1);
+    /* Nor is one that every sequence takes twice, without its prompt. */
+    q.forwards[PHASE_COMMIT] = 0;
+    c = small_cell("diffusion", "cpu");
+    c.spec.guidance = 0.5f;
+    add_timed_cell(s, invocation, &c);
+    c.spec.guidance = 0;
+    ok(store_add_quality(s, invocation, &c, &q));
+    assert_int_equal(count(s, "v_speed_at_quality"), 1);
+    add_timed_cell(s, invocation, &c);
+    assert_int_equal(count(s, "v_speed_at_quality"), 2);
     is_sound(s);
     store_close(s);
 }

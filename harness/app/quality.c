@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "diffusion/law.h"
+#include "diffusion/together.h"
 #include "harness/app/decoders.h"
 #include "harness/base/hash.h"
 #include "harness/base/rng.h"
@@ -101,7 +102,8 @@ enum err quality_check(const struct process *p, const struct cell *c)
                        "guided tokens are not meant to have it; want 0",
                        (double)c->spec.guidance);
     if (c->prompts[0])
-        return err_set(ERR_USAGE, "prompts %s: a process draws its own beginnings; want no --prompts",
+        return err_set(ERR_USAGE,
+                       "prompts %s: a process draws its own beginnings; want no --prompts",
                        c->prompts);
     if (c->spec.top_p > 0)
         return err_set(ERR_USAGE,
@@ -210,6 +212,28 @@ static enum err replay_truth(struct measuring *m)
     return e;
 }
 
+/* What nothing that fixes beforehand which positions go together, in as many forwards, can be
+ * below; NaN where that is not known: of an adaptive count, a long block, another process. */
+static double least_reverse(const struct cell *c, const struct process *p)
+{
+    const struct decode_spec *s = &c->spec;
+    const struct strategy_ops *ops = strategy_of(s->strategy);
+    struct law_spec law = law_spec_of(c);
+    int32_t b = s->block_length ? s->block_length : s->n_gen, length = s->n_prompt + s->n_gen;
+    bool fixed = !ops->adaptive && !ops->differs && !ops->revises &&
+                 s->strategy != STRATEGY_FIRST_HITTING && s->batch_policy == BATCH_LOCKSTEP;
+    if (!cell_denoises(c) || !fixed || !process_is_markov(p) || s->n_prompt < 1 || b > TOGETHER_MAX)
+        return NAN;
+    double nats = 0;
+    for (int32_t begin = law.aligned ? s->n_prompt / b * b : s->n_prompt; begin < length;
+         begin += b) {
+        int32_t first = begin > s->n_prompt ? begin : s->n_prompt, n = begin + b - first;
+        if (law.aligned && law.shifted && begin == first) n--; /* the commit before decides one */
+        if (n > 0) nats += together_least(p, n, s->steps < n ? s->steps : n, NULL);
+    }
+    return nats / s->n_gen;
+}
+
 static void summarize(const struct measuring *m)
 {
     struct quality_row *q = m->out;
@@ -261,6 +285,7 @@ enum err quality_measure(struct kernels *k, const struct process *p, const struc
         TRY_OUT(replay_truth(&m));
     }
     summarize(&m);
+    out->reverse_least = least_reverse(c, p);
 out:
     free_all(&m);
     return e;

@@ -12,7 +12,7 @@ static const char *const what_is_printed =
     "SELECT process, decoder, batch_seqs AS batch, block_tokens AS block, denoise_steps AS steps, "
     "strategy, COALESCE(threshold, factor, entropy_bound, eta) AS at, draft_tokens AS drafts, "
     "tokens_per_forward, law, kl, kl_lo, kl_hi, reverse, "
-    "reverse_lo, reverse_hi, tv, surprise, entropy, samples "
+    "reverse_lo, reverse_hi, reverse_least, tv, surprise, entropy, samples "
     "FROM v_quality WHERE invocation_id = ?1 ORDER BY recorded_utc, quality_id";
 
 struct work {
