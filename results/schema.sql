@@ -16,7 +16,7 @@
 -- Views:
 --     runs            v_run, v_phase, v_op, v_breakdown, v_step, v_gap, v_steadiness
 --     roofs           v_ceiling, v_kernel, v_roof
---     roofline        v_point, v_roofline, v_bound, v_same_physics, v_ridge_dial
+--     roofline        v_point, v_roofline, v_bound, v_same_physics, v_pair_prediction, v_ridge_dial
 --     speed           v_throughput, v_loss, v_partner, v_mix, v_break_even, v_round,
 --                     v_round_ratio, v_arm, v_pair, v_latency
 --     quality         v_quality, v_forward_time, v_speed_at_quality, v_corruption, v_nelbo
@@ -953,6 +953,46 @@ JOIN v_run v ON v.run_id = q.run_id
 LEFT JOIN rank_bound k ON k.n = MIN(q.n, 2000)
 GROUP BY q.run_id;
 
+-- A forward of the baseline's decoding phase against one of its partner's, round by round: the time
+-- ratio, the one that max(FLOP/peak, bytes/bandwidth) predicts with the roofs probed in the same
+-- round, and the first over the second with its 95 % rank interval.
+CREATE VIEW v_pair_prediction AS
+WITH pinned AS MATERIALIZED (
+    SELECT r.run_id, f.phase, f.round, AVG(f.step_ns) AS ns,
+           AVG(f.predicted_ceilings_ns) AS predicted_ns
+    FROM run r
+    JOIN forward f ON f.run_no = r.run_no
+    WHERE f.step_ns IS NOT NULL AND f.phase IN ('decode', 'verify', 'denoise')
+    GROUP BY r.run_id, f.phase, f.round
+),
+ratio AS (
+    SELECT p.run_id, p.baseline_run_id, b.phase AS baseline_phase, t.phase, b.ns / t.ns AS ratio,
+           b.predicted_ns / t.predicted_ns AS predicted,
+           b.ns / b.predicted_ns / (t.ns / t.predicted_ns) AS residual
+    FROM v_partner p
+    JOIN run r ON r.run_id = p.baseline_run_id AND r.invocation_id = p.invocation_id
+    JOIN pinned b ON b.run_id = p.baseline_run_id
+    JOIN pinned t ON t.run_id = p.run_id AND t.round = b.round
+    WHERE b.predicted_ns > 0 AND t.predicted_ns > 0
+),
+ranked AS (
+    SELECT *, COUNT(*) OVER same AS n, ROW_NUMBER() OVER (same ORDER BY residual) AS i,
+           ROW_NUMBER() OVER (same ORDER BY ratio) AS i_ratio,
+           ROW_NUMBER() OVER (same ORDER BY predicted) AS i_predicted
+    FROM ratio WINDOW same AS (PARTITION BY run_id, baseline_phase, phase)
+)
+SELECT q.run_id, q.baseline_run_id, q.baseline_phase, q.phase, q.n AS rounds,
+       AVG(iif(q.i_ratio IN ((q.n + 1) / 2, q.n / 2 + 1), q.ratio, NULL)) AS time_ratio,
+       AVG(iif(q.i_predicted IN ((q.n + 1) / 2, q.n / 2 + 1), q.predicted, NULL))
+           AS predicted_ratio,
+       AVG(iif(q.i IN ((q.n + 1) / 2, q.n / 2 + 1), q.residual, NULL)) AS residual,
+       MAX(iif(q.i = k.lo, q.residual, NULL)) AS residual_lo,
+       MAX(iif(q.i = q.n + 1 - k.lo, q.residual, NULL)) AS residual_hi,
+       'timing' AS evidence
+FROM ranked q
+LEFT JOIN rank_bound k ON k.n = MIN(q.n, 2000)
+GROUP BY q.run_id, q.baseline_phase, q.phase;
+
 -- Two crossings over the rows at which a forward crosses the ridge, for each setting of a machine:
 -- by the measured roofs (ridge_rows), and by what forwards reached of them (ridge_rows_reached): an
 -- AR forward of one row over the time that the largest block forward takes for a row.
@@ -960,10 +1000,15 @@ GROUP BY q.run_id;
 -- steps_x_work_per_reached counts FLOPs in place of rows and AR forwards drop out of it: FLOP/s of
 -- the full-sequence forward over FLOP/s of the largest block forward.
 -- steps_x: steps x L / Lg at which full-sequence diffusion is as fast as AR, at batch 1.
--- batch_x: batch x b / TPF at which AR is as fast as blocks, between two measured batches.
+-- batch_x: batch x b / TPF at which AR is as fast as blocks, between two measured batches: there the
+-- time of a block forward over that of AR's is taken as linear in the batch.
+-- _per_model: each crossing over the one that max(FLOP/peak, bytes/bandwidth) predicts for the same
+-- forwards with the roofs probed in the same rounds.  Where AR's forward is all bytes and the other
+-- all arithmetic that is work per FLOP/byte of the ridge; near it, too, it stays what it says.
 CREATE VIEW v_ridge_dial AS
 WITH step AS MATERIALIZED (
     SELECT s.run_id, s.phase, s.median_ns, s.ci_lo_ns, s.ci_hi_ns, v.decoder, v.batch_seqs,
+           y.residual, y.residual_lo, y.residual_hi,
            (SELECT AVG(f.flop_matmul + f.flop_attention) FROM run r
             JOIN forward f ON f.run_no = r.run_no AND f.phase = s.phase AND f.step_ns IS NOT NULL
             WHERE r.run_id = s.run_id) AS flop,
@@ -976,6 +1021,8 @@ WITH step AS MATERIALIZED (
     FROM v_step s
     JOIN v_run v ON v.run_id = s.run_id
     JOIN v_roof p ON p.run_id = s.run_id
+    LEFT JOIN v_pair_prediction y ON y.run_id = s.run_id AND y.phase = s.phase
+         AND y.baseline_phase = 'decode'
     WHERE v.arithmetic IS NULL AND (s.phase = 'decode' AND v.decoder = 'ar'
           OR s.phase = 'denoise' AND v.decoder IN ('block', 'diffusion'))
     WINDOW w AS (PARTITION BY v.device_id, v.model, v.layers, v.dtype, v.threads, v.variant)
@@ -993,7 +1040,8 @@ speed AS (
     SELECT b.setting, b.batch_seqs, b.block_tokens, t.tokens_per_forward / b.batch_seqs AS tpf,
            t.tokens_per_forward / b.batch_seqs * a.median_ns / b.median_ns AS ratio,
            t.tokens_per_forward / b.batch_seqs * a.ci_lo_ns / b.ci_hi_ns AS ratio_lo,
-           t.tokens_per_forward / b.batch_seqs * a.ci_hi_ns / b.ci_lo_ns AS ratio_hi
+           t.tokens_per_forward / b.batch_seqs * a.ci_hi_ns / b.ci_lo_ns AS ratio_hi,
+           b.residual, b.residual_lo, b.residual_hi
     FROM step b
     JOIN step a ON a.setting = b.setting AND a.decoder = 'ar' AND a.batch_seqs = b.batch_seqs
     JOIN v_throughput t ON t.run_id = b.run_id
@@ -1001,18 +1049,29 @@ speed AS (
 ),
 neighbours AS (
     SELECT *, LEAD(batch_seqs) OVER w AS next_batch, LEAD(ratio) OVER w AS next_ratio,
-           LEAD(ratio_lo) OVER w AS next_lo, LEAD(ratio_hi) OVER w AS next_hi
+           LEAD(ratio_lo) OVER w AS next_lo, LEAD(ratio_hi) OVER w AS next_hi,
+           LEAD(residual) OVER w AS next_residual, LEAD(residual_lo) OVER w AS next_residual_lo,
+           LEAD(residual_hi) OVER w AS next_residual_hi
     FROM speed WINDOW w AS (PARTITION BY setting, block_tokens ORDER BY batch_seqs)
+),
+share AS (
+    SELECT *, iif(ratio >= 1 AND next_ratio < 1, (1 - 1 / ratio) / (1 / next_ratio - 1 / ratio),
+                  NULL) AS at,
+           iif(ratio_lo >= 1 AND next_lo < 1, (1 - 1 / ratio_lo) / (1 / next_lo - 1 / ratio_lo),
+               NULL) AS at_lo,
+           iif(ratio_hi >= 1 AND next_hi < 1, (1 - 1 / ratio_hi) / (1 / next_hi - 1 / ratio_hi),
+               NULL) AS at_hi
+    FROM neighbours
 ),
 crossing AS (
     SELECT setting, block_tokens,
-           MIN(iif(ratio >= 1 AND next_ratio < 1, batch_seqs + (next_batch - batch_seqs)
-               * (ratio - 1) / (ratio - next_ratio), NULL)) * block_tokens / AVG(tpf) AS x,
-           MIN(iif(ratio_lo >= 1 AND next_lo < 1, batch_seqs + (next_batch - batch_seqs)
-               * (ratio_lo - 1) / (ratio_lo - next_lo), NULL)) * block_tokens / AVG(tpf) AS x_lo,
-           MIN(iif(ratio_hi >= 1 AND next_hi < 1, batch_seqs + (next_batch - batch_seqs)
-               * (ratio_hi - 1) / (ratio_hi - next_hi), NULL)) * block_tokens / AVG(tpf) AS x_hi
-    FROM neighbours GROUP BY setting, block_tokens
+           MIN(batch_seqs + (next_batch - batch_seqs) * at) * block_tokens / AVG(tpf) AS x,
+           MIN(batch_seqs + (next_batch - batch_seqs) * at_lo) * block_tokens / AVG(tpf) AS x_lo,
+           MIN(batch_seqs + (next_batch - batch_seqs) * at_hi) * block_tokens / AVG(tpf) AS x_hi,
+           MIN(residual + (next_residual - residual) * at) AS per_model,
+           MIN(residual_lo + (next_residual_lo - residual_lo) * at) AS per_model_lo,
+           MIN(residual_hi + (next_residual_hi - residual_hi) * at) AS per_model_hi
+    FROM share GROUP BY setting, block_tokens
 )
 SELECT a.device, a.model, a.layers, a.dtype, a.threads, a.variant, a.cache_resident, a.sweep_name,
        a.ridge_rows, a.median_ns / l.row_ns AS ridge_rows_reached,
@@ -1026,11 +1085,15 @@ SELECT a.device, a.model, a.layers, a.dtype, a.threads, a.variant, a.cache_resid
        d.flop / d.median_ns / l.rate AS steps_x_work_per_reached,
        d.flop / d.ci_hi_ns / l.rate_hi AS steps_x_work_per_reached_lo,
        d.flop / d.ci_lo_ns / l.rate_lo AS steps_x_work_per_reached_hi,
+       d.residual AS steps_x_per_model, d.residual_lo AS steps_x_per_model_lo,
+       d.residual_hi AS steps_x_per_model_hi,
        c.x AS batch_x, c.x_lo AS batch_x_lo, c.x_hi AS batch_x_hi,
        c.x / a.ridge_rows AS batch_x_per_ridge,
        c.x * l.row_ns / a.median_ns AS batch_x_per_reached,
        c.x_lo * l.row_lo_ns / a.ci_hi_ns AS batch_x_per_reached_lo,
        c.x_hi * l.row_hi_ns / a.ci_lo_ns AS batch_x_per_reached_hi,
+       c.per_model AS batch_x_per_model, c.per_model_lo AS batch_x_per_model_lo,
+       c.per_model_hi AS batch_x_per_model_hi,
        a.run_id, 'timing' AS evidence
 FROM one a
 JOIN step d ON d.setting = a.setting AND d.decoder = 'diffusion' AND d.batch_seqs = 1

@@ -17,6 +17,8 @@ struct planted {
     int32_t rows, tokens; /* of a forward */
     int64_t ns;           /* in round 0; each later round is slower by a tenth of that */
     bool baseline;
+    const char *pair;    /* NULL: "pair"            */
+    double predicted_ns; /* in every round; 0: none */
 };
 
 enum { ROUNDS = 9 };
@@ -27,7 +29,8 @@ static void plant(struct store *s, const char *invocation, const struct planted 
     struct ledger l = {0};
     l.op[OP_MATMUL] = (struct ledger_entry){
         .calls = 1,
-        .cost = {.flop_matmul = 100, .bytes_dram = 10, .bytes_dram_lo = 10, .bytes_dram_hi = 10}};
+        .cost = {.flop_matmul = 100, .bytes_dram = 10, .bytes_dram_lo = 10, .bytes_dram_hi = 10},
+        .predicted_ns = {[TIER_CEILINGS] = p->predicted_ns}};
     struct forward_row f[ROUNDS + 1];
     for (int32_t i = 0; i <= ROUNDS; i++)
         f[i] = (struct forward_row){
@@ -41,7 +44,7 @@ static void plant(struct store *s, const char *invocation, const struct planted 
             .work = {.phase = p->phase, .rows = p->rows, .tokens_committed = p->tokens},
             .ledger = &l};
     struct run_row r = {.status = "ok",
-                        .pair_id = "pair",
+                        .pair_id = p->pair ? p->pair : "pair",
                         .pair_baseline = p->baseline,
                         .threads = 2,
                         .variant = "avx2"};
@@ -69,9 +72,9 @@ static void the_same_rows_are_compared_round_by_round(void **state)
     struct store *s = memory_store();
     char invocation[37];
     begin_on(s, "cpu", invocation);
-    struct planted verify = {cell_of("ar-verify", 1), PHASE_VERIFY, 4, 4, 1000, true};
-    struct planted block = {cell_of("block", 1), PHASE_DENOISE, 4, 4, 1100, false};
-    struct planted other = {cell_of("block", 2), PHASE_DENOISE, 8, 8, 1100, false};
+    struct planted verify = {cell_of("ar-verify", 1), PHASE_VERIFY, 4, 4, 1000, true, NULL, 0};
+    struct planted block = {cell_of("block", 1), PHASE_DENOISE, 4, 4, 1100, false, NULL, 0};
+    struct planted other = {cell_of("block", 2), PHASE_DENOISE, 8, 8, 1100, false, NULL, 0};
     plant(s, invocation, &verify);
     plant(s, invocation, &block);
     plant(s, invocation, &other); /* other rows: no partner */
@@ -90,13 +93,15 @@ static void crossings_are_worked_out_by_hand(void **state)
     struct store *s = memory_store();
     char invocation[37];
     begin_on(s, "cpu", invocation);
-    struct planted ar[] = {{cell_of("ar", 1), PHASE_DECODE, 1, 1, 1000, true},
-                           {cell_of("ar", 2), PHASE_DECODE, 2, 2, 1000, true},
-                           {cell_of("ar", 4), PHASE_DECODE, 4, 4, 2000, true}};
-    struct planted block[] = {{cell_of("block", 1), PHASE_DENOISE, 8, 4, 1000, false},
-                              {cell_of("block", 2), PHASE_DENOISE, 16, 8, 2000, false},
-                              {cell_of("block", 4), PHASE_DENOISE, 32, 16, 16000, false}};
-    struct planted full = {cell_of("diffusion", 1), PHASE_DENOISE, 64, 1, 20000, false};
+    struct planted ar[] = {{cell_of("ar", 1), PHASE_DECODE, 1, 1, 1000, true, "one", 800},
+                           {cell_of("ar", 2), PHASE_DECODE, 2, 2, 1000, true, "two", 800},
+                           {cell_of("ar", 4), PHASE_DECODE, 4, 4, 2000, true, "four", 1000}};
+    struct planted block[] = {
+        {cell_of("block", 1), PHASE_DENOISE, 8, 4, 1000, false, "one", 500},
+        {cell_of("block", 2), PHASE_DENOISE, 16, 8, 2000, false, "two", 1600},
+        {cell_of("block", 4), PHASE_DENOISE, 32, 16, 16000, false, "four", 10000}};
+    struct planted full = {
+        cell_of("diffusion", 1), PHASE_DENOISE, 64, 1, 20000, false, "one", 16000};
     for (int i = 0; i < 3; i++) {
         block[i].cell.spec.block_length = 8;
         plant(s, invocation, &ar[i]);
@@ -115,9 +120,30 @@ static void crossings_are_worked_out_by_hand(void **state)
     /* Every forward is planted with as many FLOPs: 16000 / 20000. */
     assert_near(ask_real(s, "SELECT steps_x_work_per_reached FROM v_ridge_dial", NULL), 0.8);
     /* Blocks commit 4 tokens a forward and sequence: 4, 2 and 0.5 times as fast.  Between batch 2
-     * and 4 the speed falls from 2 to 0.5: equal at 2 + 2 / 1.5; times b / TPF = 2. */
-    assert_near(ask_real(s, "SELECT batch_x FROM v_ridge_dial", NULL), 2 * (2 + 2 / 1.5));
-    assert_near(ask_real(s, "SELECT batch_x_per_reached FROM v_ridge_dial", NULL), 2 + 2 / 1.5);
+     * and 4 a block forward goes from 1/2 to 2 of what it may take: equal, 1, after a third of the
+     * way; times b / TPF = 2. */
+    assert_near(ask_real(s, "SELECT batch_x FROM v_ridge_dial", NULL), 2 * (2 + 2 / 3.0));
+    assert_near(ask_real(s, "SELECT batch_x_per_reached FROM v_ridge_dial", NULL), 2 + 2 / 3.0);
+    /* AR takes 1000 / 800 of what is predicted at batch 1 and 2, 2000 / 1000 at 4; blocks 2, 1.25
+     * and 1.6; the full-sequence forward 1.25.  1.25 / 1.25; and from 1.25 / 1.25 a third of the
+     * way to 2 / 1.6.  Every round says the same, so limits are where the median is. */
+    assert_near(ask_real(s, "SELECT steps_x_per_model FROM v_ridge_dial", NULL), 1);
+    assert_near(ask_real(s, "SELECT batch_x_per_model FROM v_ridge_dial", NULL), 1 + 0.25 / 3);
+    assert_near(ask_real(s, "SELECT batch_x_per_model_lo FROM v_ridge_dial", NULL), 1 + 0.25 / 3);
+    assert_near(ask_real(s, "SELECT batch_x_per_model_hi FROM v_ridge_dial", NULL), 1 + 0.25 / 3);
+    /* Block of 8 at batch 1: 1000 / 1000, 800 / 500 predicted, so 0.625. */
+    const char *of_one = " FROM v_pair_prediction WHERE run_id = (SELECT run_id FROM v_run WHERE "
+                         "decoder = 'block' AND batch_seqs = 1)";
+    static const struct {
+        const char *column;
+        double is;
+    } one[] = {{"time_ratio", 1},      {"predicted_ratio", 1.6}, {"residual", 0.625},
+               {"residual_lo", 0.625}, {"residual_hi", 0.625},   {"rounds", ROUNDS}};
+    for (size_t i = 0; i < sizeof one / sizeof one[0]; i++) {
+        char sql[300];
+        snprintf(sql, sizeof sql, "SELECT 1.0 * %s%s", one[i].column, of_one);
+        assert_near(ask_real(s, sql, NULL), one[i].is);
+    }
     store_close(s);
 }
 
