@@ -48,6 +48,9 @@ static void round_pairs(const struct matmul *m, uint16_t *out, int64_t out_strid
 {
     int64_t n = min_i64(2 * k, m->x.dim[1] - 2 * k0);
     for (int64_t r = 0; r < rows; r++, out += out_stride, x += m->x.row_stride) {
+        /* The next row lies too far away for the hardware to foresee it. */
+        for (int64_t i = 0; r + 1 < rows && i < n; i += 16)
+            __builtin_prefetch(x + m->x.row_stride + 2 * k0 + i, 0, 2);
         m->cpu->isa.rows->to_bf16(out, x + 2 * k0, n);
         if (n < 2 * k) out[n] = 0;
     }
@@ -143,7 +146,7 @@ static void stream_block(const struct matmul *m, int64_t block, int64_t panel, i
     int64_t k = m->panels.k, row0 = row_begin(m, block), rows = row_begin(m, block + 1) - row0;
     const char *w = (const char *)m->w.data + panel * panel_bytes(m->panels.dtype, k);
     m->tiles->stream[m->panels.dtype][rows](w, n_panels, m->packed_x + row0 * k, k,
-                                                to.y + row0 * to.stride, to.stride);
+                                            to.y + row0 * to.stride, to.stride);
 }
 
 static void stream_panels(const struct matmul *m, const struct part *part, float *aside)

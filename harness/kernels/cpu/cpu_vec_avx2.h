@@ -24,6 +24,14 @@ VEC_FN vec vec_set1(float a)
     return (vec){_mm256_set1_ps(a), _mm256_set1_ps(a)};
 }
 
+/* *p in every lane by one load, which all that is multiplied by it then shares. */
+VEC_FN vec vec_broadcast(const float *p)
+{
+    __m256 v = _mm256_broadcast_ss(p);
+    __asm__("" : "+x"(v));
+    return (vec){v, v};
+}
+
 VEC_FN vec vec_load(const float *p)
 {
     return (vec){_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};

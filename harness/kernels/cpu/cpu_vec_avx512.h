@@ -19,6 +19,14 @@ VEC_FN vec vec_set1(float a)
     return _mm512_set1_ps(a);
 }
 
+/* *p in every lane by one load, which all that is multiplied by it then shares. */
+VEC_FN vec vec_broadcast(const float *p)
+{
+    vec v = vec_set1(*p);
+    __asm__("" : "+v"(v));
+    return v;
+}
+
 VEC_FN vec vec_load(const float *p)
 {
     return _mm512_loadu_ps(p);

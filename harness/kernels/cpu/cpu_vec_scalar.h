@@ -27,6 +27,11 @@ VEC_FN vec vec_set1(float a)
     return r;
 }
 
+VEC_FN vec vec_broadcast(const float *p)
+{
+    return vec_set1(*p);
+}
+
 VEC_FN vec vec_load(const float *p)
 {
     vec r;
