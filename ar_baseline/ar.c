@@ -12,7 +12,8 @@ struct ar {
     const struct model_config *config;
     int32_t *tokens; /* owned [batch, length] */
     int32_t length;
-    int32_t n_done;       /* tokens generated so far, per sequence */
+    int32_t n_done;       /* tokens generated so far, by sequences that have not ended */
+    int32_t n_wanted;     /* by the longest of them                                     */
     struct pass_seq *seq; /* owned [batch] */
     int32_t last_row;     /* the one logit row of every span */
 };
@@ -57,6 +58,8 @@ static enum err ar_create(const struct decode_spec *s, const struct model_config
     a->length = spec_length(s);
     a->seq = calloc((size_t)s->batch, sizeof *a->seq);
     if (!a->seq) TRY_OUT(err_set(ERR_NOMEM, "ar: %d sequences: out of memory", s->batch));
+    for (int32_t b = 0; b < s->batch; b++)
+        if (spec_wanted(s, b) > a->n_wanted) a->n_wanted = spec_wanted(s, b);
     TRY_OUT(canvas_create(s, c, &a->tokens));
     *out = &a->base;
     return ERR_NONE;
@@ -68,7 +71,7 @@ out:
 static bool ar_done(const struct decoder *d)
 {
     const struct ar *a = (const struct ar *)d;
-    return a->n_done == a->spec.n_gen;
+    return a->n_done == a->n_wanted;
 }
 
 static void ar_next(struct decoder *d, struct pass *p)
@@ -76,10 +79,11 @@ static void ar_next(struct decoder *d, struct pass *p)
     struct ar *a = (struct ar *)d;
     bool prefill = a->n_done == 0;
     int32_t pos0 = prefill ? a->spec.n_depth : spec_prefix(&a->spec) + a->n_done - 1;
-    int32_t n_rows = prefill ? a->spec.n_prompt : 1;
+    int32_t n_rows = prefill ? a->spec.n_prompt : 1, n_seqs = 0;
     a->last_row = n_rows - 1;
-    for (int32_t b = 0; b < a->spec.batch; b++)
-        a->seq[b] = (struct pass_seq){
+    for (int32_t b = 0; b < a->spec.batch; b++) {
+        if (a->n_done >= spec_wanted(&a->spec, b)) continue;
+        a->seq[n_seqs++] = (struct pass_seq){
             .span = {.slot = b,
                      .n_rows = n_rows,
                      .pos0 = pos0,
@@ -90,15 +94,16 @@ static void ar_next(struct decoder *d, struct pass *p)
             .n_logits = 1,
             .n_kept = n_rows,
         };
-    *p = (struct pass){prefill ? PHASE_PREFILL : PHASE_DECODE, a->spec.batch, a->seq};
+    }
+    *p = (struct pass){prefill ? PHASE_PREFILL : PHASE_DECODE, n_seqs, a->seq};
 }
 
 static void ar_keys(const struct decoder *d, const struct pass *p, struct row_key *keys)
 {
     const struct ar *a = (const struct ar *)d;
     uint32_t position = (uint32_t)(spec_prefix(&a->spec) + a->n_done);
-    for (int32_t b = 0; b < a->spec.batch; b++)
-        keys[b] = (struct row_key){(uint32_t)b, position, 0};
+    for (int32_t i = 0; i < p->n_seqs; i++)
+        keys[i] = (struct row_key){(uint32_t)p->seq[i].span.slot, position, 0};
 }
 
 static void ar_accept(struct decoder *d, const struct pass *p, const struct row_stat *stats,
@@ -106,10 +111,11 @@ static void ar_accept(struct decoder *d, const struct pass *p, const struct row_
 {
     struct ar *a = (struct ar *)d;
     int32_t position = spec_prefix(&a->spec) + a->n_done;
-    for (int32_t b = 0; b < a->spec.batch; b++)
-        a->tokens[(size_t)b * a->length + position] = stats[b].id;
-    work->tokens_committed = a->spec.batch;
-    work->flop_useful = a->spec.batch * token_useful_flop(a->config, position);
+    for (int32_t i = 0; i < p->n_seqs; i++) {
+        int32_t b = p->seq[i].span.slot;
+        a->tokens[(size_t)b * a->length + position] = stats[i].id;
+        work_add_token(work, &a->spec, a->config, b, position);
+    }
     a->n_done++;
 }
 
@@ -118,9 +124,15 @@ static const int32_t *ar_tokens(const struct decoder *d)
     return ((const struct ar *)d)->tokens;
 }
 
+static bool ar_differs(const struct decode_spec *s)
+{
+    return s->eos != NULL;
+}
+
 const struct decoder_ops decoder_ar = {
     .name = "ar",
     .help = "causal prefill, then one token per sequence per forward, KV cache",
+    .sequences_differ = ar_differs,
     .check = ar_check,
     .size = ar_size,
     .create = ar_create,

@@ -197,7 +197,7 @@ static bool verify_done(const struct decoder *d)
 {
     const struct ar_verify *a = (const struct ar_verify *)d;
     for (int32_t b = 0; b < a->spec.batch; b++)
-        if (a->n_done[b] < a->spec.n_gen) return false;
+        if (a->n_done[b] < spec_wanted(&a->spec, b)) return false;
     return true;
 }
 
@@ -230,7 +230,7 @@ static int32_t draft_token(const struct ar_verify *a, int32_t b, int32_t positio
 /* Tokens drafted for the next verify forward: none past the last one wanted. */
 static int32_t n_drafted(const struct ar_verify *a, int32_t b)
 {
-    int32_t k = a->spec.draft_tokens, left = a->spec.n_gen - a->n_done[b];
+    int32_t k = a->spec.draft_tokens, left = spec_wanted(&a->spec, b) - a->n_done[b];
     return k < left - 1 ? k : left > 0 ? left - 1 : 0;
 }
 
@@ -342,7 +342,7 @@ static void verify_next(struct decoder *d, struct pass *p)
     for (int32_t b = 0; b < a->spec.batch; b++) {
         if (phase_is_prefill(phase))
             a->seq[n++] = prefill_of(a, b, phase == PHASE_PREFILL);
-        else if (phase == PHASE_VERIFY && a->n_done[b] < a->spec.n_gen)
+        else if (phase == PHASE_VERIFY && a->n_done[b] < spec_wanted(&a->spec, b))
             a->seq[n++] = verify_of(a, b);
         else if (phase == PHASE_DRAFT && a->n_draft_forwards < n_drafted(a, b))
             a->seq[n++] = a->drafter == DRAFTER_DENOISE ? denoise_draft_of(a, b) : draft_of(a, b);
@@ -360,30 +360,17 @@ static void verify_keys(const struct decoder *d, const struct pass *p, struct ro
     }
 }
 
-/* Whether a trace says that the request had ended before this position. */
-static bool is_past_eos(const struct ar_verify *a, int32_t b, int32_t position)
-{
-    const struct commit_trace *t = a->spec.trace;
-    return t && t->states_eos && position > spec_prefix(&a->spec) + t->request[b].eos;
-}
-
 /* What a prefill or verify forward chose, up to the first wrong draft. */
 static void commit(struct ar_verify *a, const struct pass *p, const struct row_stat *stats,
                    struct step_work *work)
 {
-    if (a->spec.trace && a->spec.trace->states_eos) work->tokens_past_eos = 0;
     for (int32_t i = 0; i < p->n_seqs; i++) {
         const struct pass_seq *s = &p->seq[i];
         int32_t b = s->span.slot, n = p->phase == PHASE_VERIFY ? s->n_kept : 1;
         for (int32_t j = 0; j < n; j++) {
             int32_t position = spec_prefix(&a->spec) + a->n_done[b]++;
             a->tokens[(size_t)b * a->length + position] = stats[j].id;
-            if (is_past_eos(a, b, position)) {
-                work->tokens_past_eos++;
-                continue;
-            }
-            work->flop_useful += token_useful_flop(a->config, position);
-            work->tokens_committed++;
+            work_add_token(work, &a->spec, a->config, b, position);
         }
         a->traced[b] += p->phase == PHASE_VERIFY;
         stats += s->n_logits;

@@ -91,7 +91,7 @@ static void end_block(struct block *d)
 {
     int32_t next = d->begin + d->denoise.spec.block_length;
     d->stage = STAGE_COMMIT;
-    if (d->denoise.spec.commit != COMMIT_FUSED || next == d->denoise.length) return;
+    if (d->denoise.spec.commit != COMMIT_FUSED || denoise_all_ended(&d->denoise, next)) return;
     d->begin = next;
     start_block(d);
     CHECK(d->stage == STAGE_DENOISE); /* without a shifted head none of it is given */
@@ -137,25 +137,29 @@ static int32_t position_after(const struct block *d, int32_t end)
     return end;
 }
 
-/* Clean tokens [pos0, pos0 + n_rows) of every sequence, to be kept. */
+/* Clean tokens [pos0, pos0 + n_rows) of every sequence that had not ended before them, to be kept.
+ */
 static void clean_pass(struct block *d, struct pass *p, enum phase phase, int32_t pos0,
                        int32_t n_rows, enum mask mask)
 {
+    int32_t n_seqs = 0, end = pos0 + n_rows;
     d->last_row = n_rows - 1;
-    for (int32_t b = 0; b < d->denoise.spec.batch; b++)
-        d->denoise.seq[b] = (struct pass_seq){
+    for (int32_t b = 0; b < d->denoise.spec.batch; b++) {
+        if (denoise_ended(&d->denoise, b, pos0)) continue;
+        d->denoise.seq[n_seqs++] = (struct pass_seq){
             .span = {.slot = b,
                      .n_rows = n_rows,
                      .pos0 = pos0,
-                     .n_visible = pos0 + n_rows,
+                     .n_visible = end,
                      .block = d->denoise.spec.block_length,
                      .mask = mask},
             .tokens = denoise_row(&d->denoise, b) + pos0,
             .logit_row = &d->last_row,
-            .n_logits = position_after(d, pos0 + n_rows) >= 0,
+            .n_logits = position_after(d, end) >= 0 && !denoise_ended(&d->denoise, b, end),
             .n_kept = n_rows,
         };
-    *p = (struct pass){phase, d->denoise.spec.batch, d->denoise.seq};
+    }
+    *p = (struct pass){phase, n_seqs, d->denoise.seq};
 }
 
 static void block_next(struct decoder *base, struct pass *p)
@@ -203,13 +207,14 @@ static void accept_clean(struct block *d, const struct pass *p, const struct row
 {
     const struct span *s = &p->seq[0].span;
     int32_t end = s->pos0 + s->n_rows, position = position_after(d, end);
-    for (int32_t b = 0; position >= 0 && b < d->denoise.spec.batch; b++) {
-        denoise_row(&d->denoise, b)[position] = stats[b].id;
-        work->tokens_committed++;
-        work->flop_useful += token_useful_flop(d->denoise.config, position);
+    for (int32_t i = 0; i < p->n_seqs; i++) {
+        int32_t b = p->seq[i].span.slot;
+        if (p->seq[i].n_logits == 0) continue;
+        denoise_row(&d->denoise, b)[position] = stats++->id;
+        work_add_token(work, &d->denoise.spec, d->denoise.config, b, position);
     }
     d->begin = end;
-    if (end == d->denoise.length)
+    if (denoise_all_ended(&d->denoise, end))
         d->stage = STAGE_DONE;
     else
         start_block(d);

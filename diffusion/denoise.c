@@ -57,7 +57,19 @@ void denoise_start_block(struct denoise *d, int32_t block, int32_t begin, int32_
 {
     for (int32_t b = 0; b < d->spec.batch; b++)
         unmask_start(&d->unmask[b], &d->spec, (uint32_t)b, (uint32_t)block, denoise_row(d, b),
-                     begin, end, d->config);
+                     begin, denoise_ended(d, b, begin) ? begin : end, d->config);
+}
+
+bool denoise_ended(const struct denoise *d, int32_t b, int32_t position)
+{
+    return position >= spec_prefix(&d->spec) + spec_wanted(&d->spec, b);
+}
+
+bool denoise_all_ended(const struct denoise *d, int32_t position)
+{
+    for (int32_t b = 0; b < d->spec.batch; b++)
+        if (!denoise_ended(d, b, position)) return false;
+    return true;
 }
 
 void denoise_reveal_first(struct denoise *d)
@@ -163,13 +175,6 @@ void denoise_keys(const struct denoise *d, const struct pass *p, struct row_key 
     }
 }
 
-/* Whether a trace says that the request had ended before this position. */
-static bool is_past_eos(const struct denoise *d, uint32_t request, int32_t position)
-{
-    const struct commit_trace *t = d->spec.trace;
-    return t && t->states_eos && position > spec_prefix(&d->spec) + t->request[request].eos;
-}
-
 /* Tokens that this forward made final.  Where positions may be masked again, none is before the
  * block is done. */
 static void count_final(const struct denoise *d, const struct unmask *u, struct step_work *work)
@@ -180,20 +185,13 @@ static void count_final(const struct denoise *d, const struct unmask *u, struct 
         pos = u->mask;
         n = unmask_done(u) ? u->n_masks : 0;
     }
-    for (int32_t i = 0; i < n; i++) {
-        if (is_past_eos(d, u->request, pos[i])) {
-            work->tokens_past_eos++;
-            continue;
-        }
-        work->flop_useful += token_useful_flop(d->config, pos[i]);
-        work->tokens_committed++;
-    }
+    for (int32_t i = 0; i < n; i++)
+        work_add_token(work, &d->spec, d->config, (int32_t)u->request, pos[i]);
 }
 
 void denoise_accept(struct denoise *d, const struct pass *p, const struct row_stat *stats,
                     struct step_work *work)
 {
-    if (d->spec.trace && d->spec.trace->states_eos) work->tokens_past_eos = 0;
     for (int32_t i = 0; i < p->n_seqs; i++) {
         int32_t b = p->seq[i].span.slot, n = p->seq[i].n_logits;
         const int32_t *pos = d->logit_pos + (size_t)b * d->length;
@@ -212,5 +210,6 @@ void denoise_accept(struct denoise *d, const struct pass *p, const struct row_st
 
 bool denoise_sequences_differ(const struct decode_spec *s)
 {
-    return s->trace || s->batch_policy != BATCH_LOCKSTEP || strategy_of(s->strategy)->differs;
+    return s->trace || s->eos || s->batch_policy != BATCH_LOCKSTEP ||
+           strategy_of(s->strategy)->differs;
 }

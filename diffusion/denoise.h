@@ -32,7 +32,11 @@ void denoise_free(struct denoise *d);
 
 int32_t *denoise_row(const struct denoise *d, int32_t b); /* tokens of sequence b */
 
-/* Every sequence starts block number `block`, positions [begin, end). */
+/* Whether a sequence wants no token from this position on, and whether none does. */
+bool denoise_ended(const struct denoise *d, int32_t b, int32_t position);
+bool denoise_all_ended(const struct denoise *d, int32_t position);
+
+/* Every sequence that has not ended starts block number `block`, positions [begin, end). */
 void denoise_start_block(struct denoise *d, int32_t block, int32_t begin, int32_t end);
 /* The same with the first position of the block revealed by its first forward. */
 void denoise_reveal_first(struct denoise *d);

@@ -191,7 +191,10 @@ static void diffusion_accept(struct decoder *base, const struct pass *p,
     d->step++;
     if (!denoise_block_done(&d->denoise)) return;
     d->block++;
-    if (d->block < d->n_blocks) start_block(d);
+    if (denoise_all_ended(&d->denoise, d->denoise.spec.n_prompt + d->block * d->block_length))
+        d->block = d->n_blocks;
+    else
+        start_block(d);
 }
 
 static const int32_t *diffusion_tokens(const struct decoder *base)

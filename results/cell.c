@@ -34,6 +34,11 @@ const char *logits_policy_name(enum logits_policy p)
     return p == LOGITS_ALL ? "all" : "masked";
 }
 
+const char *eos_policy_name(enum eos_policy p)
+{
+    return p == EOS_STOP ? "stop" : "go-on";
+}
+
 const char *arithmetic_times(enum arithmetic a)
 {
     return a == ARITHMETIC_TWICE ? "twice" : "once";
@@ -208,6 +213,7 @@ void cell_canonical(const struct cell *cell, struct strbuf *out)
     put_text(&j, "dtype", dtype_name(c.dtype));
     if (cell_takes(&c, "entropy-bound"))
         put_number(&j, "entropy-bound", s->entropy_bound);
+    if (s->on_eos == EOS_STOP) put_text(&j, "eos", eos_policy_name(s->on_eos));
     if (cell_takes(&c, "eta")) put_number(&j, "eta", s->eta);
     if (cell_takes(&c, "factor")) put_number(&j, "factor", s->factor);
     if (c.graph) put_text(&j, "graph", graph_name(true));

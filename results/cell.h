@@ -76,5 +76,6 @@ const char *strategy_name(enum strategy s);
 const char *schedule_name(enum schedule s);
 const char *cache_policy_name(enum cache_policy p);
 const char *commit_policy_name(enum commit_policy p);
+const char *eos_policy_name(enum eos_policy p);
 
 #endif

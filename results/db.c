@@ -36,8 +36,8 @@ static const char *const sql[STMT_COUNT] = {
                   "launch_ns, draft_tokens, acceptance, refresh_forwards, commit_policy, "
                   "schedule, threshold, factor, entropy_bound, eta, depth_tokens, trace_sha256, "
                   "guidance, top_p, isa, draft, draft_layers, graph, matmul, "
-                  "arithmetic, compute_dtype, model_sha256, weights, prompts_sha256) "
-                  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+                  "arithmetic, compute_dtype, model_sha256, weights, prompts_sha256, "
+                  "eos) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
                   "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
                   "ON CONFLICT (cell_id) DO NOTHING",
     [STMT_RUN] = "INSERT INTO run (run_id, invocation_id, device_id, cell_id, recorded_utc, "

@@ -67,6 +67,7 @@ enum err store_add_cell(struct store *s, const struct cell *cell, char id[CELL_K
         arg_text(&a, c.model_sha256);
         arg_text(&a, c.weights == WEIGHTS_CHECKPOINT ? "checkpoint" : NULL);
         arg_text(&a, c.prompts_sha256);
+        arg_text(&a, d->on_eos == EOS_STOP ? eos_policy_name(d->on_eos) : NULL);
         e = db_run(s, &a);
     }
     strbuf_free(&text);

@@ -180,6 +180,7 @@ static const struct schema_step steps[] = {
         "ALTER TABLE forward_counter ADD COLUMN page_faults INTEGER CHECK (page_faults >= 0);"
         "ALTER TABLE forward_counter ADD COLUMN context_switches INTEGER "
         "CHECK (context_switches >= 0);"
+        "ALTER TABLE cell ADD COLUMN eos TEXT CHECK (eos = 'stop');"
         "ALTER TABLE quality ADD COLUMN reverse_least REAL CHECK (reverse_least >= 0)"},
 };
 enum { N_STEPS = sizeof steps / sizeof steps[0] };

@@ -130,6 +130,7 @@ CREATE TABLE cell (
     graph         INTEGER CHECK (graph = 1),
     matmul        TEXT CHECK (matmul = 'own'),
     arithmetic    TEXT CHECK (arithmetic = 'twice'), -- NULL: once
+    eos           TEXT CHECK (eos = 'stop'), -- since version 4; NULL: sequences go on to gen_tokens
     compute_dtype TEXT CHECK (compute_dtype = 'bf16'), -- since version 4; NULL: the device's only one
     model_sha256  TEXT, -- since version 4: what a folder holds; NULL: a preset
     weights       TEXT CHECK (weights = 'checkpoint'), -- NULL: drawn from the seed
@@ -542,7 +543,7 @@ SELECT r.run_id, r.cell_id, r.status, r.message, d.device, d.kind AS device_kind
        c.gen_tokens, c.block_tokens, c.denoise_steps, c.strategy, c.cache, c.refresh_forwards,
        c.commit_policy, c.logits, c.head, c.draft, c.draft_layers, c.draft_tokens, c.acceptance,
        c.schedule, c.threshold, c.factor, c.entropy_bound, c.eta, c.trace_sha256, c.guidance,
-       c.top_p, c.temperature, c.seed,
+       c.top_p, c.temperature, c.seed, c.eos,
        COALESCE(r.threads, c.threads) AS threads, c.isa, c.arithmetic,
        CASE WHEN d.kind = 'cpu' THEN COALESCE(c.compute_dtype, 'f32')
             WHEN c.dtype <> 'f32' THEN 'bf16' ELSE iif(d.kind = 'sim', 'tf32', 'f32') END
@@ -1390,7 +1391,7 @@ JOIN v_run r ON r.status = 'ok' AND r.decoder = q.decoder AND r.batch_seqs = q.b
             AND r.block_tokens IS iif(q.decoder = 'diffusion', r.block_tokens, q.block_tokens)
             AND r.draft_tokens IS q.draft_tokens AND r.commit_policy IS q.commit_policy
             AND r.cache IS NULL AND r.draft IS NULL AND r.guidance IS NULL
-            AND r.arithmetic IS NULL
+            AND r.arithmetic IS NULL AND r.eos IS NULL
 JOIN quality_forward f ON f.quality_id = q.quality_id AND f.phase NOT LIKE 'prefill%'
 LEFT JOIN v_forward_time t ON t.run_id = r.run_id AND t.phase = f.phase
 GROUP BY q.quality_id, r.run_id

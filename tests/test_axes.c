@@ -119,6 +119,7 @@ static void every_axis_survives_being_written_and_read(void **state)
         {"eta", "0.008"},
         {"trace", "somewhere/trace.jsonl"},
         {"prompts", "somewhere/prompts.jsonl"},
+        {"eos", "stop"},
         {"weights", "seeded"},
         {"guidance", "1.5"},
         {"logits", "all"},

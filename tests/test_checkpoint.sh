@@ -37,6 +37,20 @@ tokens=$(grep -o '"tokens_sha256":"[0-9a-f]*"' out | sort | uniq -c | awk '{prin
 mv model moved
 says "0 ran, 3 reused" 0 sweep moved.yaml --db a.db
 
+# Two ids end a sequence: the first of the batch at its fifth token of AR, the second at its seventh.
+sed 's/"eos_token_id": 2/"eos_token_id": [18, 31]/' "$golden/llama/config.json" > moved/config.json
+says "request 0: 1 15 13 26 14 57 | 11 37 15 1 18" 0 generate -m ./moved -p 6 -n 12 -b 2 --eos stop
+says "10 tokens in 6 forwards" 0 generate -m ./moved -p 6 -n 12 -b 2 --eos stop
+says "" 0 run -m ./moved -p 6 -n 12 -b 2 --eos go-on,stop --db e.db -q
+ends=$(sqlite3 e.db "SELECT r.eos, p.phase, p.forwards / p.samples, p.seqs / p.samples,
+    p.tokens_committed / p.samples, p.tokens_past_eos / p.samples
+    FROM v_phase p JOIN v_run r USING (run_id) ORDER BY 1, 2" | xargs)
+[ "$ends" = "|decode|11|22|10|12 |prefill|1|2|2|0 stop|decode|6|10|10|0 stop|prefill|1|2|2|0" ] ||
+    fail "forwards, sequences, tokens, tokens past the end: $ends"
+sed 's/"eos_token_id": 2/"eos_token_id": [18, 999]/' "$golden/llama/config.json" > moved/config.json
+says "eos_token_id: expected an id below" 2 plan -m ./moved -p 6 -n 6
+cp "$golden/llama/config.json" moved/config.json
+
 # Predictions need the shape alone.
 rm moved/model.safetensors
 says "sim:a100-80gb" 0 plan -m ./moved -p 6 -n 6 --decoder ar,block --block-length 6 --json
@@ -46,6 +60,7 @@ says "mean nothing on seeded random weights" 2 run -m ./moved --weights seeded -
 says "want --model ./FOLDER" 2 run -m tiny-test --weights checkpoint --db none.db
 says "no model \"moved\"; the folder of that name is ./moved" 2 run -m moved --db none.db
 says "./nowhere/config.json: No such file" 2 run -m ./nowhere --db none.db
+says "nothing says where sequences end" 2 plan -m ./moved -p 6 -n 6 --eos stop
 run="run -m tiny-test -p 6 -n 6 --db none.db"
 says "one.jsonl has 1 prompts, too few for a batch of 2" 2 $run -b 2 --prompts one.jsonl
 says "one.jsonl:1: a prompt of 6 tokens; --n-prompt 7" 2 $run -p 7 --prompts one.jsonl

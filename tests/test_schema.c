@@ -96,7 +96,7 @@ static void version_1_gains_drafts(void **state)
                   "ALTER TABLE forward DROP COLUMN tokens_past_eos;"
                   "ALTER TABLE cell DROP COLUMN isa; ALTER TABLE cell DROP COLUMN arithmetic;"
                   "ALTER TABLE cell DROP COLUMN model_sha256; ALTER TABLE cell DROP COLUMN weights;"
-                  "ALTER TABLE cell DROP COLUMN prompts_sha256;"
+                  "ALTER TABLE cell DROP COLUMN prompts_sha256; ALTER TABLE cell DROP COLUMN eos;"
                   " ALTER TABLE ceiling DROP COLUMN isa;"
                   "DROP TABLE bound; DROP TABLE intervention;"
                   "ALTER TABLE cell DROP COLUMN compute_dtype;"

@@ -38,6 +38,14 @@ says "v.jsonl:1: a prefill forward commits position 0" 2 plan $shape -n 12 -b 2 
 says "a.jsonl:1: expected one prefill" 2 plan $drafted --trace a.jsonl
 says "--acceptance" 0 plan $drafted --trace v.jsonl --acceptance 0.3
 
+# Requests that say where they end: what follows is waste, or is not computed.
+line() { echo "{\"request\":$1,\"forward\":$2,\"phase\":\"denoise\",\"committed\":[$3]${4:-}}"; }
+{ line 0 0 0,1 ',"eos":1'; line 0 1 2,3; line 0 2 4,5,6,7
+  line 1 0 0,1,2,3; line 1 1 5,4 ',"eos":4'; line 1 2 6,7; } > ends.jsonl
+says '"forwards":4,"seqs":6,"tokens_past_eos":9,"rows":24,"logit_rows":20,"tokens_committed":7' 0 plan $cell --trace ends.jsonl --json
+says '"forwards":4,"seqs":5,"tokens_past_eos":5,"rows":20,"logit_rows":16,"tokens_committed":7' 0 plan $cell --trace ends.jsonl --eos stop --json
+says "nothing says where sequences end" 2 plan $cell --eos stop
+
 # What cannot be replayed is refused with its line, and nothing is written.
 says "a.jsonl:" 2 plan $shape -n 16 -b 2 --trace a.jsonl
 says "too few for a batch of 4" 2 plan $shape -n 8 -b 4 --trace a.jsonl

@@ -26,12 +26,19 @@ enum err arm_plan(struct arm *a, struct engine *e, const struct cell *c)
     return ERR_NONE;
 }
 
-/* The plan again, once there is a model to ask. */
-static enum err learn(struct arm *a, struct model *m)
+/* The plan again, once there is a model to ask and it is known where its sequences end. */
+static enum err plan_again(struct arm *a, struct model *m)
 {
     struct plan_target target;
-    TRY(engine_target(a->engine, a->cell, &target));
-    TRY(plan_learned(a->cell, m, &target, a->plan));
+    struct cell c = *a->cell;
+    bool learns = plan_must_learn(&c);
+    c.spec.eos = session_eos(a->session);
+    if (!learns && !c.spec.eos) return ERR_NONE;
+    TRY(engine_target(a->engine, &c, &target));
+    if (learns)
+        TRY(plan_learned(&c, m, &target, a->plan));
+    else
+        TRY(plan_cell(&c, &target, a->plan));
     memcpy(a->plan->price, a->price, sizeof a->price);
     return ERR_NONE;
 }
@@ -45,9 +52,9 @@ enum err arm_open(struct arm *a, struct model *m, struct model *draft)
                       (draft ? model_bytes(k, model_config_of(draft), a->cell->dtype) : 0) +
                       session_bytes(k, c, ops, &a->cell->spec, a->cell->kv_dtype);
     TRY(probe_clock.open(0, &a->probe));
-    if (plan_must_learn(a->cell)) TRY(learn(a, m));
     TRY(engine_set_mode(model_kernels(m), a->cell, true)); /* drafts are made here */
-    return session_create_drafted(m, draft, ops, &a->cell->spec, a->cell->kv_dtype, &a->session);
+    TRY(session_create_drafted(m, draft, ops, &a->cell->spec, a->cell->kv_dtype, &a->session));
+    return plan_again(a, m);
 }
 
 void arm_close(struct arm *a)

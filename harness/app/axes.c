@@ -48,6 +48,11 @@ static const char *weights_word(int32_t i)
 {
     return weights_from_name((enum weights_from)i);
 }
+static const char *eos_word(int32_t i)
+{
+    return eos_policy_name((enum eos_policy)i);
+}
+
 static const char *graph_word(int32_t i)
 {
     return graph_name(i != 0);
@@ -158,6 +163,10 @@ static const struct axis table[] = {
      .fallback = "lockstep", .word = batch_word, .only_for = denoisers,
      .untraced = true,
      .help = "whether all sequences of a batch take the same number of steps"},
+    {"eos", 0, AXIS_ENUM, in_work, CELL(spec.on_eos), .max = EOS_STOP, .fallback = "go-on",
+     .word = eos_word,
+     .help = "whether a sequence stops at its first end-of-sequence token, or goes on to --n-gen "
+             "with what follows counted as waste; known of models of one's own and traces"},
     {"prompts", 0, AXIS_TEXT, in_work, CELL(prompts), .derived = "drawn from the seed",
      .check = check_file,
      .help = "file of prompts: a JSON array of token ids a line, of which the last --n-prompt are "

@@ -10,8 +10,10 @@ enum err decode_logged(struct model *m, struct model *draft, const struct cell *
 {
     struct session *n;
     struct step_work work;
+    struct decode_spec s = c->spec;
     enum err e = ERR_NONE;
-    TRY(session_create_drafted(m, draft, decoder_find(c->decoder), &c->spec, c->kv_dtype, &n));
+    s.on_eos = EOS_GO_ON; /* a trace has all of every request */
+    TRY(session_create_drafted(m, draft, decoder_find(c->decoder), &s, c->kv_dtype, &n));
     session_log_commits(n, l);
     while (e == ERR_NONE && !session_done(n)) e = session_step(n, &work);
     session_free(n);

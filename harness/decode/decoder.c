@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "harness/base/rng.h"
+#include "harness/decode/commit_trace.h"
 
 /* Token `position` of a prompt, four to a Philox call. */
 static void prompt_fill(const struct model_config *c, uint64_t seed, uint32_t request, int32_t n,
@@ -26,6 +27,40 @@ static void prompt_fill(const struct model_config *c, uint64_t seed, uint32_t re
 int64_t token_useful_flop(const struct model_config *c, int64_t position)
 {
     return 2 * (model_linear_params(c) + model_head_params(c)) + model_pair_flop(c) * position;
+}
+
+bool spec_knows_eos(const struct decode_spec *s)
+{
+    return s->eos || (s->trace && s->trace->states_eos);
+}
+
+/* INT32_MAX where it is not known. */
+static int32_t eos_of(const struct decode_spec *s, int32_t sequence)
+{
+    if (s->eos) return s->eos[sequence];
+    return spec_knows_eos(s) ? s->trace->request[sequence].eos : INT32_MAX;
+}
+
+bool spec_is_past_eos(const struct decode_spec *s, int32_t sequence, int32_t position)
+{
+    return position - spec_prefix(s) > eos_of(s, sequence);
+}
+
+int32_t spec_wanted(const struct decode_spec *s, int32_t sequence)
+{
+    int32_t eos = eos_of(s, sequence);
+    return s->on_eos == EOS_STOP && eos < s->n_gen ? eos + 1 : s->n_gen;
+}
+
+void work_add_token(struct step_work *w, const struct decode_spec *s, const struct model_config *c,
+                    int32_t sequence, int32_t position)
+{
+    if (spec_is_past_eos(s, sequence, position)) {
+        w->tokens_past_eos++;
+        return;
+    }
+    w->tokens_committed++;
+    w->flop_useful += token_useful_flop(c, position);
 }
 
 bool head_is_shifted(const struct decode_spec *s, const struct model_config *c)
@@ -60,8 +95,9 @@ enum err spec_check(const struct decode_spec *s, const struct model_config *c)
     if (s->n_depth < 0) return err_set(ERR_USAGE, "n-depth %d: want 0 or more", s->n_depth);
     int64_t length = (int64_t)s->n_depth + s->n_prompt + s->n_gen;
     if (length > c->max_positions && s->n_depth)
-        return err_set(ERR_USAGE, "n-depth %d + n-prompt %d + n-gen %d is more than the %d "
-                                  "positions of %s",
+        return err_set(ERR_USAGE,
+                       "n-depth %d + n-prompt %d + n-gen %d is more than the %d "
+                       "positions of %s",
                        s->n_depth, s->n_prompt, s->n_gen, c->max_positions, c->name);
     if (length > c->max_positions)
         return err_set(ERR_USAGE, "n-prompt %d + n-gen %d is more than the %d positions of %s",
@@ -69,6 +105,9 @@ enum err spec_check(const struct decode_spec *s, const struct model_config *c)
     if (s->batch > INT32_MAX / length)
         return err_set(ERR_USAGE, "batch %d of %lld positions is more rows than can be counted",
                        s->batch, (long long)length);
+    if (s->on_eos == EOS_STOP && !spec_knows_eos(s) && !(s->informed && c->n_eos > 0))
+        return err_set(ERR_USAGE, "eos stop: nothing says where sequences end; want a commit trace "
+                                  "that states eos, or a model of one's own with an eos_token_id");
     if (s->temperature < 0)
         return err_set(ERR_USAGE, "temperature %g: want 0 or more", (double)s->temperature);
     return ERR_NONE;

@@ -60,6 +60,12 @@ enum commit_policy {
                         prompt's: what is kept is what an AR model would have kept          */
 };
 
+/* What becomes of a sequence at its first end-of-sequence token. */
+enum eos_policy {
+    EOS_GO_ON, /* it goes on to n_gen; what follows is computed, and counted as waste   */
+    EOS_STOP   /* it leaves the batch; of blocks, when the block that holds it is done */
+};
+
 struct commit_trace;
 
 /* What to decode and how; the part of a cell that a decoder sees. */
@@ -81,6 +87,10 @@ struct decode_spec {
     bool informed;       /* the rows' distributions mean something: a trained model or an
                             exact process; without it adaptive strategies are refused     */
     float guidance; /* w of classifier-free guidance, u + (w + 1)(z - u); 0: none          */
+    const int32_t *eos; /* borrowed [batch]: at which generated token each sequence's first
+                           end-of-sequence token stands, n_gen or more where there is none; known
+                           from an earlier decode.  NULL: what a trace says, if that does */
+    enum eos_policy on_eos;
     const struct commit_trace *trace; /* borrowed: its decisions instead of the strategy's;
                                          NULL: none                                       */
     enum batch_policy batch_policy;
@@ -108,6 +118,13 @@ static inline int32_t spec_length(const struct decode_spec *s)
 {
     return spec_prefix(s) + s->n_gen;
 }
+
+/* Whether it is known where sequences end, and whether the token at a position of the whole
+ * sequence comes after that: it is computed, but no token. */
+bool spec_knows_eos(const struct decode_spec *s);
+bool spec_is_past_eos(const struct decode_spec *s, int32_t sequence, int32_t position);
+/* Tokens a sequence is to generate: n_gen, or up to its end. */
+int32_t spec_wanted(const struct decode_spec *s, int32_t sequence);
 
 /* What one forward did, in the decoder's own terms. */
 struct step_work {
@@ -178,6 +195,10 @@ enum err spec_check(const struct decode_spec *s, const struct model_config *c) M
 /* FLOPs plain AR spends on the token at `position` (0: the first of the sequence):
  * 2 (P_lin + V D) + 4 h d n per position of its prefix. */
 int64_t token_useful_flop(const struct model_config *c, int64_t position);
+
+/* A token at a position became final: useful, or past the end. */
+void work_add_token(struct step_work *w, const struct decode_spec *s, const struct model_config *c,
+                    int32_t sequence, int32_t position);
 
 bool head_is_shifted(const struct decode_spec *s, const struct model_config *c);
 

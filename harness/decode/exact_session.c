@@ -157,7 +157,7 @@ enum err exact_session_step(struct exact_session *s, struct step_work *work)
     s->ops->keys(s->decoder, &p, s->keys);
     *work = (struct step_work){.phase = p.phase,
                                .seqs = p.n_seqs,
-                               .tokens_past_eos = -1,
+                               .tokens_past_eos = spec_knows_eos(&s->spec) ? 0 : -1,
                                .rows = pass_rows(&p),
                                .logit_rows = pass_logit_rows(&p)};
     TRY(exact_forward(s->cache, &p, s->keys, &logits));

@@ -33,6 +33,7 @@ struct session {
     struct guidance guidance;   /* where the spec asks for it */
     int32_t *valid;             /* owned [n_slots]: scratch of a replay */
     int32_t *drafts;            /* owned: tokens of the decoder's drafts_from; NULL: none   */
+    int32_t *ends;              /* owned [batch]: spec.eos where it was found out; else NULL */
     struct recording *recorded; /* owned list */
     struct commit_log *log;     /* borrowed; NULL: none */
 };
@@ -100,6 +101,44 @@ static enum err make_drafts(struct session *n, enum dtype kv)
     return decode_all(n->model, n->ops->drafts_from, s, kv, count, n->drafts);
 }
 
+/* The first of the generated tokens that ends a sequence; n_gen: none does. */
+static int32_t first_end(const struct model_config *c, const int32_t *tokens, int32_t n_gen)
+{
+    for (int32_t i = 0; i < n_gen; i++)
+        for (int32_t e = 0; e < c->n_eos; e++)
+            if (tokens[i] == c->eos[e]) return i;
+    return n_gen;
+}
+
+/* Where a trained model's sequences end is known once they have been decoded: that is done first,
+ * by nobody's clock, so that every forward is the same whether or not it is timed.  What is drafted
+ * and verified ends where its own decoder does. */
+static enum err find_ends(struct session *n, enum dtype kv)
+{
+    struct decode_spec *s = &n->spec, whole = *s;
+    const struct model_config *c = model_config_of(n->model);
+    const struct decoder_ops *ops = n->ops->drafts_from ? n->ops->drafts_from : n->ops;
+    size_t length = (size_t)spec_length(s), count = (size_t)s->batch * length;
+    enum err e = ERR_NONE;
+    if (spec_knows_eos(s) || s->trace || !s->informed || c->n_eos == 0 ||
+        !kernels_computes(model_kernels(n->model)))
+        return ERR_NONE;
+    int32_t *tokens = calloc(count, sizeof *tokens);
+    n->ends = calloc((size_t)s->batch, sizeof *n->ends);
+    if (!tokens || !n->ends)
+        TRY_OUT(err_set(ERR_NOMEM, "ends of %d sequences: out of memory", s->batch));
+    for (int32_t b = 0; b < s->batch; b++) n->ends[b] = s->n_gen; /* as far as this decode knows */
+    whole.eos = n->ends;
+    whole.on_eos = EOS_GO_ON;
+    TRY_OUT(decode_all(n->model, ops, &whole, kv, count, tokens));
+    for (int32_t b = 0; b < s->batch; b++)
+        n->ends[b] = first_end(c, tokens + (size_t)b * length + spec_prefix(s), s->n_gen);
+    s->eos = n->ends;
+out:
+    free(tokens);
+    return e;
+}
+
 static enum err make_decoder(const struct session *n, struct decoder **out)
 {
     TRY(n->ops->create(&n->spec, model_config_of(n->model), out));
@@ -161,6 +200,7 @@ enum err session_create_drafted(struct model *m, struct model *draft, const stru
                         (long long)size.max_logits));
     if (s->guidance > 0)
         TRY_OUT(guidance_init(&n->guidance, s, c, size.n_slots / 2, size.max_rows / 2));
+    TRY_OUT(find_ends(n, kv));
     TRY_OUT(make_drafts(n, kv));
     if (exit_of(ops, s)) {
         TRY_OUT(model_create_exit(m, exit_of(ops, s), &n->draft));
@@ -203,6 +243,7 @@ void session_free(struct session *s)
     guidance_free(&s->guidance);
     free(s->valid);
     free(s->drafts);
+    free(s->ends);
     free(s->copied);
     free(s);
 }
@@ -256,7 +297,7 @@ static enum err compute(struct session *s, const struct pass *asked, const struc
     const struct pass *p = &twins;
     *work = (struct step_work){.phase = p->phase,
                                .seqs = asked->n_seqs,
-                               .tokens_past_eos = -1,
+                               .tokens_past_eos = spec_knows_eos(&s->spec) ? 0 : -1,
                                .rows = pass_rows(p),
                                .logit_rows = pass_logit_rows(p)};
     set_exit_valid(s, p);
@@ -376,6 +417,11 @@ void session_log_commits(struct session *s, struct commit_log *log)
 const int32_t *session_tokens(const struct session *s)
 {
     return s->ops->tokens(s->decoder);
+}
+
+const int32_t *session_eos(const struct session *s)
+{
+    return s->spec.eos;
 }
 
 struct kernels *session_kernels(const struct session *s)

@@ -44,6 +44,9 @@ void session_log_commits(struct session *s, struct commit_log *log);
 
 /* tokens[batch, spec_length]; meaningless where the backend only counts. */
 const int32_t *session_tokens(const struct session *s);
+/* [batch]: where sequences end, as spec.eos has it, given or found out when the session was made;
+ * NULL: not known, or only from a trace. */
+const int32_t *session_eos(const struct session *s);
 struct kernels *session_kernels(const struct session *s);
 
 /* Bytes a session takes beside its models. */

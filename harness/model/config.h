@@ -8,7 +8,7 @@
 #include "harness/base/err.h"
 #include "harness/kernels/kernels.h"
 
-enum { MODEL_NAME_SIZE = 200 };
+enum { MODEL_NAME_SIZE = 200, MODEL_EOS_MAX = 8 };
 
 struct model_config {
     char name[MODEL_NAME_SIZE]; /* "llama3-8b", or a folder: "./my-model"                  */
@@ -19,6 +19,7 @@ struct model_config {
     int32_t d_ff;          /* SwiGLU: three matrices of d_model x d_ff                */
     int32_t n_vocab;       /* rows of embedding and head                              */
     int32_t n_ids;         /* ids from here on name no token and are never chosen     */
+    int32_t eos[MODEL_EOS_MAX], n_eos; /* any of these ids ends a sequence; a folder's only  */
     int32_t mask_id;       /* never chosen; the last vocabulary row where a preset has none */
     int32_t max_positions; /* longest sequence the model was made for                 */
     bool tied;             /* head and embedding are one tensor                       */

@@ -21,13 +21,13 @@ struct reader {
 /* Families, and how their config.json differs. */
 struct family {
     const char *model_type;
-    bool llada;        /* names its keys as LLaDA's own code does */
+    bool llada; /* names its keys as LLaDA's own code does */
     bool qkv_bias, qk_norm, head_shifted;
 };
 static const struct family families[] = {
-    {"llama", false, false, false, false},  {"mistral", false, false, false, false},
-    {"qwen2", false, true, false, false},   {"qwen3", false, false, true, false},
-    {"sdar", false, false, true, false},    {"Dream", false, true, false, true},
+    {"llama", false, false, false, false}, {"mistral", false, false, false, false},
+    {"qwen2", false, true, false, false},  {"qwen3", false, false, true, false},
+    {"sdar", false, false, true, false},   {"Dream", false, true, false, true},
     {"llada", true, false, false, false},
 };
 enum { N_FAMILIES = sizeof families / sizeof families[0] };
@@ -68,6 +68,24 @@ static enum err read_positive(const struct reader *r, const char *key, float *ou
     if (!cJSON_IsNumber(v) || !(v->valuedouble > 0 && v->valuedouble < 1e30))
         return err_set(ERR_USAGE, "%s: %s: expected a number above 0", r->path, key);
     *out = (float)v->valuedouble;
+    return ERR_NONE;
+}
+
+/* One id, or a list of them; a model need not have any. */
+static enum err read_eos(const struct reader *r, struct model_config *c)
+{
+    const cJSON *v = find(r, "eos_token_id");
+    c->n_eos = 0;
+    if (!v) return ERR_NONE;
+    for (const cJSON *id = cJSON_IsArray(v) ? v->child : v; id;
+         id = cJSON_IsArray(v) ? id->next : NULL) {
+        double d = cJSON_IsNumber(id) ? id->valuedouble : -1;
+        if (!(d >= 0 && d < c->n_vocab && d == (int32_t)d) || c->n_eos == MODEL_EOS_MAX)
+            return err_set(ERR_USAGE,
+                           "%s: eos_token_id: expected an id below %d, or a list of at most %d",
+                           r->path, c->n_vocab, MODEL_EOS_MAX);
+        c->eos[c->n_eos++] = (int32_t)d;
+    }
     return ERR_NONE;
 }
 
@@ -118,17 +136,19 @@ static enum err read_rope(const struct reader *r, struct rope *out)
     if (!type || (cJSON_IsString(type) && strcmp(type->valuestring, "default") == 0))
         return ERR_NONE;
     if (!cJSON_IsString(type) || strcmp(type->valuestring, "llama3") != 0)
-        return err_set(ERR_UNSUPPORTED, "%s: rope_type %.40s is not supported; expected default or "
-                                        "llama3", r->path,
-                       cJSON_IsString(type) ? type->valuestring : "of this kind");
+        return err_set(ERR_UNSUPPORTED,
+                       "%s: rope_type %.40s is not supported; expected default or "
+                       "llama3",
+                       r->path, cJSON_IsString(type) ? type->valuestring : "of this kind");
     float low, high;
     TRY(read_positive(&in, "factor", &out->factor));
     TRY(read_positive(&in, "low_freq_factor", &low));
     TRY(read_positive(&in, "high_freq_factor", &high));
     if (low != 1 || high != 4)
-        return err_set(ERR_UNSUPPORTED, "%s: low_freq_factor %g and high_freq_factor %g are not "
-                                        "supported; expected 1 and 4", r->path, (double)low,
-                       (double)high);
+        return err_set(ERR_UNSUPPORTED,
+                       "%s: low_freq_factor %g and high_freq_factor %g are not "
+                       "supported; expected 1 and 4",
+                       r->path, (double)low, (double)high);
     return read_whole(&in, "original_max_position_embeddings", 1, 1 << 30, &out->original);
 }
 
@@ -146,9 +166,10 @@ static enum err refuse_others(const struct reader *r)
         if (find(r, experts[i]))
             return err_set(ERR_UNSUPPORTED, "%s: %s: mixtures of experts are not supported",
                            r->path, experts[i]);
-    static const char *const flags[] = {"attention_bias", "mlp_bias", "use_sliding_window",
-                                        "include_bias", "include_qkv_bias", "attention_layer_norm",
-                                        "input_emb_norm", "scale_logits", "alibi"};
+    static const char *const flags[] = {
+        "attention_bias", "mlp_bias",         "use_sliding_window",
+        "include_bias",   "include_qkv_bias", "attention_layer_norm",
+        "input_emb_norm", "scale_logits",     "alibi"};
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) TRY(refuse_flag(r, flags[i]));
     /* Qwen's stands beside use_sliding_window; Mistral's is used wherever it is given. */
     const cJSON *window = find(r, "sliding_window");
@@ -174,6 +195,7 @@ static enum err read_shape(const struct reader *r, const struct family *f, struc
     TRY(read_whole(r, l ? "max_sequence_length" : "max_position_embeddings", 1, 1 << 30,
                    &c->max_positions));
     TRY(read_whole_or(r, "mask_token_id", 0, c->n_vocab - 1, c->n_vocab - 1, &c->mask_id));
+    TRY(read_eos(r, c));
     TRY(read_flag(r, l ? "weight_tying" : "tie_word_embeddings", false, &c->tied));
     TRY(read_positive(r, "rms_norm_eps", &c->norm_eps));
     if (c->n_head % c->n_kv_head != 0)
