@@ -1006,6 +1006,8 @@ GROUP BY q.run_id, q.baseline_phase, q.phase;
 -- _per_model: each crossing over the one that max(FLOP/peak, bytes/bandwidth) predicts for the same
 -- forwards with the roofs probed in the same rounds.  Where AR's forward is all bytes and the other
 -- all arithmetic that is work per FLOP/byte of the ridge; near it, too, it stays what it says.
+-- batch_x_work_per_reached: the batch over the one predicted with what AR's forward at batch 1 reached
+-- of the bandwidth and the full-sequence forward of the peak: forwards the crossing itself has not.
 CREATE VIEW v_ridge_dial AS
 WITH step AS MATERIALIZED (
     SELECT s.run_id, s.phase, s.median_ns, s.ci_lo_ns, s.ci_hi_ns, v.decoder, v.batch_seqs,
@@ -1095,6 +1097,9 @@ SELECT a.device, a.model, a.layers, a.dtype, a.threads, a.variant, a.cache_resid
        c.x_hi * l.row_hi_ns / a.ci_lo_ns AS batch_x_per_reached_hi,
        c.per_model AS batch_x_per_model, c.per_model_lo AS batch_x_per_model_lo,
        c.per_model_hi AS batch_x_per_model_hi,
+       c.per_model / d.residual AS batch_x_work_per_reached,
+       c.per_model_lo / d.residual_hi AS batch_x_work_per_reached_lo,
+       c.per_model_hi / d.residual_lo AS batch_x_work_per_reached_hi,
        a.run_id, 'timing' AS evidence
 FROM one a
 JOIN step d ON d.setting = a.setting AND d.decoder = 'diffusion' AND d.batch_seqs = 1

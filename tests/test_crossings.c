@@ -101,7 +101,7 @@ static void crossings_are_worked_out_by_hand(void **state)
         {cell_of("block", 2), PHASE_DENOISE, 16, 8, 2000, false, "two", 1600},
         {cell_of("block", 4), PHASE_DENOISE, 32, 16, 16000, false, "four", 10000}};
     struct planted full = {
-        cell_of("diffusion", 1), PHASE_DENOISE, 64, 1, 20000, false, "one", 16000};
+        cell_of("diffusion", 1), PHASE_DENOISE, 64, 1, 20000, false, "one", 12500};
     for (int i = 0; i < 3; i++) {
         block[i].cell.spec.block_length = 8;
         plant(s, invocation, &ar[i]);
@@ -125,12 +125,14 @@ static void crossings_are_worked_out_by_hand(void **state)
     assert_near(ask_real(s, "SELECT batch_x FROM v_ridge_dial", NULL), 2 * (2 + 2 / 3.0));
     assert_near(ask_real(s, "SELECT batch_x_per_reached FROM v_ridge_dial", NULL), 2 + 2 / 3.0);
     /* AR takes 1000 / 800 of what is predicted at batch 1 and 2, 2000 / 1000 at 4; blocks 2, 1.25
-     * and 1.6; the full-sequence forward 1.25.  1.25 / 1.25; and from 1.25 / 1.25 a third of the
+     * and 1.6; the full-sequence forward 1.6.  1.25 / 1.6; and from 1.25 / 1.25 a third of the
      * way to 2 / 1.6.  Every round says the same, so limits are where the median is. */
-    assert_near(ask_real(s, "SELECT steps_x_per_model FROM v_ridge_dial", NULL), 1);
+    assert_near(ask_real(s, "SELECT steps_x_per_model FROM v_ridge_dial", NULL), 1.25 / 1.6);
     assert_near(ask_real(s, "SELECT batch_x_per_model FROM v_ridge_dial", NULL), 1 + 0.25 / 3);
     assert_near(ask_real(s, "SELECT batch_x_per_model_lo FROM v_ridge_dial", NULL), 1 + 0.25 / 3);
     assert_near(ask_real(s, "SELECT batch_x_per_model_hi FROM v_ridge_dial", NULL), 1 + 0.25 / 3);
+    assert_near(ask_real(s, "SELECT batch_x_work_per_reached FROM v_ridge_dial", NULL),
+                (1 + 0.25 / 3) / (1.25 / 1.6));
     /* Block of 8 at batch 1: 1000 / 1000, 800 / 500 predicted, so 0.625. */
     const char *of_one = " FROM v_pair_prediction WHERE run_id = (SELECT run_id FROM v_run WHERE "
                          "decoder = 'block' AND batch_seqs = 1)";
