@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/app/decoders.h"
 #include "harness/app/execute.h"
+#include "harness/decode/session.h"
 #include "roofline/cuda/ceilings_cuda.h"
 #include "tests/cusim/cusim.h"
 
@@ -230,6 +232,64 @@ static void a_cell_that_does_not_fit_fails_alone(void **state)
     execution_free(&x);
 }
 
+/* Bytes of the device that are taken once it is open, and what the cell takes beside: its weights
+ * and session, and what the kernels allocate by themselves. */
+static void footprint(const struct cell *c, int64_t *open, int64_t *cell, int64_t *extra)
+{
+    struct log log;
+    struct engine *e;
+    struct kernels *k;
+    struct kernels_memory memory;
+    struct kernels_extra x;
+    struct model_config config;
+    log_open(&log, stderr, LOG_ERROR);
+    OK(engine_open("cuda:0", &log, &e));
+    OK(engine_kernels(e, c, &k));
+    OK(kernels_memory(k, &memory));
+    OK(model_named(c->model, c->layers, &config));
+    OK(engine_extra(e, c, &x));
+    *open = memory.total_bytes - memory.free_bytes;
+    *cell = model_bytes(k, &config, c->dtype) +
+            session_bytes(k, &config, decoder_find(c->decoder), &c->spec, c->kv_dtype);
+    *extra = x.scratch_bytes + x.graph_bytes;
+    engine_close(e);
+}
+
+static void run_in(struct lab *l, int64_t bytes, struct execution *x)
+{
+    cusim_set_memory((size_t)bytes);
+    OK(execute_cells(l->store, &l->cells, &l->options, x));
+    no_report();
+    cusim_set_memory(MEMORY);
+}
+
+/* Between what a cell takes by itself and what its kernels take beside, it is refused before a
+ * weight is made; with a little more than both it runs. */
+static void what_kernels_allocate_is_counted_first(void **state)
+{
+    struct lab *l = *state;
+    struct execution x;
+    int64_t open, cell, extra, slack = 64 << 10; /* of blocks that are rounded up */
+    struct cell *c = add(l, "ar");
+    c->dtype = DTYPE_F32; /* widened operands, twice as large as needed */
+    c->spec.n_prompt = 48;
+    c->graph = 1;
+    axes_resolve(c);
+    footprint(c, &open, &cell, &extra);
+    if (extra < 4 * slack) fail_msg("%lld bytes are too few to tell", (long long)extra);
+
+    run_in(l, open + cell + extra / 2, &x);
+    assert_int_equal(x.n_failed, 1);
+    if (!strstr(x.first_failure, "tiny-test needs 0.")) fail_msg("%s", x.first_failure);
+    execution_free(&x);
+    assert_count(l, 0, "SELECT COUNT(*) FROM forward");
+
+    run_in(l, open + cell + extra + slack, &x);
+    if (x.n_failed) fail_msg("%s", x.first_failure);
+    assert_int_equal(x.n_ran, 1);
+    execution_free(&x);
+}
+
 /* The device is lost in the middle: what ran stays, what was under way is a failed run with a
  * sentence and no forwards, and the program ends with one. */
 static void a_lost_device_leaves_no_half_run(void **state)
@@ -276,6 +336,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(every_decoder_runs_and_is_reused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(roofs_are_the_devices, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_cell_that_does_not_fit_fails_alone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_kernels_allocate_is_counted_first, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lost_device_leaves_no_half_run, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_not_there_is_a_sentence, set_up, tear_down),
     };

@@ -267,6 +267,24 @@ enum err engine_load(struct engine *e, const struct cell *c, int64_t extra_bytes
     return ERR_NONE;
 }
 
+static struct kernels_mode mode_of(const struct cell *c)
+{
+    return (struct kernels_mode){.graph = c->graph, .matmul = c->matmul};
+}
+
+enum err engine_extra(struct engine *e, const struct cell *c, struct kernels_extra *out)
+{
+    struct model_config config;
+    struct kernels *k;
+    TRY(model_named(c->model, c->layers, &config));
+    TRY(engine_kernels(e, c, &k));
+    struct kernels_mode mode = mode_of(c);
+    struct kernels_extent x =
+        session_extent(&config, decoder_find(c->decoder), &c->spec, c->dtype, c->kv_dtype);
+    *out = kernels_extra(k, &mode, &x);
+    return ERR_NONE;
+}
+
 static struct model *find_draft(const struct loaded *l, const struct model_config *shape)
 {
     for (struct draft_model *d = l->drafts; d; d = d->next) {
@@ -305,7 +323,8 @@ enum err engine_load_draft(struct engine *e, const struct cell *c, struct model 
 
 enum err engine_set_mode(struct kernels *k, const struct cell *c, bool graphs)
 {
-    struct kernels_mode mode = {.graph = c->graph && graphs, .matmul = c->matmul};
+    struct kernels_mode mode = mode_of(c);
+    mode.graph &= graphs;
     return kernels_set_mode(k, &mode);
 }
 

@@ -22,6 +22,9 @@ void engine_keep(struct engine *e, const struct cell *const *cell, int32_t n);
 enum err engine_load(struct engine *e, const struct cell *c, int64_t extra_bytes,
                      struct model **out) MUST_CHECK;
 
+/* What kernels will allocate by themselves while the cell is decoded. */
+enum err engine_extra(struct engine *e, const struct cell *c, struct kernels_extra *out) MUST_CHECK;
+
 /* The model that drafts in the cell, whose own model is loaded; NULL: none does. */
 enum err engine_load_draft(struct engine *e, const struct cell *c, struct model **out) MUST_CHECK;
 

@@ -59,20 +59,23 @@ static void note_others(struct arm *a, int32_t from, const struct contention *c)
 
 static void open_arms(struct group *g)
 {
-    int64_t bytes = 0;
+    int64_t bytes = 0, scratch = 0;
     for (int32_t i = 0; i < g->n; i++) {
         struct arm *a = &g->arm[i];
+        struct kernels_extra extra = {0};
         enum err e = arm_plan(a, g->engine, a->cell);
+        if (e == ERR_NONE) e = engine_extra(g->engine, a->cell, &extra);
         if (e != ERR_NONE)
             arm_fail(a, e);
         else
-            bytes += a->plan->session_bytes;
+            bytes += a->plan->session_bytes + extra.graph_bytes;
+        if (extra.scratch_bytes > scratch) scratch = extra.scratch_bytes; /* all arms share it */
     }
     for (int32_t i = 0; i < g->n; i++) {
         struct arm *a = &g->arm[i];
         if (a->status != ERR_NONE) continue;
         struct model *m, *draft = NULL;
-        enum err e = engine_load(g->engine, a->cell, bytes, &m);
+        enum err e = engine_load(g->engine, a->cell, bytes + scratch, &m);
         if (e == ERR_NONE) e = engine_load_draft(g->engine, a->cell, &draft);
         if (e == ERR_NONE) e = arm_open(a, m, draft);
         if (e == ERR_NONE) bytes -= a->plan->session_bytes;

@@ -76,6 +76,31 @@ int64_t session_bytes(const struct kernels *k, const struct model_config *c,
     return bytes + (drafts ? kv_cache_bytes(k, &draft, &size) : kv_cache_exit_bytes(k, c, &size));
 }
 
+struct kernels_extent session_extent(const struct model_config *c, const struct decoder_ops *ops,
+                                     const struct decode_spec *s, enum dtype weights,
+                                     enum dtype kv)
+{
+    enum { CALLS_OF_LAYER = 16, OTHER_CALLS = 8 }; /* with a bias, norms of heads, and merging */
+    struct kv_cache_size size = sized(ops, s, c, kv);
+    int64_t qkv = ((int64_t)c->n_head + 2 * c->n_kv_head) * c->d_head;
+    int64_t widest = 2 * (int64_t)c->d_ff;
+    if (widest < qkv) widest = qkv;
+    if (widest < c->d_model) widest = c->d_model;
+    return (struct kernels_extent){
+        .rows = size.max_rows,
+        .logit_rows = size.max_logits,
+        .n_vocab = c->n_vocab,
+        .widest = widest,
+        .n_head = c->n_head,
+        .d_head = c->d_head,
+        .capacity = size.capacity,
+        .weights = weights,
+        .kv = kv,
+        .calls = (int64_t)CALLS_OF_LAYER * c->n_layer + OTHER_CALLS,
+        .n_graphs = 4 + (s->steps > 0 ? s->steps : 0), /* every step has other logit rows */
+    };
+}
+
 /* The first `count` tokens of a decode that nobody times. */
 static enum err decode_all(struct model *m, const struct decoder_ops *ops,
                            const struct decode_spec *s, enum dtype kv, size_t count, int32_t *out)

@@ -52,5 +52,9 @@ struct kernels *session_kernels(const struct session *s);
 /* Bytes a session takes beside its models. */
 int64_t session_bytes(const struct kernels *k, const struct model_config *c,
                       const struct decoder_ops *ops, const struct decode_spec *s, enum dtype kv);
+/* The largest that its forwards ask of a backend. */
+struct kernels_extent session_extent(const struct model_config *c, const struct decoder_ops *ops,
+                                     const struct decode_spec *s, enum dtype weights,
+                                     enum dtype kv);
 
 #endif

@@ -31,6 +31,8 @@ struct backend_ops {
     enum err (*timer_begin)(void *state);                        /* NULL: no clock of its own */
     enum err (*timer_end)(void *state, int64_t *device_ns);      /* with timer_begin          */
     enum err (*memory)(void *state, struct kernels_memory *out); /* NULL: nobody says    */
+    struct kernels_extra (*extra)(const void *state, const struct kernels_mode *mode,
+                                  const struct kernels_extent *x); /* NULL: little */
     enum err (*alloc)(void *state, size_t n, void **out);
     void (*free)(void *state, void *p, size_t n);
     enum err (*upload)(void *state, struct tensor dst, const void *host);

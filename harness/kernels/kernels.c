@@ -139,6 +139,12 @@ enum err kernels_memory(struct kernels *k, struct kernels_memory *out)
     return k->ops->memory ? k->ops->memory(k->state, out) : ERR_NONE;
 }
 
+struct kernels_extra kernels_extra(const struct kernels *k, const struct kernels_mode *mode,
+                                   const struct kernels_extent *x)
+{
+    return k->ops->extra ? k->ops->extra(k->state, mode, x) : (struct kernels_extra){0};
+}
+
 struct ledger *kernels_ledger(struct kernels *k)
 {
     return &k->ledger;

@@ -105,6 +105,21 @@ struct kernels_memory {
     int64_t free_bytes, total_bytes;
 };
 enum err kernels_memory(struct kernels *k, struct kernels_memory *out) MUST_CHECK;
+/* The largest that forwards to come will ask for. */
+struct kernels_extent {
+    int64_t rows, logit_rows, n_vocab;
+    int64_t widest;                   /* of a layer's matmuls, columns or depth     */
+    int64_t n_head, d_head, capacity; /* of attention; positions of a slot          */
+    enum dtype weights, kv;
+    int64_t calls, n_graphs; /* of a forward; forwards that differ in more than contents */
+};
+/* What a backend will allocate for them by itself, beyond what it already has: buffers that all
+ * forwards share, and graphs, of which everybody has its own. */
+struct kernels_extra {
+    int64_t scratch_bytes, graph_bytes;
+};
+struct kernels_extra kernels_extra(const struct kernels *k, const struct kernels_mode *mode,
+                                   const struct kernels_extent *x);
 enum err kernels_alloc(struct kernels *k, size_t n, void **out) MUST_CHECK; /* zeroed */
 void kernels_free(struct kernels *k, void *p, size_t n);                    /* NULL is allowed */
 enum err kernels_upload(struct kernels *k, struct tensor dst, const void *host) MUST_CHECK;

@@ -219,6 +219,11 @@ void cuda_free(void *state, void *p, size_t n);
 enum err cuda_upload(void *state, struct tensor dst, const void *host) MUST_CHECK;
 enum err cuda_download(void *state, void *host, struct tensor src) MUST_CHECK;
 
+/* ---- cuda_extra.c ---- */
+enum { CUDA_ROPE_POSITIONS = 4096 }; /* that the table is made for at least */
+struct kernels_extra cuda_extra(const void *state, const struct kernels_mode *mode,
+                                const struct kernels_extent *x);
+
 /* ---- cuda_load.c ---- */
 size_t cuda_packed_bytes(const void *state, int64_t rows, int64_t cols, enum dtype dtype);
 enum err cuda_load_weight(void *state, struct tensor w, weight_row_fn *row, void *ctx) MUST_CHECK;

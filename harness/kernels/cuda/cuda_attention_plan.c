@@ -8,8 +8,7 @@
 enum {
     FEW = 16, /* pairs that one mma has rows for */
     MANY = 64,
-    BLOCKS_PER_SM = 2,
-    PARTS_BYTES_MOST = 128 << 20 /* beyond it few blocks are the lesser evil */
+    BLOCKS_PER_SM = 2
 };
 
 static bool on_16_bytes(struct tensor t)
@@ -42,7 +41,7 @@ struct cuda_attention_plan cuda_attention_plan(struct tensor out, struct tensor 
     int64_t n_splits = (int64_t)BLOCKS_PER_SM * n_sms / (n_tiles * hk);
     int64_t parts = n_chunks * q.dim[0] * h * (d + 2) * (int64_t)sizeof(float);
     if (n_splits > n_chunks) n_splits = n_chunks;
-    if (n_splits < 1 || parts > PARTS_BYTES_MOST) n_splits = 1;
+    if (n_splits < 1 || parts > CUDA_PARTS_BYTES_MOST) n_splits = 1;
     plan.block_rows = (int32_t)block_rows;
     plan.tile_rows = (int32_t)tile_rows;
     plan.n_tiles = (int32_t)n_tiles;

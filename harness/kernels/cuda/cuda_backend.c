@@ -124,6 +124,7 @@ const struct backend_ops backend_cuda = {
     .timer_begin = cuda_timer_begin,
     .timer_end = cuda_timer_end,
     .memory = cuda_memory,
+    .extra = cuda_extra,
     .alloc = cuda_alloc,
     .free = cuda_free,
     .upload = cuda_upload,

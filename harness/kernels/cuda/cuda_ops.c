@@ -113,7 +113,7 @@ enum err cuda_rope(void *state, struct tensor x, const int32_t *pos, const struc
         if (pos[i] >= length) length = (int64_t)pos[i] + 1;
     if (length == 0) return ERR_NONE;
     if (c->rope_half != half || c->rope_length < length || !same_rope(&c->rope, r)) {
-        int64_t room = 4096;
+        int64_t room = CUDA_ROPE_POSITIONS;
         while (room < length) room *= 2;
         c->rope_half = 0;
         TRY(rope_fill(c, r, half, room));

@@ -1,9 +1,8 @@
 /* launch.h - the CUDA kernels as C sees them: each call queues one operation on a stream.
  *
- * All pointers are device memory unless said otherwise.  Activations are bf16, logits f32,
- * weights (int8 ones as
- * cuda_int8.h says, too) and K/V either; sums are f32.  What a launch itself can get wrong comes
- * back at once, what the kernel does wrong with the stream's next synchronisation. */
+ * All pointers are device memory unless said otherwise.  Activations are bf16, logits f32, K/V
+ * either, weights either or int8 as cuda_int8.h has it; sums are f32.  What a launch itself can get
+ * wrong comes back at once, what the kernel does wrong with the stream's next synchronisation. */
 #ifndef CUDA_LAUNCH_H
 #define CUDA_LAUNCH_H
 
@@ -31,7 +30,8 @@ struct cuda_tile {
 
 enum {
     CUDA_CHUNK = 256,  /* keys that have a softmax of their own */
-    CUDA_KEY_TILE = 64 /* keys of the fused attention that are read and scored together */
+    CUDA_KEY_TILE = 64, /* keys of the fused attention that are read and scored together */
+    CUDA_PARTS_BYTES_MOST = 128 << 20 /* beyond it few blocks are the lesser evil */
 };
 
 /* How the fused attention is cut up; see cuda_attention_plan.c. */
@@ -111,8 +111,8 @@ cudaError_t cuda_launch_guide(cudaStream_t s, struct tensor z, struct tensor u, 
 /* floor[m]: the smallest logits of rule's nucleus. */
 cudaError_t cuda_launch_nucleus(cudaStream_t s, float *floor, struct tensor logits,
                                 const struct choice_rule *rule);
-/* slices[m][n_slices], stats[m]; keys may be NULL at temperature 0; floor is where every id may be
- * sampled. */
+/* slices[m][n_slices], stats[m]; keys may be NULL at temperature 0, floor where every id may
+ * be sampled. */
 cudaError_t cuda_launch_rowstat(cudaStream_t s, struct row_stat *stats, struct cuda_slice *slices,
                                 struct tensor logits, const struct row_key *keys,
                                 const float *floor, const struct choice_rule *rule);
