@@ -50,11 +50,11 @@ ifeq ($(strip $(CUDA))$(use_cuda),10)
   $(error CUDA=1, but $(cuda_why))
 endif
 
-cupti_h   := $(firstword $(wildcard $(strip $(CUDA_HOME))/include/cupti.h \
-                                    $(strip $(CUDA_HOME))/extras/CUPTI/include/cupti.h))
+cupti_h   := $(firstword $(wildcard $(strip $(CUDA_HOME))/include/cupti_range_profiler.h \
+                                    $(strip $(CUDA_HOME))/extras/CUPTI/include/cupti_range_profiler.h))
 # Counters need CUPTI's headers only: the library is opened when they are asked for.
 cupti_why := $(strip $(if $(filter 0,$(CUDA)),switched off by CUDA=0,\
-                 $(if $(cupti_h),,no cupti.h under $(strip $(CUDA_HOME)))))
+                 $(if $(cupti_h),,no cupti_range_profiler.h (CUDA 12.6 or newer) under $(strip $(CUDA_HOME)))))
 use_cupti := $(if $(cupti_why),0,1)
 cupti_src := $(if $(filter 1,$(use_cupti)),$(filter-out %_stub.c,$(wildcard roofline/cupti/*.c)),\
                  $(wildcard roofline/cupti/*_stub.c))
@@ -176,7 +176,7 @@ say    = $(if $(filter 1,$(V)),,@printf '  %-5s %s\n' $(1) $(2))
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all check check-slow check-run check-slow-run quickstart gpu-check install config help \
+.PHONY: all check check-slow check-run check-slow-run quickstart gpu-check gpu-bundle install config help \
         clean format layers headers state deps need-libs FORCE
 
 all: $(regime) $(B)/libregime.a ## build ./regime
@@ -217,6 +217,9 @@ check-slow-run: $(regime) $(filter $(B)/%,$(call runnable,$(slow))) $(call for_m
 
 gpu-check: $(regime) $(gpu_tests) ## verify and measure an NVIDIA GPU: kernels, roofs, a short sweep
 	@tests/gpu_check.sh '$(cuda_why)' $(regime) $(B)/tests
+
+gpu-bundle: $(regime) $(gpu_tests) ## a folder with all that gpu-check needs, for a GPU machine that cannot build
+	@tests/gpu_bundle.sh '$(cuda_why)' $(regime) $(B)/tests $(B)/gpu-bundle
 
 layers: ## check that no include points up the layers
 	$(call say,CHECK,layers)

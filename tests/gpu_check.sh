@@ -6,24 +6,49 @@
 #     gpu_check.sh REASON [REGIME TESTS]
 #     REASON        why this build has no CUDA backend; empty when it has one
 #     TESTS         folder of the test programs gpu_kernels, gpu_model, ...
-#     GPU=0         which GPU
+#     GPU=0         which GPU, as nvidia-smi numbers them
 #     GPU_OUT=DIR   where results go (default docs/gpu/CARD-DATE)
-# A step for which a permission or a library is missing says so and fails nothing.
+# A step for which a permission or a library is missing says so and fails nothing; no step hinders
+# the ones after it; and the report is written anew after each, so that a run that is cut short
+# leaves one, too.
 # Exits with 6 where there is no GPU, 8 when a check disagrees, 3 when another step failed, else 0, and
 # says so in its last line: make itself exits with 2 whenever that is not 0.
 set -u
 why=$1
+export CUDA_DEVICE_ORDER=PCI_BUS_ID # the numbers of nvidia-smi
+[ -z "${GPU:-}" ] || export CUDA_VISIBLE_DEVICES=$GPU
+# Where there is no toolkit, PyTorch may have brought the libraries along.
+wheels() {
+    local found
+    found=$(python3 -c 'import nvidia; print("\n".join(nvidia.__path__))' 2> /dev/null |
+        while read -r d; do find "$d" -name "$1" 2> /dev/null; done | sort | tail -n 1)
+    [ -n "$found" ] && printf '%s\n' "$found"
+}
 if [ -z "$why" ]; then
     regime=$2 tests=$3
-    why=$("$regime" list backends -o csv | sed -n 's/^cuda,no,//p')
+    backend() { timeout 60 "$regime" list backends -o csv | sed -n 's/^cuda,no,//p'; }
+    why=$(backend)
+    case $why in
+    *'no cuBLAS'*)
+        library=$(wheels 'libcublas.so.*') &&
+            export REGIME_CUDA_LIB_DIR=${library%/*} && why=$(backend)
+        ;;
+    esac
+    cuda=${CUDA_HOME:-/usr/local/cuda}
+    if [ -z "${REGIME_CUPTI_LIB:-}" ] &&
+        ! compgen -G "$cuda/lib64/libcupti.so.*" > /dev/null &&
+        ! compgen -G "$cuda/extras/CUPTI/lib64/libcupti.so.*" > /dev/null; then
+        library=$(wheels 'libcupti.so.*') && export REGIME_CUPTI_LIB=$library
+    fi
 fi
 if [ -n "$why" ]; then
     echo "gpu-check: nothing was checked: $why. (exit code 6)" >&2
     exit 6
 fi
 
-device=cuda:${GPU:-0}
-smi() { nvidia-smi -i "${GPU:-0}" --query-gpu="$1" --format=csv,noheader 2> /dev/null; }
+device=cuda:0
+id=${GPU:-${CUDA_VISIBLE_DEVICES:-0}}
+smi() { timeout 20 nvidia-smi -i "${id%%,*}" --query-gpu="$1" --format=csv,noheader 2> /dev/null; }
 card=$(smi name) || card=
 card=${card:-unknown card}
 slug=$(printf %s "$card" | tr 'A-Z ' 'a-z-' | tr -cd 'a-z0-9-')
@@ -39,6 +64,7 @@ rows=() disagree=0 failed=0
 verdict() {
     printf '  %-10s %-9s %4s s  %s\n' "$1" "$2" "$3" "$4"
     rows+=("| $1 | $2 | $3 | $4 |")
+    write_report
 }
 
 # step NAME BUDGET_S KIND WHAT COMMAND...: KIND check: its failure is a disagreement.
@@ -49,78 +75,22 @@ step() {
     rc=$?
     if [ $rc -ne 0 ]; then
         word=FAILED
-        if [ "$kind" = check ]; then disagree=1; elif [ $rc -eq 6 ]; then word=missing; else failed=1; fi
+        case $kind,$rc in
+        run,6) word=missing ;;
+        run,75) word=part failed=1 ;;
+        check,* | run,8) disagree=1 ;;
+        *) failed=1 ;;
+        esac
         what=$(grep -v '^ *$' "$log" | tail -n 1 | cut -c 1-160)
-        [ $rc -ne 124 ] || what="stopped after its budget of $budget s"
+        case $rc in
+        75) what='as much of it as its budget allowed; the same command goes on' ;;
+        124 | 137) what="stopped after its budget of $budget s" ;;
+        esac
     fi
     verdict "$name" $word $((SECONDS - begin)) "$what"
     return $rc
 }
 skip() { verdict "$1" skipped 0 "$2"; }
-
-# every PROGRAM FILTER...: all of them, whatever one says.
-every() {
-    local program=$1 rc=0 filter
-    shift
-    for filter in "$@"; do "$program" "$filter" || rc=1; done
-    return $rc
-}
-export -f every
-
-echo "gpu-check: $card as $device; results go to $out"
-smi_all=name,uuid,driver_version,memory.total,clocks.sm,clocks.mem,clocks.max.sm,clocks.max.mem,power.limit,power.draw,temperature.gpu,ecc.mode.current,mig.mode.current
-before=$(smi $smi_all) || before=
-
-step kernels 50 check 'every kernel against its reference in double precision' bash -c 'every "$@"' - \
-    "$tests/gpu_kernels" 'threads_in_turn*' 'ties*' 'extreme*' 'sampling*' 'views*' 'large*'
-step matmul 30 check 'own matrix products against their reference' bash -c 'every "$@"' - \
-    "$tests/gpu_matmul" 'products*' 'a_row*'
-step attention 30 check 'tensor-core attention against its reference' bash -c 'every "$@"' - \
-    "$tests/gpu_attention" 'attention*' 'a_row*' 'cuts*'
-step decoders 30 check 'a small model and its decoders against the CPU' bash -c 'every "$@"' - \
-    "$tests/gpu_model" 'logits*' 'decoders*' 'own*'
-step graphs 20 check 'CUDA graphs change no bit' bash -c 'every "$@"' - "$tests/gpu_graph" 'graphs*' 'one_graph*'
-
-sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2> /dev/null)
-if [ -n "$sanitizer" ]; then
-    step sanitizer 40 check 'compute-sanitizer finds no bad access in the kernels' \
-        "$sanitizer" --tool memcheck --error-exitcode 9 "$tests/gpu_kernels" 'ties*'
-else
-    skip sanitizer 'compute-sanitizer is not installed'
-fi
-
-step ceilings 35 run 'bandwidths, peaks and launch costs' \
-    "$regime" ceilings --device "$device" --db "$db" -o md
-step sweep 110 run 'the sweep gpu-check, timed on both clocks' \
-    "$regime" sweep gpu-check --device "$device" --db "$db" --counters off -o md
-step counters 30 run 'DRAM bytes and FLOPs of AR and block decoding, by hardware counters' \
-    "$regime" run --device "$device" --db "$db" -m llama3-8b --layers 4 --decoder ar,block \
-    --block-length 8 --steps 2 -p 128 -n 16 --counters require --counter-files "$out/counters" -o md
-ncu=$(command -v ncu || ls /usr/local/cuda/bin/ncu 2> /dev/null)
-if [ -n "$ncu" ]; then
-    step ncu 40 run 'our counters of one kernel are those of Nsight Compute' \
-        tests/gpu_ncu.sh "$ncu" "$regime" "$device" "$db"
-else
-    skip ncu 'Nsight Compute (ncu) is not installed'
-fi
-if python3 -c 'import torch; raise SystemExit(not torch.cuda.is_available())' 2> /dev/null; then
-    # The shapes of the sweep's AR cell: llama3-8b cut to four layers, one sequence, in its middle.
-    step torch 30 run 'a decode forward of PyTorch, SDPA and a CUDA graph, for comparison' env \
-        CUDA_VISIBLE_DEVICES="${GPU:-0}" \
-        python3 docs/beside/forward_torch.py 4 4096 32 8 128 14336 128256 144 1
-else
-    skip torch 'no PyTorch that sees a GPU'
-fi
-after=$(smi $smi_all) || after=
-
-step claims 10 run 'popular claims against these runs' "$regime" claims --db "$db" -o md
-mkdir -p "$out/figures"
-if command -v gnuplot > /dev/null; then
-    step figures 20 run 'drawn' "$regime" plot all --db "$db" --out "$out/figures"
-else
-    "$regime" plot all --db "$db" --out "$out/figures" > "$out/logs/figures.txt" 2>&1
-    skip figures 'no gnuplot here: data and scripts are left, to be drawn anywhere'
-fi
 
 # section FILE TITLE: a step's table, if it printed one.
 section() {
@@ -128,22 +98,101 @@ section() {
     printf '\n## %s\n\n' "$2"
     grep '^|' "$out/logs/$1.txt"
 }
-{
-    printf '# %s, %s\n\n' "$card" "$started"
-    printf 'Made by `make gpu-check` with `%s`.\n\n' "$("$regime" --version | head -n 1)"
-    "$regime" report v_run --db "$db" -o jsonl 2> /dev/null |
-        sed -n 's/.*"device_description": *"\([^"]*\)".*/Device: \1./p' | head -n 1
-    printf '\nBefore and after, by nvidia-smi (%s):\n\n    %s\n    %s\n' "$smi_all" \
-        "${before:-nvidia-smi is not here}" "${after:-nvidia-smi is not here}"
-    printf '\n| step | verdict | seconds | |\n|---|---|---|---|\n'
-    printf '%s\n' "${rows[@]}"
-    section ceilings Roofs
-    section sweep 'The sweep'
-    section ncu 'Counters against Nsight Compute'
-    section claims Claims
-    sed -n 's/^{"torch".*/\nPyTorch: `&`\n/p' "$out/logs/torch.txt" 2> /dev/null
-    printf '\nEvery number is in `gpu-check.db` (`regime report`), every log in `logs/`.\n'
-} > "$out/report.md"
+write_report() {
+    {
+        printf '# %s, %s\n\n' "$card" "$started"
+        printf 'Made by `make gpu-check` with `%s`.\n\n' "$version"
+        [ -z "${described:-}" ] || printf 'Device: %s.\n' "$described"
+        printf '\nBefore and after, by nvidia-smi (%s):\n\n    %s\n    %s\n' "$smi_all" \
+            "${before:-nvidia-smi is not here}" "${after:-not known}"
+        printf '\n| step | verdict | seconds | |\n|---|---|---|---|\n'
+        printf '%s\n' "${rows[@]}"
+        section ceilings Roofs
+        section sweep 'The sweep'
+        section ncu 'Counters against Nsight Compute'
+        section claims Claims
+        sed -n 's/^{"torch".*/\nPyTorch: `&`\n/p' "$out/logs/torch.txt" 2> /dev/null
+        printf '\nEvery number is in `gpu-check.db` (`regime report`), every log in `logs/`.\n'
+    } > "$out/report.md"
+}
+
+# The tool's own trouble is no disagreement: what it finds in a kernel is, or what a test does.
+sanitize() {
+    local rc=0 log
+    log=$("$sanitizer" --tool memcheck --error-exitcode 9 "$@" 2>&1 | tee /dev/stderr
+        exit "${PIPESTATUS[0]}") || rc=$?
+    case $rc,$log in
+    0,*'ERROR SUMMARY: 0 errors'*) return 0 ;;
+    9,* | *'ERROR SUMMARY: 0 errors'*) return 8 ;;
+    esac
+    printf '%s\n' "$log" | grep -m 1 -i error || echo "compute-sanitizer did not watch (exit code $rc)"
+    return 6
+}
+
+# What may not be counted is recorded with its reason, and what may is counted.
+count() {
+    local rc=0
+    "$regime" run "$@" --counters require --counter-files "$out/counters" -o md || rc=$?
+    [ $rc -eq 6 ] || return $rc
+    "$regime" run "$@" --counters auto --counter-files "$out/counters" -o md || return $?
+    "$regime" run "$@" --counters require -o md # says again what is missing
+}
+export -f sanitize count
+export sanitizer regime out db
+
+version=$("$regime" --version | head -n 1)
+echo "gpu-check: $card as $device; results go to $out"
+smi_all=name,uuid,driver_version,memory.total,clocks.sm,clocks.mem,clocks.max.sm,clocks.max.mem,power.limit,power.draw,temperature.gpu,ecc.mode.current,mig.mode.current
+before=$(smi $smi_all) || before=
+
+step kernels 50 check 'every kernel against its reference in double precision' \
+    "$tests/gpu_kernels" 'threads_in_turn*' 'ties*' 'extreme*' 'sampling*' 'top_p*' 'views*' 'large*' 'int8*'
+step matmul 25 check 'own matrix products against their reference' \
+    "$tests/gpu_matmul" 'products*' 'a_row*' 'int8_products*'
+step attention 30 check 'tensor-core attention against its reference' \
+    "$tests/gpu_attention" 'attention*' 'a_row*' 'cuts*'
+step decoders 30 check 'a small model and its decoders against the CPU' \
+    "$tests/gpu_model" 'logits*' 'decoders*' 'own*'
+step graphs 20 check 'CUDA graphs change no bit' "$tests/gpu_graph" 'graphs*' 'one_graph*'
+
+step ceilings 35 run 'bandwidths, peaks and launch costs' \
+    "$regime" ceilings --device "$device" --db "$db" -o md
+step sweep 100 run 'the sweep gpu-check, timed on both clocks' \
+    "$regime" sweep gpu-check --device "$device" --db "$db" --counters off --time-budget 85 -o md
+described=$(timeout 20 "$regime" report v_run --db "$db" -o jsonl 2> /dev/null |
+    sed -n 's/.*"device_description": *"\([^"]*\)".*/\1/p' | head -n 1)
+step counters 40 run 'DRAM bytes and FLOPs of AR and block decoding, by hardware counters' bash -c 'count "$@"' - \
+    --device "$device" --db "$db" -m llama3-8b --layers 4 --decoder ar,block \
+    --block-length 8 --steps 2 -p 128 -n 16
+ncu=$(command -v ncu || ls "$cuda/bin/ncu" 2> /dev/null)
+if [ -n "$ncu" ]; then
+    step ncu 40 run 'our counters of one kernel are those of Nsight Compute' \
+        tests/gpu_ncu.sh "$ncu" "$regime" "$device" "$db"
+else
+    skip ncu 'Nsight Compute (ncu) is not installed'
+fi
+sanitizer=$(command -v compute-sanitizer || ls "$cuda/bin/compute-sanitizer" 2> /dev/null)
+if [ -n "$sanitizer" ]; then
+    step sanitizer 40 run 'compute-sanitizer finds no bad access in the kernels' bash -c 'sanitize "$@"' - \
+        "$tests/gpu_kernels" 'ties*' 'views*' 'int8_weights_agree*'
+else
+    skip sanitizer 'compute-sanitizer is not installed'
+fi
+# The shapes of the sweep's AR cell: llama3-8b cut to four layers, one sequence, in its middle.
+step torch 40 run 'a decode forward of PyTorch, SDPA and a CUDA graph, for comparison' \
+    python3 docs/beside/forward_torch.py 4 4096 32 8 128 14336 128256 144 1
+after=$(smi $smi_all) || after=
+
+step claims 10 run 'popular claims against these runs' "$regime" claims --db "$db" -o md
+mkdir -p "$out/figures"
+if command -v gnuplot > /dev/null; then
+    step figures 20 run 'drawn' "$regime" plot all --db "$db" --out "$out/figures"
+else
+    timeout 20 "$regime" plot all --db "$db" --out "$out/figures" > "$out/logs/figures.txt" 2>&1
+    skip figures 'no gnuplot here: data and scripts are left, to be drawn anywhere'
+fi
+
+write_report
 
 took=$SECONDS
 if [ $disagree -ne 0 ]; then

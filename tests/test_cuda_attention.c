@@ -14,6 +14,7 @@
 
 #include "tests/check_kernels.h"
 #include "tests/cusim/device.h"
+#include "tests/cusim/named.h"
 #include "tests/ref.h"
 
 /* How a call is cut: blocks of 16 or 64 pairs, or 0, the plain kernel; keys shared or not. */
@@ -328,7 +329,6 @@ static void cuts_follow_shapes_only(void **state)
     assert_int_equal(plan_of(prefill, 108).block_rows, 0);
 }
 
-/* An argument picks tests by name, "*" for any text. */
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +339,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(cuts_follow_shapes_only),
     };
     if (cusim_absent()) return cusim_test_all();
-    if (argc > 1) cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_NAMED(tests, argc, argv);
 }

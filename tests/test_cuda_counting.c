@@ -17,6 +17,7 @@
 #include "plots/plot.h"
 #include "tests/cupti/double.h"
 #include "tests/cusim/cusim.h"
+#include "tests/cusim/named.h"
 #include "tests/store_fixture.h"
 
 enum { LAYERS = 1, PROMPT = 4, N_GEN = 4, MAX_CELLS = 4 };
@@ -305,7 +306,6 @@ static void a_device_lost_while_counting_takes_no_timing_with_it(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
-/* An argument picks tests by name, "*" for any text. */
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +315,5 @@ int main(int argc, char **argv)
         TEST(a_device_lost_while_counting_takes_no_timing_with_it),
     };
     if (cusim_absent()) return cusim_test_all();
-    if (argc > 1) cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_NAMED(tests, argc, argv);
 }

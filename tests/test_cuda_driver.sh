@@ -42,4 +42,10 @@ grep -q 'find library=libcuda' out || fail 'does not look for a driver'
 echo 'int cuInit(unsigned flags) { return 100; }' > driver.c
 ${CC:-cc} -shared -fPIC -o libcuda.so.1 driver.c
 export LD_LIBRARY_PATH=$tmp
-says_why 'the CUDA driver cannot be used: CUDA driver version is insufficient for CUDA runtime'
+says_why 'the NVIDIA driver is too old for this build: it does not say what it runs, and CUDA '
+# One of an older CUDA than this was built with.
+cat >> driver.c <<'END'
+int cuDriverGetVersion(int *version) { *version = 11040; return 0; }
+END
+${CC:-cc} -shared -fPIC -o libcuda.so.1 driver.c
+says_why 'the NVIDIA driver is too old for this build: it runs CUDA 11.4, and CUDA '

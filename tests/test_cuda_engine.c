@@ -16,6 +16,7 @@
 #include "harness/decode/session.h"
 #include "roofline/cuda/ceilings_cuda.h"
 #include "tests/cusim/cusim.h"
+#include "tests/cusim/named.h"
 
 #define OK(call)                                                                                   \
     do {                                                                                           \
@@ -329,7 +330,6 @@ static void what_is_not_there_is_a_sentence(void **state)
     cusim_set_memory(MEMORY);
 }
 
-/* An argument picks tests by name, "*" for any text. */
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -341,6 +341,5 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(what_is_not_there_is_a_sentence, set_up, tear_down),
     };
     if (cusim_absent()) return cusim_test_all();
-    if (argc > 1) cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_NAMED(tests, argc, argv);
 }

@@ -12,6 +12,7 @@
 #include "harness/app/decoders.h"
 #include "harness/decode/session.h"
 #include "tests/cusim/cusim.h"
+#include "tests/cusim/named.h"
 #include "tests/toy.h"
 
 #define OK(call)                                                                                   \
@@ -237,7 +238,6 @@ static void other_backends_have_none(void **state)
     kernels_close(k);
 }
 
-/* An argument picks tests by name, "*" for any text. */
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +248,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(other_backends_have_none),
     };
     if (cusim_absent()) return cusim_test_all();
-    if (argc > 1) cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_NAMED(tests, argc, argv);
 }

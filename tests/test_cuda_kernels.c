@@ -14,6 +14,7 @@
 
 #include "tests/check_kernels.h"
 #include "tests/cusim/cusim.h"
+#include "tests/cusim/named.h"
 #include "tests/ref.h"
 
 static struct kernels *open_cuda(enum cusim_order order, bool eager)
@@ -410,7 +411,6 @@ static void what_cannot_be_done_is_refused(void **state)
     close_cuda(k);
 }
 
-/* An argument picks tests by name, "*" for any text. */
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -430,6 +430,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_cannot_be_done_is_refused),
     };
     if (cusim_absent()) return cusim_test_all();
-    if (argc > 1) cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_NAMED(tests, argc, argv);
 }

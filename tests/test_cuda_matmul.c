@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include "tests/check_kernels.h"
 #include "tests/cusim/device.h"
+#include "tests/cusim/named.h"
 #include "tests/ref.h"
 
 enum { FEW_SMS = 1, MANY_SMS = 1 << 20 }; /* n > 64: tiles whatever their number, and never */
@@ -252,7 +253,6 @@ static void int8_weights_are_read_once(void **state)
     }
 }
 
-/* An argument picks tests by name, "*" for any text. */
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +263,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(int8_weights_are_read_once),
     };
     if (cusim_absent()) return cusim_test_all();
-    if (argc > 1) cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_NAMED(tests, argc, argv);
 }

@@ -15,6 +15,7 @@
 #include "harness/app/decoders.h"
 #include "harness/decode/session.h"
 #include "tests/cusim/cusim.h"
+#include "tests/cusim/named.h"
 #include "tests/toy.h"
 
 #define OK(call)                                                                                   \
@@ -335,7 +336,6 @@ static void order_and_lateness_change_no_bit(void **state)
     close_cuda(&t);
 }
 
-/* An argument picks tests by name, "*" for any text. */
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +348,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(one_block_is_full_sequence),
     };
     if (cusim_absent()) return cusim_test_all();
-    if (argc > 1) cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_NAMED(tests, argc, argv);
 }

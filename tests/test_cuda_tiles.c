@@ -11,6 +11,7 @@
 
 #include "tests/check_kernels.h"
 #include "tests/cusim/cusim.h"
+#include "tests/cusim/named.h"
 
 static struct kernels *open_own(void)
 {
@@ -110,7 +111,6 @@ static void attention_executes_what_the_ledger_says(void **state)
     close_own(k);
 }
 
-/* An argument picks tests by name, "*" for any text. */
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -118,6 +118,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(attention_executes_what_the_ledger_says),
     };
     if (cusim_absent()) return cusim_test_all();
-    if (argc > 1) cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_NAMED(tests, argc, argv);
 }

@@ -25,13 +25,13 @@ case "$1 ${2:-}" in
 esac
 END
     for t in kernels model matmul attention graph; do
-        printf '#!/bin/bash\necho "%s $1"\n' $t > "$tmp/tests/gpu_$t"
+        printf '#!/bin/bash\necho "%s $*"\n' $t > "$tmp/tests/gpu_$t"
     done
     cat > "$tmp/bin/nvidia-smi" <<'END'
 #!/bin/bash
 case "$*" in *query-gpu=name\ *) echo 'Card X 80GB' ;; *) echo 'Card X 80GB, GPU-1, 580.1, 1410 MHz' ;; esac
 END
-    printf '#!/bin/bash\n[ -n "${TORCH:-}" ] || exit 1\n[ "$1" = -c ] || echo "{\\"torch\\": \\"2.9\\"}"\n' \
+    printf '#!/bin/bash\n[ "$1" != -c ] || exit 1\n[ -n "${TORCH:-}" ] || { echo no PyTorch here; exit 6; }\necho "{\\"torch\\": \\"2.9\\"}"\n' \
         > "$tmp/bin/python3"
     chmod +x "$tmp"/bin/* "$tmp"/tests/*
 }
@@ -88,7 +88,7 @@ says 'exit code 3'
 check 0 FAIL_AT=run RC=6
 says '  counters   missing'
 says 'run went wrong'
-sed 's/^step sweep 110/step sweep 1/' tests/gpu_check.sh > "$tmp/short.sh"
+sed 's/^step sweep 100/step sweep 1/' tests/gpu_check.sh > "$tmp/short.sh"
 chmod +x "$tmp/short.sh"
 rc=0
 said=$(SLOW=1 GPU_OUT="$tmp/out" PATH="$tmp/bin:/usr/bin:/bin" "$tmp/short.sh" '' "$tmp/bin/regime" "$tmp/tests" 2>&1) || rc=$?
@@ -102,8 +102,8 @@ cat > "$tmp/bin/regime.ncu" <<'END'
 case "$1 $2" in
 'report v_forward_kernel')
     echo 'run_id,phase,name,launches,time_ns,share,dram_read_bytes,dram_write_bytes,l2_bytes,l1_bytes,flop_tensor'
-    echo "a,prefill,_ZL10few_kernelILi16ELi16ELi4EEv6matmul,9,1,1,1,1,1,1,1"
-    echo "a,decode,_ZL10few_kernelILi16ELi8ELi4EEv6matmul,2,1,1,3000,1,1,1,${FLOP:-4096}"
+    echo "a,prefill,_Z10few_kernelItLi16ELi16ELi4EEv6matmul,9,1,1,1,1,1,1,1"
+    echo "a,decode,_Z10few_kernelItLi16ELi8ELi4EEv6matmul,2,1,1,3000,1,1,1,${FLOP:-4096}"
     exit ;;
 esac
 END
@@ -111,17 +111,27 @@ sed -i "1r $tmp/bin/regime.ncu" "$tmp/bin/regime"
 cat > "$tmp/bin/ncu" <<'END'
 #!/bin/bash
 [ -z "${DENIED:-}" ] || { echo '==ERROR== ERR_NVGPUCTRPERM - no permission'; exit 1; }
+case "$*" in *'--kernel-name-base mangled --kernel-name regex:few_kernelItLi16ELi8ELi4E '*) ;; *) exit 1 ;; esac
+name=_Z10few_kernelItLi16ELi8ELi4EEv6matmul
 echo '==PROF== Profiling'
-echo '"ID","Kernel Name","Metric Name","Metric Unit","Metric Value"'
+if [ -n "${RAW:-}" ]; then
+    echo '"ID","Kernel Name","Block Size","dram__bytes_read.sum","sm__ops_path_tensor_src_bf16_dst_fp32.sum"'
+    echo '"","","","byte",""'
+    for i in 0 1; do echo "\"$i\",\"$name\",\"(128, 1, 1)\",\"1,490\",\"2,048\""; done
+    exit
+fi
+echo '"ID","Kernel Name","Metric Name","Metric Unit","Metric Value","Rule Name","Rule Type"'
 for i in 0 1; do
-    echo "\"$i\",\"void few_kernel<16, 8, 4>(matmul)\",\"dram__bytes_read.sum\",\"byte\",\"1,490\""
-    echo "\"$i\",\"void few_kernel<16, 8, 4>(matmul)\",\"sm__ops_path_tensor_src_bf16_dst_fp32.sum\",\"\",\"2,048\""
+    echo "\"$i\",\"$name\",\"dram__bytes_read.sum\",\"byte\",\"1,490\",\"\",\"\""
+    echo "\"$i\",\"$name\",\"sm__ops_path_tensor_src_bf16_dst_fp32.sum\",\"\",\"2,048\",\"\",\"\""
 done
 END
 chmod +x "$tmp/bin/ncu"
 check 0 FAIL_AT=
 says '  ncu        ok'
 grep -q '^| dram_read_bytes | 3000 | 2980 | 1.0067 |$' "$tmp/out/report.md" || fail "ncu is not in the report"
+check 0 RAW=1
+grep -q '^| dram_read_bytes | 3000 | 2980 | 1.0067 |$' "$tmp/out/report.md" || fail "ncu's raw page is not read"
 check 3 FLOP=4095
 says '  ncu        FAILED'
 says 'the two differ'
@@ -129,10 +139,60 @@ check 0 DENIED=1
 says '  ncu        missing'
 says 'ERR_NVGPUCTRPERM'
 
+# The sanitizer: what it finds is a disagreement, its own trouble is not.
+make_fakes
+cat > "$tmp/bin/compute-sanitizer" <<'END'
+#!/bin/bash
+case ${CASE:-} in
+'') echo '========= ERROR SUMMARY: 0 errors' ;;
+found) echo '========= Invalid __global__ read of size 4 bytes'; echo '========= ERROR SUMMARY: 1 error'; exit 9 ;;
+test) echo '========= ERROR SUMMARY: 0 errors'; exit 1 ;;
+tool) echo '========= Error: Device not supported'; exit 255 ;;
+esac
+END
+chmod +x "$tmp/bin/compute-sanitizer"
+check 0 CASE=
+says '  sanitizer  ok'
+check 8 CASE=found
+check 8 CASE=test
+check 0 CASE=tool
+says '  sanitizer  missing'
+says 'Device not supported'
+
+# What was stopped by its own budget is a part, and a run that is killed leaves the report of what was done.
+make_fakes
+check 3 FAIL_AT=sweep RC=75
+says '  sweep      part'
+cat > "$tmp/tests/gpu_attention" <<'END'
+#!/bin/bash
+kill -KILL $(ps -o ppid= -p $PPID)
+END
+rc=0
+{ GPU_OUT="$tmp/out" PATH="$tmp/bin:/usr/bin:/bin" tests/gpu_check.sh '' "$tmp/bin/regime" "$tmp/tests" || rc=$?; } \
+    > /dev/null 2>&1
+[ $rc -eq 137 ] || fail "killed: exit code $rc"
+grep -q '^| matmul | ok |' "$tmp/out/report.md" || fail 'a run that is killed leaves no report'
+
+# A folder to bring along has every library but the machine's own, and says what a GPU would be asked.
+if [ "$(basename "$(dirname "${CUSIM:-/}")")" != / ] && [ -x "${CUSIM:-}/../tests/gpu_graph" ]; then
+    tests/gpu_bundle.sh '' "$REGIME" "$CUSIM/../tests" "$tmp/bundle" > "$tmp/said"
+    [ "$(sed -n 's/.*(\([0-9]*\) MB).*/\1/p' "$tmp/said")" -le 64 ] || fail "$(cat "$tmp/said")"
+    if LD_LIBRARY_PATH="$tmp/bundle/lib" ldd "$tmp"/bundle/bin/* | grep -E 'sqlite|yaml|cjson|cmocka|libmd' |
+        grep -v "$tmp/bundle/lib"; then
+        fail 'the bundle lacks libraries'
+    fi
+    if [ ! -e /dev/nvidiactl ]; then
+        rc=0
+        said=$(cd / && "$tmp/bundle/gpu-check" 2>&1) || rc=$?
+        [ $rc -eq 6 ] || fail "gpu-check of a bundle: exit code $rc"
+        says 'nothing was checked: no CUDA driver on this machine'
+    fi
+fi
+
 # PyTorch beside it, where there is one.
 make_fakes
 check 0 FAIL_AT=
-says '  torch      skipped'
+says '  torch      missing'
 check 0 TORCH=1
 says '  torch      ok'
 grep -q '^PyTorch: `{"torch": "2.9"}`$' "$tmp/out/report.md" || fail 'PyTorch is not in the report'

@@ -13,11 +13,18 @@ import statistics
 import sys
 import time
 
-import torch
-import torch.nn.functional as F
+try:
+    import torch
+    import torch.nn.functional as F
+except ImportError as e:
+    print(f"no PyTorch here: {e}")
+    sys.exit(6)
 
 layers, d, h, hk, dh, ff, vocab, context, batch = (int(a) for a in sys.argv[1:10])
 device = torch.device(sys.argv[10] if len(sys.argv) > 10 else "cuda")
+if device.type == "cuda" and not torch.cuda.is_available():
+    print(f"PyTorch {torch.__version__} sees no GPU")
+    sys.exit(6)
 dtype = torch.bfloat16
 
 

@@ -20,6 +20,21 @@ static const char *loader_words(void)
     return strstr(words, "No such file") ? "not found" : words;
 }
 
+/* A driver runs what was built with its own version of CUDA or an older one. */
+static enum err old_driver(void)
+{
+    enum { BUILT = CUDART_VERSION };
+    int driver = 0;
+    char runs[40] = "it does not say what it runs";
+    cudaGetLastError();
+    if (cudaDriverGetVersion(&driver) == cudaSuccess && driver > 0)
+        snprintf(runs, sizeof runs, "it runs CUDA %d.%d", driver / 1000, driver % 1000 / 10);
+    return err_set(ERR_UNSUPPORTED,
+                   "the NVIDIA driver is too old for this build: %s, and CUDA %d.%d is needed; "
+                   "update it, or build with a toolkit of its version (make CUDA_HOME=DIR)",
+                   runs, BUILT / 1000, BUILT % 1000 / 10);
+}
+
 enum err cuda_driver_check(int32_t *n_devices)
 {
     *n_devices = 0;
@@ -31,6 +46,7 @@ enum err cuda_driver_check(int32_t *n_devices)
     int n = 0;
     cudaError_t e = cudaGetDeviceCount(&n);
     dlclose(driver);
+    if (e == cudaErrorInsufficientDriver) return old_driver();
     if (e != cudaSuccess)
         return err_set(ERR_UNSUPPORTED, "the CUDA driver cannot be used: %s (%s)",
                        cudaGetErrorString(e), cudaGetErrorName(e));
