@@ -21,7 +21,8 @@
 --                     v_round_ratio, v_arm, v_pair, v_latency
 --     quality         v_quality, v_forward_time, v_speed_at_quality, v_corruption, v_nelbo
 --     counters        v_counter, v_pinned_counter, v_model_vs_counter, v_known_work, v_energy,
---                     v_forward_kernel, v_forward_op, v_launch_gap, v_matmul_kernel
+--                     v_forward_kernel, v_forward_op, v_operation, v_launch_gap,
+--                     v_matmul_kernel
 
 PRAGMA application_id = 1380404549; -- "RGME"
 PRAGMA user_version = 4;
@@ -1558,6 +1559,22 @@ FROM run r
 JOIN forward_kernel k ON k.run_no = r.run_no AND k.probe = 'cupti-activity'
      AND k.l2_state = 'steady'
 GROUP BY r.run_id, k.phase, k.op;
+
+-- The same beside what the ledger says of that forward and the run's roofs.
+CREATE VIEW v_operation AS
+SELECT k.run_id, k.phase, k.op, k.calls, k.launches, k.time_ns, l.flop, l.bytes_dram,
+       l.flop * 1e9 / k.time_ns AS flop_per_s, l.bytes_dram * 1e9 / k.time_ns AS bytes_per_s,
+       l.flop * 1e9 / k.time_ns / q.peak_flop_per_s AS of_peak,
+       l.bytes_dram * 1e9 / k.time_ns / q.bytes_per_s AS of_bandwidth
+FROM v_forward_op k
+JOIN (SELECT r.run_id, f.phase, o.op, AVG(o.flop_matmul + o.flop_attention) AS flop,
+             AVG(o.bytes_dram) AS bytes_dram
+      FROM run r
+      JOIN forward f ON f.run_no = r.run_no AND f.kind = 'trace'
+      JOIN forward_op o ON o.op_id BETWEEN 32 * f.forward_id AND 32 * f.forward_id + 31
+      GROUP BY r.run_id, f.phase, o.op) l
+     ON l.run_id = k.run_id AND l.phase = k.phase AND l.op = k.op
+LEFT JOIN v_roof q ON q.run_id = k.run_id;
 
 -- One row per run and phase: what of the timed forward no kernel runs.  Its median time less that
 -- of its kernels, traced in another pass.

@@ -109,6 +109,7 @@ write_report() {
         printf '%s\n' "${rows[@]}"
         section ceilings Roofs
         section sweep 'The sweep'
+        section traces 'Operations against the roofs'
         section ncu 'Counters against Nsight Compute'
         section claims Claims
         sed -n 's/^{"torch".*/\nPyTorch: `&`\n/p' "$out/logs/torch.txt" 2> /dev/null
@@ -145,7 +146,7 @@ echo "gpu-check: $card as $device; results go to $out"
 smi_all=name,uuid,driver_version,memory.total,clocks.sm,clocks.mem,clocks.max.sm,clocks.max.mem,power.limit,power.draw,temperature.gpu,ecc.mode.current,mig.mode.current
 before=$(smi $smi_all) || before=
 
-step kernels 50 check 'every kernel against its reference in double precision' \
+step kernels 45 check 'every kernel against its reference in double precision' \
     "$tests/gpu_kernels" 'threads_in_turn*' 'ties*' 'extreme*' 'sampling*' 'top_p*' 'views*' 'large*' 'int8*'
 step matmul 25 check 'own matrix products against their reference' \
     "$tests/gpu_matmul" 'products*' 'a_row*' 'int8_products*'
@@ -157,29 +158,38 @@ step graphs 20 check 'CUDA graphs change no bit' "$tests/gpu_graph" 'graphs*' 'o
 
 step ceilings 35 run 'bandwidths, peaks and launch costs' \
     "$regime" ceilings --device "$device" --db "$db" -o md
-step sweep 100 run 'the sweep gpu-check, timed on both clocks' \
-    "$regime" sweep gpu-check --device "$device" --db "$db" --counters off --time-budget 85 -o md
+step sweep 95 run 'the sweep gpu-check, timed on both clocks' \
+    "$regime" sweep gpu-check --device "$device" --db "$db" --counters off --time-budget 80 -o md
 described=$(timeout 20 "$regime" report v_run --db "$db" -o jsonl 2> /dev/null |
     sed -n 's/.*"device_description": *"\([^"]*\)".*/\1/p' | head -n 1)
-step counters 40 run 'DRAM bytes and FLOPs of AR and block decoding, by hardware counters' bash -c 'count "$@"' - \
+step counters 35 run 'DRAM bytes and FLOPs of AR and block decoding, by hardware counters' bash -c 'count "$@"' - \
     --device "$device" --db "$db" -m llama3-8b --layers 4 --decoder ar,block \
     --block-length 8 --steps 2 -p 128 -n 16
+# The same cells as in the sweep, with their kernels traced, for which no privilege is needed: how near
+# does each operation come to its roof?
+trace=(--device "$device" --db "$db" -m llama3-8b --layers 4 -b 1 --graph on --seed 1 --probes cupti-activity
+    --counters auto -q -o md)
+step traces 30 run 'where the time of a forward goes, kernel by kernel' bash -c '
+    regime=$1; shift
+    "$regime" run "$@" --decoder diffusion -p 896 -n 128 --steps 2 &&
+    "$regime" run "$@" --decoder ar -p 128 -n 8 --n-depth 16128 &&
+    "$regime" report operations --db "$db" -o md' - "$regime" "${trace[@]}"
 ncu=$(command -v ncu || ls "$cuda/bin/ncu" 2> /dev/null)
 if [ -n "$ncu" ]; then
-    step ncu 40 run 'our counters of one kernel are those of Nsight Compute' \
+    step ncu 35 run 'our counters of one kernel are those of Nsight Compute' \
         tests/gpu_ncu.sh "$ncu" "$regime" "$device" "$db"
 else
     skip ncu 'Nsight Compute (ncu) is not installed'
 fi
 sanitizer=$(command -v compute-sanitizer || ls "$cuda/bin/compute-sanitizer" 2> /dev/null)
 if [ -n "$sanitizer" ]; then
-    step sanitizer 40 run 'compute-sanitizer finds no bad access in the kernels' bash -c 'sanitize "$@"' - \
+    step sanitizer 35 run 'compute-sanitizer finds no bad access in the kernels' bash -c 'sanitize "$@"' - \
         "$tests/gpu_kernels" 'ties*' 'views*' 'int8_weights_agree*'
 else
     skip sanitizer 'compute-sanitizer is not installed'
 fi
 # The shapes of the sweep's AR cell: llama3-8b cut to four layers, one sequence, in its middle.
-step torch 40 run 'a decode forward of PyTorch, SDPA and a CUDA graph, for comparison' \
+step torch 35 run 'a decode forward of PyTorch, SDPA and a CUDA graph, for comparison' \
     python3 docs/beside/forward_torch.py 4 4096 32 8 128 14336 128256 144 1
 after=$(smi $smi_all) || after=
 

@@ -200,6 +200,20 @@ static void every_kernel_is_known_by_its_operation(void **state)
                             "o.op = k.op WHERE o.calls <> k.calls"),
                      0);
     assert_true(ask(l, "SELECT COUNT(DISTINCT op) FROM v_forward_op") >= 10);
+    assert_int_equal(ask(l, "SELECT COUNT(*) FROM v_operation"),
+                     ask(l, "SELECT COUNT(*) FROM v_forward_op"));
+    /* The imagined cuBLAS takes a launch and a FLOP's time each; its peak was measured to 0.2 %. */
+    assert_true(ask(l, "SELECT COUNT(*) FROM v_operation WHERE op = 'head'") >= 3);
+    assert_int_equal(ask(l, "SELECT COUNT(*) FROM v_operation JOIN v_run USING (run_id) WHERE "
+                            "matmul = 'cublas' AND op = 'head' AND abs(of_peak * (1000 + flop / "
+                            "0.8) / (flop / 0.8) - 1) > 5e-3"),
+                     0);
+    /* The head of a decode forward: one row by the vocabulary, two FLOPs a weight. */
+    assert_int_equal(ask(l, "SELECT COUNT(*) FROM v_operation o JOIN (SELECT run_id, phase, "
+                            "2.0 * SUM(rows * columns * inner) AS flop FROM v_matmul_kernel WHERE "
+                            "op = 'head' GROUP BY run_id, phase) m USING (run_id, phase) "
+                            "WHERE o.op = 'head' AND o.flop <> m.flop"),
+                     0);
 
     /* AR decodes one row: two layers of q/k/v, out, up and down, and a head. */
     assert_int_equal(ask(l, "SELECT SUM(calls) FROM v_matmul_kernel JOIN v_run USING (run_id) "

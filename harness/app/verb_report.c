@@ -79,6 +79,13 @@ static const struct sql_table tables[] = {
      "block, k.phase, d.matmul AS by, k.op, k.rows, k.columns, k.inner, k.calls, k.launches, "
      "k.time_ns, k.flop_per_s, k.kernels FROM v_matmul_kernel k JOIN v_run d ON d.run_id = "
      "k.run_id ORDER BY " DEVICE_ORDER ", " CELL_ORDER ", k.phase, k.op, k.rows, k.columns, k.inner"},
+    {"operations",
+     "Operations on a GPU: the time of their kernels in one forward, as they were traced "
+     "(--counters), and what the ledger's FLOPs and DRAM bytes make of it beside the roofs",
+     "SELECT d.device, d.model, d.dtype, d.decoder, d.batch_seqs AS batch, d.block_tokens AS "
+     "block, k.phase, d.matmul AS by, k.op, k.calls, k.launches, k.time_ns, k.flop_per_s, "
+     "k.bytes_per_s, k.of_peak, k.of_bandwidth FROM v_operation k JOIN v_run d ON d.run_id = "
+     "k.run_id ORDER BY " DEVICE_ORDER ", " CELL_ORDER ", k.phase, k.op"},
     {"prediction",
      "Prediction error: median of |predicted / timed - 1| over whole forwards, by whose roofs "
      "predicted them (table: calibrated on this machine, not a prediction)",
