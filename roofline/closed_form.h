@@ -137,6 +137,11 @@ double closed_block_tpf_inf(const struct closed_model *m, struct roof r, double 
  * tpf_inf (block never loses) or below 1 (AR is always ahead). */
 struct closed_value closed_block_crossover(const struct closed_model *m, struct roof r,
                                            double cached, double block, double tpf);
+/* The same where a forward has every sequence `copies` times: TPF R' / (copies b - (TPF - copies)
+ * x), none from copies times tpf_inf on. */
+struct closed_value closed_block_crossover_of(const struct closed_model *m, struct roof r,
+                                              double cached, double block, double tpf,
+                                              double copies);
 /* The same from the additive times, found by bisection up to max_batch. */
 struct closed_value closed_block_crossover_additive(const struct closed_model *m, struct roof r,
                                                     double cached, double block, double tpf,
@@ -246,5 +251,14 @@ double closed_cache_speed(struct closed_cache c, const struct closed_model *m, s
 struct closed_value closed_cache_equal_steps(struct closed_cache c, const struct closed_model *m,
                                              struct roof r, double batch, double n_prompt,
                                              double n_gen, double block);
+/* The same with classifier-free guidance, against AR without: twice the rows of every forward; what
+ * a cache saves of them (closed_cache_gain) is the same. */
+double closed_guided_cache_speed(struct closed_cache c, const struct closed_model *m, struct roof r,
+                                 double batch, double n_prompt, double n_gen, double block,
+                                 double steps);
+struct closed_value closed_guided_cache_equal_steps(struct closed_cache c,
+                                                    const struct closed_model *m, struct roof r,
+                                                    double batch, double n_prompt, double n_gen,
+                                                    double block);
 
 #endif

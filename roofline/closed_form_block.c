@@ -79,14 +79,21 @@ double closed_block_tpf_inf(const struct closed_model *m, struct roof r, double 
     return (block + x) / (1.0 + x);
 }
 
+struct closed_value closed_block_crossover_of(const struct closed_model *m, struct roof r,
+                                              double cached, double block, double tpf,
+                                              double copies)
+{
+    if (tpf < 1.0) return closed_missing("AR is ahead at every batch");
+    if (tpf >= copies * closed_block_tpf_inf(m, r, cached, block))
+        return closed_missing("block diffusion never loses, at any batch");
+    double x = closed_block_x(m, r, cached);
+    return closed_exists(tpf * closed_ridge_rows(m, r) / (copies * block - (tpf - copies) * x));
+}
+
 struct closed_value closed_block_crossover(const struct closed_model *m, struct roof r,
                                            double cached, double block, double tpf)
 {
-    if (tpf < 1.0) return closed_missing("AR is ahead at every batch");
-    if (tpf >= closed_block_tpf_inf(m, r, cached, block))
-        return closed_missing("block diffusion never loses, at any batch");
-    double x = closed_block_x(m, r, cached);
-    return closed_exists(tpf * closed_ridge_rows(m, r) / (block - (tpf - 1.0) * x));
+    return closed_block_crossover_of(m, r, cached, block, tpf, 1.0);
 }
 
 struct closed_value closed_block_crossover_additive(const struct closed_model *m, struct roof r,

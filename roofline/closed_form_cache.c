@@ -119,8 +119,10 @@ double closed_cache_gain(struct closed_cache c, double n_prompt, double n_gen, d
     return n_blocks * steps * len / rows;
 }
 
-double closed_cache_speed(struct closed_cache c, const struct closed_model *m, struct roof r,
-                          double batch, double n_prompt, double n_gen, double block, double steps)
+/* Over AR at that batch, every sequence being in each forward `copies` times. */
+static double speed_of(struct closed_cache c, const struct closed_model *m, struct roof r,
+                       double batch, double n_prompt, double n_gen, double block, double steps,
+                       double copies)
 {
     double len = n_prompt + n_gen, n_blocks = floor(n_gen / block), total = 0.0;
     for (double j = 0.0; j < n_blocks; j += 1.0)
@@ -128,22 +130,50 @@ double closed_cache_speed(struct closed_cache c, const struct closed_model *m, s
             double q = closed_cache_refreshes(c, i)
                            ? len
                            : closed_cache_rows(c, n_gen, block, steps, j, i);
-            total += closed_time_additive(m, r, batch, q, len, len + q);
+            total += closed_time_additive(m, r, copies * batch, q, len, len + q);
         }
     return closed_ar_request_time(m, r, batch, n_prompt, n_gen, n_blocks * block) / total;
 }
 
-struct closed_value closed_cache_equal_steps(struct closed_cache c, const struct closed_model *m,
-                                             struct roof r, double batch, double n_prompt,
-                                             double n_gen, double block)
+double closed_cache_speed(struct closed_cache c, const struct closed_model *m, struct roof r,
+                          double batch, double n_prompt, double n_gen, double block, double steps)
+{
+    return speed_of(c, m, r, batch, n_prompt, n_gen, block, steps, 1.0);
+}
+
+double closed_guided_cache_speed(struct closed_cache c, const struct closed_model *m, struct roof r,
+                                 double batch, double n_prompt, double n_gen, double block,
+                                 double steps)
+{
+    return speed_of(c, m, r, batch, n_prompt, n_gen, block, steps, 2.0);
+}
+
+static struct closed_value equal_steps_of(struct closed_cache c, const struct closed_model *m,
+                                          struct roof r, double batch, double n_prompt,
+                                          double n_gen, double block, double copies)
 {
     double before = 0.0;
     for (double steps = 1.0; steps <= block; steps += 1.0) {
-        double time = 1.0 / closed_cache_speed(c, m, r, batch, n_prompt, n_gen, block, steps);
+        double time = 1.0 / speed_of(c, m, r, batch, n_prompt, n_gen, block, steps, copies);
         if (time > 1.0 && steps == 1.0)
             return closed_missing("the refreshes alone cost more than AR");
         if (time > 1.0) return closed_exists(steps - 1.0 + (1.0 - before) / (time - before));
         before = time;
     }
     return closed_missing("as many forwards as the block has positions are faster than AR");
+}
+
+struct closed_value closed_cache_equal_steps(struct closed_cache c, const struct closed_model *m,
+                                             struct roof r, double batch, double n_prompt,
+                                             double n_gen, double block)
+{
+    return equal_steps_of(c, m, r, batch, n_prompt, n_gen, block, 1.0);
+}
+
+struct closed_value closed_guided_cache_equal_steps(struct closed_cache c,
+                                                    const struct closed_model *m, struct roof r,
+                                                    double batch, double n_prompt, double n_gen,
+                                                    double block)
+{
+    return equal_steps_of(c, m, r, batch, n_prompt, n_gen, block, 2.0);
 }

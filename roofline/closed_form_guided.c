@@ -52,9 +52,5 @@ double closed_guided_block_tpf_inf(const struct closed_model *m, struct roof r, 
 struct closed_value closed_guided_block_crossover(const struct closed_model *m, struct roof r,
                                                   double cached, double block, double tpf)
 {
-    if (tpf < 1.0) return closed_missing("AR is ahead at every batch");
-    if (tpf >= closed_guided_block_tpf_inf(m, r, cached, block))
-        return closed_missing("block diffusion never loses, at any batch");
-    double x = closed_block_x(m, r, cached);
-    return closed_exists(tpf * closed_ridge_rows(m, r) / (2.0 * block - (tpf - 2.0) * x));
+    return closed_block_crossover_of(m, r, cached, block, tpf, 2.0);
 }

@@ -12,60 +12,20 @@
 #include "ar_baseline/ar.h"
 #include "ar_baseline/ar_verify.h"
 #include "harness/app/plan.h"
-#include "harness/decode/commit_log.h"
-#include "harness/decode/session.h"
-#include "tests/toy.h"
+#include "tests/traced.h"
 
 #define OK(call)                                                                                   \
     do {                                                                                           \
         if ((call) != ERR_NONE) fail_msg("%s: %s", #call, err_msg());                              \
     } while (0)
 
-enum { PROMPT = 9, GEN = 30, LENGTH = PROMPT + GEN, BATCH = 3, FORWARDS = 200 };
-
-struct decoded {
-    char *text; /* its trace; owned */
-    int32_t tokens[BATCH * LENGTH], n;
-    struct step_work work[FORWARDS];
-};
-
-static void decode(struct toy *t, const struct decoder_ops *ops, const struct decode_spec *s,
-                   struct decoded *out)
-{
-    struct model_config shape;
-    struct model *draft = NULL;
-    struct commit_log l;
-    struct session *n;
-    memset(out, 0, sizeof *out);
-    OK(ops->check(s, &t->config));
-    if (session_draft_model(ops, s, &t->config, &shape))
-        OK(model_create(t->k, &shape, DTYPE_BF16, 7, &draft));
-    OK(session_create_drafted(t->model, draft, ops, s, DTYPE_BF16, &n));
-    OK(commit_log_init(&l, s, &t->config));
-    session_log_commits(n, &l);
-    while (!session_done(n)) {
-        assert_true(out->n < FORWARDS);
-        OK(session_step(n, &out->work[out->n++]));
-    }
-    memcpy(out->tokens, session_tokens(n), sizeof out->tokens);
-    out->text = strdup(strbuf_text(&l.text));
-    commit_log_free(&l);
-    session_free(n);
-    model_free(draft);
-}
-
-static struct commit_trace *parsed(const char *text)
-{
-    struct commit_trace *t;
-    OK(commit_trace_parse("t.jsonl", text, strlen(text), &t));
-    return t;
-}
+enum { PROMPT = 9, GEN = 30, LENGTH = PROMPT + GEN, BATCH = 3 };
 
 /* Drawn at one rate and written down; replayed under another and with more drafts asked for. */
 static void a_replay_is_the_decode(void **state)
 {
     static const char *const drafts[] = {"none", "ngram", "tiny-25m"};
-    static struct decoded ar, first, again;
+    static struct traced ar, first, again;
     struct toy t;
     toy_open(&t, "tiny-test", DTYPE_BF16, 2);
     for (int i = 0; i < 6; i++) {
@@ -78,28 +38,21 @@ static void a_replay_is_the_decode(void **state)
                                 .temperature = i % 2 ? 0.8f : 0,
                                 .seed = 7};
         strcpy(s.draft, drafts[i / 2]);
-        decode(&t, &decoder_ar, &s, &ar);
-        decode(&t, &decoder_ar_verify, &s, &first);
-        struct commit_trace *trace = parsed(first.text);
+        traced_decode(&t, &decoder_ar, &s, &ar);
+        traced_decode(&t, &decoder_ar_verify, &s, &first);
+        struct commit_trace *trace = traced_parse(first.text);
         s.trace = trace;
         s.acceptance = 0;
-        decode(&t, &decoder_ar_verify, &s, &again);
-        assert_string_equal(first.text, again.text);
-        assert_memory_equal(first.tokens, ar.tokens, sizeof ar.tokens);
-        assert_memory_equal(again.tokens, ar.tokens, sizeof ar.tokens);
-        assert_int_equal(first.n, again.n);
-        assert_memory_equal(first.work, again.work, sizeof first.work);
-        free(ar.text);
-        free(first.text);
-        free(again.text);
+        traced_decode(&t, &decoder_ar_verify, &s, &again);
+        traced_same(&first, &again, &s);
+        assert_memory_equal(first.tokens, ar.tokens, BATCH * LENGTH * sizeof *ar.tokens);
+        traced_free(&ar);
+        traced_free(&first);
+        traced_free(&again);
         commit_trace_free(trace);
     }
     toy_close(&t);
 }
-
-#define LINE(request, forward, phase, committed)                                                   \
-    "{\"request\":" #request ",\"forward\":" #forward ",\"phase\":\"" phase                        \
-    "\",\"committed\":" committed "}\n"
 
 /* Eight tokens of two requests, up to three drafts.  Request 0: 1, then 4 (3 right), 1, 2; request
  * 1: 1, then 1, 1, 2, 3, the last forward with 2 drafts because only 3 tokens are left. */
@@ -112,7 +65,7 @@ static void a_plan_follows_the_trace(void **state)
                                               "\"committed\":[6,7],\"eos\":6}\n"
                                               "{\"request\":1,\"forward\":5,\"phase\":\"verify\","
                                               "\"committed\":[5,6,7],\"eos\":7}\n";
-    struct commit_trace *trace = parsed(text);
+    struct commit_trace *trace = traced_parse(text);
     struct plan *p = malloc(sizeof *p);
     struct plan_target target;
     struct cell c = {.model = "tiny-test",
@@ -164,20 +117,15 @@ static void traces_of_other_decodes_are_refused(void **state)
     struct model_config c;
     OK(model_preset("tiny-test", 0, &c));
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct commit_trace *t = parsed(cases[i].text);
+        struct commit_trace *t = traced_parse(cases[i].text);
         struct decode_spec s = {
             .batch = 1, .n_prompt = 4, .n_gen = 4, .draft_tokens = 4, .trace = t};
-        enum err e = decoder_ar_verify.check(&s, &c);
-        if (!cases[i].sentence && e != ERR_NONE) fail_msg("case %zu: %s", i, err_msg());
-        if (cases[i].sentence &&
-            (e != ERR_USAGE || strncmp(err_msg(), cases[i].sentence, strlen(cases[i].sentence))))
-            fail_msg("case %zu: \"%s\" does not begin with \"%s\"", i, err_msg(),
-                     cases[i].sentence);
+        traced_check(&decoder_ar_verify, &s, cases[i].sentence);
         s.batch = 2;
         assert_int_equal(decoder_ar_verify.check(&s, &c), ERR_USAGE);
         commit_trace_free(t);
     }
-    struct commit_trace *t = parsed(cases[0].text);
+    struct commit_trace *t = traced_parse(cases[0].text);
     struct decode_spec s = {.batch = 1, .n_prompt = 4, .n_gen = 4, .draft_tokens = 1, .trace = t};
     assert_int_equal(decoder_ar_verify.check(&s, &c), ERR_USAGE);
     assert_non_null(strstr(err_msg(), "t.jsonl:2: 3 tokens are more than 1 drafts and the model's "

@@ -70,15 +70,44 @@ static void without_refreshes_they_are_the_old_forms(void **state)
     assert_false(closed_cache_equal_steps(dual, &m, r, 64, 2048, 128, 16).exists);
 }
 
-/* The decoders compute those rows. */
+/* Guided, every forward has each sequence twice: its weights stream once, its rows compute twice.
+ * By hand at one sequence, where 12 rows stream and 2 x 4 more of reuse do as well: as many streams
+ * as without; and where rows are all there is, half the speed. */
+static void guidance_doubles_rows_and_not_streams(void **state)
+{
+    struct closed_cache dual = {CACHE_DUAL, 0}, dkv = {CACHE_DKV, 3};
+    const struct roof computing = {1, 1e30};
+    struct model_config c;
+    struct roof r = {312e12, 2.039e12};
+    near(closed_guided_cache_speed(dual, &plain, streaming, 1, 4, 8, 4, 4), 1);
+    near(closed_cache_speed(dual, &plain, streaming, 1, 4, 8, 4, 4), 1);
+    near(closed_guided_cache_speed(dkv, &plain, computing, 3, 4, 8, 4, 4),
+         closed_cache_speed(dkv, &plain, computing, 3, 4, 8, 4, 4) / 2);
+    /* Two refreshes of 12 rows and six reuses of 4, twice, for eight AR rows. */
+    near(closed_guided_cache_speed(dual, &plain, computing, 3, 4, 8, 4, 4), 8.0 / (2 * 48));
+    /* As fast as AR where its speed is 1, between the two forms without a twin and with two
+     * batches: fewer steps than without guidance. */
+    OK(model_preset("llada-8b", 0, &c));
+    struct closed_model m = closed_model_of(&c, DTYPE_BF16, DTYPE_BF16);
+    struct closed_value with = closed_guided_cache_equal_steps(dual, &m, r, 1, 256, 128, 16);
+    struct closed_value without = closed_cache_equal_steps(dual, &m, r, 1, 256, 128, 16);
+    assert_true(with.exists && without.exists && with.value < without.value);
+    double below = floor(with.value), at = with.value - below;
+    double low = 1 / closed_guided_cache_speed(dual, &m, r, 1, 256, 128, 16, below);
+    double high = 1 / closed_guided_cache_speed(dual, &m, r, 1, 256, 128, 16, below + 1);
+    near(low + at * (high - low), 1);
+}
+
+/* The decoders compute those rows, guided ones twice. */
 static void plans_have_those_rows(void **state)
 {
     struct plan *p = malloc(sizeof *p);
     struct plan_target target;
     OK(plan_target_sim("sim:h200", DTYPE_BF16, 0, &target));
-    for (int i = 0; i < 12; i++) {
+    for (int i = 0; i < 24; i++) {
+        double copies = i < 12 ? 1 : 2;
         struct cell c = {.layers = 1, .dtype = DTYPE_BF16, .kv_dtype = DTYPE_BF16};
-        struct closed_cache cache = {CACHE_PREFIX + i % 3, i / 3};
+        struct closed_cache cache = {CACHE_PREFIX + i % 3, i / 3 % 4};
         int64_t rows = 0;
         strcpy(c.model, "llada-8b");
         strcpy(c.decoder, "diffusion");
@@ -90,10 +119,11 @@ static void plans_have_those_rows(void **state)
                                       .steps = 8, /* divides the block: reveals are equal */
                                       .cache = cache.policy,
                                       .refresh = (int32_t)cache.refresh,
+                                      .guidance = i < 12 ? 0 : 1.5f,
                                       .seed = 1};
         OK(plan_cell(&c, &target, p));
         for (int ph = 0; ph < PHASE_COUNT; ph++) rows += p->phase[ph].work.rows;
-        near(2.0 * 3 * 8 * 68 / (double)rows, closed_cache_gain(cache, 20, 48, 16, 8));
+        near(copies * 2 * 3 * 8 * 68 / (double)rows, closed_cache_gain(cache, 20, 48, 16, 8));
     }
     free(p);
 }
@@ -141,6 +171,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hand_worked_rows),
         cmocka_unit_test(without_refreshes_they_are_the_old_forms),
+        cmocka_unit_test(guidance_doubles_rows_and_not_streams),
         cmocka_unit_test(plans_have_those_rows),
         cmocka_unit_test(drafts_pay_up_to_a_number),
         cmocka_unit_test(a_fused_commit_saves_a_stream),

@@ -14,10 +14,8 @@
 #include "diffusion/strategy.h"
 #include "harness/app/decoders.h"
 #include "harness/app/plan.h"
-#include "harness/decode/commit_log.h"
-#include "harness/decode/session.h"
 #include "results/cell.h"
-#include "tests/toy.h"
+#include "tests/traced.h"
 
 #define OK(call)                                                                                   \
     do {                                                                                           \
@@ -35,36 +33,6 @@ static const struct decode_spec plain = {.batch = 3,
                                          .factor = 3,
                                          .informed = true};
 
-/* Decode; the trace's text and the tokens, both to be freed. */
-static char *decode(struct toy *t, const char *decoder, const struct decode_spec *s,
-                    int32_t **tokens, int64_t *forwards)
-{
-    struct commit_log l;
-    struct session *n;
-    size_t count = (size_t)s->batch * (size_t)spec_length(s);
-    if (decoder_find(decoder)->check(s, &t->config) != ERR_NONE) fail_msg("%s", err_msg());
-    OK(session_create(t->model, decoder_find(decoder), s, DTYPE_F32, &n));
-    OK(commit_log_init(&l, s, &t->config));
-    session_log_commits(n, &l);
-    for (*forwards = 0; !session_done(n); ++*forwards) {
-        struct step_work w;
-        OK(session_step(n, &w));
-    }
-    *tokens = malloc(count * sizeof **tokens);
-    memcpy(*tokens, session_tokens(n), count * sizeof **tokens);
-    char *text = strdup(strbuf_text(&l.text));
-    commit_log_free(&l);
-    session_free(n);
-    return text;
-}
-
-static struct commit_trace *parsed(const char *text)
-{
-    struct commit_trace *t;
-    OK(commit_trace_parse("t.jsonl", text, strlen(text), &t));
-    return t;
-}
-
 /* Decided by the trace, by a strategy that would do otherwise: the same lines come out again, and
  * the same tokens. */
 static void a_replay_is_the_decode(void **state)
@@ -76,31 +44,26 @@ static void a_replay_is_the_decode(void **state)
     } ways[] = {{"diffusion", CACHE_NONE, HEAD_SAME},   {"diffusion", CACHE_DUAL, HEAD_SHIFTED},
                 {"diffusion", CACHE_PREFIX, HEAD_SAME}, {"diffusion", CACHE_DKV, HEAD_SAME},
                 {"block", CACHE_NONE, HEAD_SAME},       {"block", CACHE_NONE, HEAD_SHIFTED}};
+    static struct traced first, again;
     struct toy t;
     toy_open(&t, "tiny-test", DTYPE_BF16, 2);
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
         for (int which = 0; which < STRATEGY_REMDM_CAP; which++) {
             struct decode_spec s = plain;
-            int32_t *first, *again;
-            int64_t n_first, n_again;
             s.strategy = (enum strategy)which;
             s.cache = ways[i].cache;
             s.head = ways[i].head;
             if (strcmp(ways[i].decoder, "diffusion") == 0) s.block_length = 5;
-            char *text = decode(&t, ways[i].decoder, &s, &first, &n_first);
-            struct commit_trace *trace = parsed(text);
+            traced_decode(&t, decoder_find(ways[i].decoder), &s, &first);
+            struct commit_trace *trace = traced_parse(first.text);
             s.strategy = which == STRATEGY_RANDOM ? STRATEGY_THRESHOLD : STRATEGY_SEQUENTIAL;
             s.informed = false;
             s.trace = trace;
-            char *other = decode(&t, ways[i].decoder, &s, &again, &n_again);
-            assert_string_equal(text, other);
-            assert_int_equal(n_first, n_again);
-            assert_memory_equal(first, again, 3 * 24 * sizeof *first);
+            traced_decode(&t, decoder_find(ways[i].decoder), &s, &again);
+            traced_same(&first, &again, &s);
             commit_trace_free(trace);
-            free(text);
-            free(other);
-            free(first);
-            free(again);
+            traced_free(&first);
+            traced_free(&again);
         }
     toy_close(&t);
 }
@@ -115,7 +78,7 @@ static void a_plan_follows_the_trace(void **state)
         "{\"request\":0,\"forward\":1,\"phase\":\"denoise\",\"committed\":[7,6,5,4],\"eos\":5}\n"
         "{\"request\":1,\"forward\":2,\"phase\":\"denoise\",\"committed\":[1,2]}\n"
         "{\"request\":1,\"forward\":3,\"phase\":\"denoise\",\"committed\":[4,5,6,7],\"block\":2}";
-    struct commit_trace *trace = parsed(text);
+    struct commit_trace *trace = traced_parse(text);
     struct plan *p = malloc(sizeof *p);
     struct plan_target target;
     struct cell c = {.model = "tiny-test",
@@ -151,9 +114,6 @@ static void a_plan_follows_the_trace(void **state)
 
 /* ---- what is refused ---- */
 
-#define LINE(request, forward, phase, committed)                                                   \
-    "{\"request\":" #request ",\"forward\":" #forward ",\"phase\":\"" phase                        \
-    "\",\"committed\":" committed "}\n"
 #define GOOD LINE(0, 0, "denoise", "[0,1]")
 
 static void files_that_are_no_traces_are_refused(void **state)
@@ -242,7 +202,7 @@ static void traces_of_other_decodes_are_refused(void **state)
     struct model_config c;
     OK(model_preset("tiny-test", 0, &c));
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct commit_trace *t = parsed(cases[i].text);
+        struct commit_trace *t = traced_parse(cases[i].text);
         struct decode_spec s = {.batch = 1,
                                 .n_prompt = 4,
                                 .n_gen = 4,
@@ -251,12 +211,7 @@ static void traces_of_other_decodes_are_refused(void **state)
                                 .cache = cases[i].cache,
                                 .strategy = STRATEGY_THRESHOLD,
                                 .trace = t};
-        enum err e = decoder_find(cases[i].decoder)->check(&s, &c);
-        if (!cases[i].sentence && e != ERR_NONE) fail_msg("case %zu: %s", i, err_msg());
-        if (cases[i].sentence &&
-            (e != ERR_USAGE || strncmp(err_msg(), cases[i].sentence, strlen(cases[i].sentence))))
-            fail_msg("case %zu: \"%s\" does not begin with \"%s\"", i, err_msg(),
-                     cases[i].sentence);
+        traced_check(decoder_find(cases[i].decoder), &s, cases[i].sentence);
         s.batch = 2;
         assert_int_equal(decoder_find(cases[i].decoder)->check(&s, &c), ERR_USAGE);
         s.batch = 1;
@@ -272,7 +227,8 @@ static void a_changed_trace_is_another_cell(void **state)
 {
     struct cell a = {.model = "tiny-test", .decoder = "block", .spec = plain}, b;
     char key_a[CELL_KEY_SIZE], key_b[CELL_KEY_SIZE];
-    struct commit_trace *one = parsed(GOOD), *two = parsed(LINE(0, 0, "denoise", "[1,0]"));
+    struct commit_trace *one = traced_parse(GOOD),
+                        *two = traced_parse(LINE(0, 0, "denoise", "[1,0]"));
     cell_key(&a, key_a);
     b = a;
     memcpy(b.trace_sha256, one->sha256, sizeof b.trace_sha256);
