@@ -10,7 +10,8 @@
 struct quality_row {
     const char *process_sha256; /* of the process's numbers                                   */
     int64_t samples;            /* sequences produced, and as many true ones                  */
-    const char *law;            /* "exact", "bound"; NULL: kl, reverse and tv are not known    */
+    const char *law;            /* "exact", "bound", "counted" (tv, perhaps reverse, unknown);
+                                   NULL: kl, reverse and tv are not known                     */
     struct estimate kl;         /* KL(produced || true), nats per token                       */
     struct estimate reverse;    /* KL(true || produced), nats per token                       */
     struct estimate tv;         /* total variation between whole generations                  */

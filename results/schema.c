@@ -20,7 +20,7 @@
     "(length(quality_id) = 36), invocation_id TEXT NOT NULL REFERENCES invocation, "               \
     "cell_id TEXT NOT NULL REFERENCES cell, process_sha256 TEXT NOT NULL CHECK "                   \
     "(length(process_sha256) = 64), recorded_utc TEXT NOT NULL, samples INTEGER NOT "              \
-    "NULL CHECK (samples > 0), law TEXT CHECK (law IN ('exact', 'bound')), kl REAL, "              \
+    "NULL CHECK (samples > 0), law TEXT CHECK (law IN ('exact', 'bound', 'counted')), kl REAL, "              \
     "kl_lo REAL, kl_hi REAL, reverse REAL, reverse_lo REAL, reverse_hi REAL, tv REAL, "            \
     "tv_lo REAL, tv_hi REAL, surprise REAL NOT NULL, surprise_lo REAL, surprise_hi "               \
     "REAL, entropy REAL NOT NULL, entropy_lo REAL, entropy_hi REAL, CHECK ((law IS "               \

@@ -353,7 +353,7 @@ CREATE TABLE quality (
     process_sha256 TEXT NOT NULL CHECK (length(process_sha256) = 64),
     recorded_utc   TEXT NOT NULL,
     samples        INTEGER NOT NULL CHECK (samples > 0),
-    law            TEXT CHECK (law IN ('exact', 'bound')),
+    law            TEXT CHECK (law IN ('exact', 'bound', 'counted')),
     kl             REAL, kl_lo       REAL, kl_hi       REAL, -- NULL without a law, as the next two
     reverse        REAL, reverse_lo  REAL, reverse_hi  REAL,
     tv             REAL, tv_lo       REAL, tv_hi       REAL,

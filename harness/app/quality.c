@@ -8,6 +8,7 @@
 #include "diffusion/law.h"
 #include "diffusion/together.h"
 #include "harness/app/decoders.h"
+#include "harness/app/tally.h"
 #include "harness/base/hash.h"
 #include "harness/base/rng.h"
 
@@ -18,6 +19,7 @@ enum knowledge {
     KNOWN_BY_PATH,  /* tokens alone decide which sets are revealed: the product along the way     */
     KNOWN_BY_LAW,   /* the sum over all ways (diffusion/law.h)                                    */
     KNOWN_FOR_SETS, /* given the sets, which nothing but chance decides: a bound on divergences   */
+    KNOWN_BY_COUNT, /* how often each sequence came out (tally.h)                                 */
     UNKNOWN
 };
 
@@ -29,9 +31,10 @@ struct measuring {
     int32_t length;
     struct process_view view;
     enum knowledge knowledge;
-    struct law *law;  /* owned; NULL: KNOWN_BY_LAW is not the case           */
-    int32_t *truth;   /* owned [batch, length]: sequences of the process     */
-    int32_t *prompts; /* owned [batch, n_prompt]: how they begin             */
+    struct law *law;     /* owned; NULL: KNOWN_BY_LAW is not the case           */
+    struct tally *tally; /* owned; NULL: KNOWN_BY_COUNT is not the case        */
+    int32_t *truth;      /* owned [batch, length]: sequences of the process     */
+    int32_t *prompts;    /* owned [batch, n_prompt]: how they begin             */
     struct mean kl, reverse, tv, surprise, entropy; /* of whole generations  */
     struct quality_row *out;
 };
@@ -179,8 +182,10 @@ static enum err produce(struct measuring *m)
     }
     for (int32_t b = 0; e == ERR_NONE && b < m->spec.batch; b++) {
         double p = log_generation(m, exact_session_tokens(n) + (size_t)b * m->length);
-        double ratio = log_ratio(log_produced(m, n, b, exact_session_tokens(n)), p);
         mean_add(&m->surprise, -p);
+        if (m->tally) tally_add(m->tally, exact_session_tokens(n) + (size_t)b * m->length);
+        if (m->tally || m->knowledge == UNKNOWN) continue;
+        double ratio = log_ratio(log_produced(m, n, b, exact_session_tokens(n)), p);
         mean_add(&m->kl, ratio);
         /* |q - p| / 2 summed is the sum over q > p of q (1 - p / q). */
         mean_add(&m->tv, ratio > 0 ? -expm1(-ratio) : 0);
@@ -201,7 +206,7 @@ static enum err replay_truth(struct measuring *m)
         m->reverse.n += m->spec.batch;
         return ERR_NONE;
     }
-    if (m->knowledge == UNKNOWN) return ERR_NONE;
+    if (m->knowledge == UNKNOWN || m->knowledge == KNOWN_BY_COUNT) return ERR_NONE;
     TRY(open_session(m, &n));
     exact_session_force(n, m->truth);
     while (e == ERR_NONE && !exact_session_done(n)) e = exact_session_step(n, &w);
@@ -234,24 +239,50 @@ static double least_reverse(const struct cell *c, const struct process *p)
     return nats / s->n_gen;
 }
 
+static const char *law_name(enum knowledge k)
+{
+    switch (k) {
+    case KNOWN_BY_PATH:
+    case KNOWN_BY_LAW:
+        return "exact";
+    case KNOWN_FOR_SETS:
+        return "bound";
+    case KNOWN_BY_COUNT:
+        return "counted";
+    case UNKNOWN:
+        break;
+    }
+    return NULL;
+}
+
+static struct estimate estimate_per(struct estimate e, double scale)
+{
+    return (struct estimate){e.value / scale, e.lo / scale, e.hi / scale};
+}
+
 static void summarize(const struct measuring *m)
 {
     struct quality_row *q = m->out;
     double scale = m->spec.n_gen;
     struct estimate unknown = {NAN, NAN, NAN};
     q->samples = m->surprise.n;
-    q->law = m->knowledge == UNKNOWN ? NULL : m->knowledge == KNOWN_FOR_SETS ? "bound" : "exact";
+    q->law = law_name(m->knowledge);
     q->kl = q->law ? mean_estimate(&m->kl, scale) : unknown;
     q->reverse = q->law ? mean_estimate(&m->reverse, scale) : unknown;
     q->tv = q->law ? mean_estimate(&m->tv, 1) : unknown;
     q->surprise = mean_estimate(&m->surprise, scale);
     q->entropy = mean_estimate(&m->entropy, scale);
+    if (!m->tally) return;
+    tally_divergences(m->tally, &q->kl, &q->reverse);
+    q->kl = estimate_per(q->kl, scale);
+    q->reverse = estimate_per(q->reverse, scale);
 }
 
 static void free_all(struct measuring *m)
 {
     process_view_free(&m->view);
     law_free(m->law);
+    tally_free(m->tally);
     free(m->truth);
     free(m->prompts);
 }
@@ -277,7 +308,10 @@ enum err quality_measure(struct kernels *k, const struct process *p, const struc
     if (!m.truth || !m.prompts)
         TRY_OUT(err_set(ERR_NOMEM, "quality of %d sequences: out of memory", c->spec.batch));
     TRY_OUT(process_view_create(&m.view, p, m.length));
+    if (m.knowledge == UNKNOWN && tally_covers(p, m.length, n_samples))
+        m.knowledge = KNOWN_BY_COUNT;
     if (m.knowledge == KNOWN_BY_LAW) TRY_OUT(law_create(&law, p, &m.law));
+    if (m.knowledge == KNOWN_BY_COUNT) TRY_OUT(tally_create(p, m.length, &m.tally));
     for (uint64_t round = 0; m.surprise.n < n_samples; round++) {
         m.spec.seed = mix64(c->spec.seed + round * 0x9e3779b97f4a7c15u);
         draw_truth(&m);
