@@ -26,8 +26,8 @@ static bool fits_tiles(struct tensor w)
 }
 
 /* More rows, larger blocks of weights: what L2 has to deliver of x is n / cols of the weights,
- * here at most twice as much as them (int8: four
- * times, above 32 rows); unless more than half of the SMs would have no block. */
+ * here at most twice as much as them (int8: four times, above 32 rows); unless more than half of
+ * the SMs would have no block. */
 static struct matmul_tile few_tile(int64_t n, struct tensor w, int32_t n_sms)
 {
     struct matmul_tile t = {.rows = FEW_ROWS, .cols = 16, .depth = STEP};
