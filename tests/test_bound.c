@@ -270,8 +270,8 @@ static void a_cell_is_run_beside_what_was_made_of_it(void **state)
     assert_int_equal(ask_int(s, "SELECT MIN(rounds) FROM intervention", NULL), 2);
     /* f32 weights are twice the bytes; keys, values and norms' inputs are as they were. */
     assert_int_equal(ask_int(s,
-                             "SELECT bytes_ratio > 1.5 AND bytes_ratio < 2 FROM v_bound "
-                             "WHERE phase = 'denoise' AND op = ''",
+                             "SELECT bytes_ratio > 1.5 AND bytes_ratio < 2 FROM intervention "
+                             "WHERE kind = 'storage' AND phase = 'denoise' AND op = ''",
                              NULL),
                      1);
     assert_near(ask_real(s,
