@@ -70,7 +70,9 @@ static enum err cpu_open(const struct kernels_config *config, void **state,
         .variant = variant,
         .description = c->description,
         .activation_dtype = DTYPE_F32,
-        .traffic = {.llc_bytes = cpu.llc_bytes, .row_tile = 1, .block_cols = MATMUL_BLOCK_COLS},
+        .traffic = {.llc_bytes = cpu.llc_bytes,
+                    .row_tile = 1,
+                    .block_cols = c->isa.tiles->block_panels * PANEL},
     };
     *state = c;
     return ERR_NONE;

@@ -10,7 +10,7 @@
 #include "harness/kernels/cpu/cpu.h"
 
 enum {
-    BLOCK_PANELS = MATMUL_BLOCK_COLS / PANEL,
+    STRETCH = 64, /* steps of k that one tile of rows goes over; several go over twice as many */
     STREAM_PANEL_BYTES = 512 << 10, /* a panel that stays in L2 while rows come by */
     OWN_X_FLOATS = 64 << 10,        /* x that is turned sooner than it comes from another core */
     STREAM_BLOCKS = 6,              /* tiles of rows worth reading it again for    */
@@ -149,18 +149,6 @@ static void stream_block(const struct matmul *m, int64_t block, int64_t panel, i
                                             to.y + row0 * to.stride, to.stride);
 }
 
-static void stream_panels(const struct matmul *m, const struct part *part, float *aside)
-{
-    int64_t whole = min_i64(part->panel_end, m->w.dim[0] / PANEL);
-    bool once = part->block_end - part->block_begin == 1;
-    for (int64_t p = part->panel_begin; p < part->panel_end;) {
-        int64_t n = once && p < whole ? whole - p : 1;
-        for (int64_t b = part->block_begin; b < part->block_end; b++)
-            stream_block(m, b, p, n, place_of(m, p, aside));
-        p += n;
-    }
-}
-
 /* What follows a block of w in memory order of use: the lines of the next one, handed out
  * evenly to the tiles of this one. */
 struct ahead {
@@ -170,6 +158,59 @@ struct ahead {
     int64_t per_call;    /* lines for each tile                                  */
     int64_t n_lines;
 };
+
+/* The share of tile number `call`, whose loop runs kn times. */
+static struct tile_next next_lines(const struct ahead *a, int64_t call, int64_t kn)
+{
+    int64_t line = call * a->per_call, every = 1;
+    if (line >= a->n_lines) return (struct tile_next){NULL, 0};
+    while (kn / (2 * every) >= a->per_call) every *= 2;
+    return (struct tile_next){
+        a->w + line / a->run_lines * a->panel_bytes + line % a->run_lines * 64, every - 1};
+}
+
+/* All of the part's rows go over a stretch of a panel, and meanwhile the next stretch, which
+ * follows in memory, is asked for. */
+static void stream_stretches(const struct matmul *m, const struct part *part, int64_t panel,
+                             struct place to)
+{
+    int64_t k = m->panels.k, n_blocks = part->block_end - part->block_begin;
+    int64_t stretch = n_blocks > 1 ? 2 * STRETCH : STRETCH;
+    const char *w = (const char *)m->w.data + panel * panel_bytes(m->panels.dtype, k);
+    for (int64_t k0 = 0; k0 < k; k0 += stretch) {
+        int64_t kn = min_i64(stretch, k - k0), bytes = panel_bytes(m->panels.dtype, kn);
+        struct ahead ahead = {.w = w + bytes,
+                              .panel_bytes = bytes,
+                              .run_lines = bytes / 64,
+                              .per_call = (bytes / 64 + n_blocks - 1) / n_blocks,
+                              .n_lines = bytes / 64};
+        for (int64_t b = part->block_begin; b < part->block_end; b++) {
+            int64_t row0 = row_begin(m, b), rows = row_begin(m, b + 1) - row0;
+            m->tiles->direct[m->panels.dtype][rows](
+                w, m->packed_x + row0 * k + k0 * rows, kn, to.y + row0 * to.stride, to.stride,
+                k0 == 0, NULL, next_lines(&ahead, b - part->block_begin, kn));
+        }
+        w += bytes;
+    }
+}
+
+static void stream_panels(const struct matmul *m, const struct part *part, float *aside)
+{
+    enum dtype dtype = m->panels.dtype;
+    int64_t whole = min_i64(part->panel_end, m->w.dim[0] / PANEL);
+    int64_t rows = row_begin(m, part->block_begin + 1) - row_begin(m, part->block_begin);
+    bool once = part->block_end - part->block_begin == 1;
+    bool in_stretches = m->tiles->direct[dtype][rows] != NULL &&
+                        (!once || m->tiles->stream[dtype][rows] == NULL);
+    for (int64_t p = part->panel_begin; p < part->panel_end;) {
+        int64_t n = once && !in_stretches && p < whole ? whole - p : 1;
+        struct place to = place_of(m, p, aside);
+        if (in_stretches) stream_stretches(m, part, p, to);
+        for (int64_t b = part->block_begin; b < part->block_end && !in_stretches; b++)
+            stream_block(m, b, p, n, to);
+        p += n;
+    }
+}
 
 static struct ahead ahead_of(const struct matmul *m, const struct part *part, int64_t begin,
                              int64_t end, int64_t k0)
@@ -192,17 +233,16 @@ static struct ahead ahead_of(const struct matmul *m, const struct part *part, in
                           .n_lines = n_panels * run};
 }
 
-/* The share of tile number `call`, whose loop runs kn times. */
-static struct tile_next next_lines(const struct ahead *a, int64_t call, int64_t kn)
+/* The sums that the next tile begins with, of about as many rows as this one. */
+static void prefetch_sums(const float *y, struct place to, int64_t rows)
 {
-    int64_t line = call * a->per_call, every = 1;
-    if (line >= a->n_lines) return (struct tile_next){NULL, 0};
-    while (kn / (2 * every) >= a->per_call) every *= 2;
-    return (struct tile_next){
-        a->w + line / a->run_lines * a->panel_bytes + line % a->run_lines * 64, every - 1};
+    for (int64_t r = 0; r < rows; r++, y += to.stride) {
+        __builtin_prefetch(y, 1, 3);
+        __builtin_prefetch(y + PANEL / 2, 1, 3);
+    }
 }
 
-/* Columns of panels begin .. end - 1, at most BLOCK_PANELS, and the part's rows. */
+/* Columns of panels begin .. end - 1, at most the tiles' block_panels, and the part's rows. */
 static void block_panels(const struct matmul *m, const struct part *part, int64_t begin,
                          int64_t end, float *wide, float *aside)
 {
@@ -221,6 +261,8 @@ static void block_panels(const struct matmul *m, const struct part *part, int64_
                     (const char *)m->w.data + p * panel_bytes(dtype, k) + panel_bytes(dtype, k0);
                 float *y = to.y + row0 * to.stride, *keep = wide + (p - begin) * kn * PANEL;
                 struct tile_next next = next_lines(&ahead, call++, kn);
+                if (b + 1 < part->block_end && k0 > 0)
+                    prefetch_sums(y + n_rows * to.stride, to, n_rows);
                 if (dtype == DTYPE_F32)
                     t->f32[n_rows](w, x, kn, y, to.stride, k0 == 0, NULL, next);
                 else if (b == part->block_begin)
@@ -254,8 +296,8 @@ static void matmul_member(void *arg, int32_t member, int32_t n_members)
         if (n_members > 1) team_barrier(m->cpu->team, member);
     }
     if (m->streams) stream_panels(m, &part, aside);
-    for (int64_t p = part.panel_begin; p < part.panel_end; p += BLOCK_PANELS) {
-        int64_t end = min_i64(p + BLOCK_PANELS, part.panel_end);
+    for (int64_t p = part.panel_begin; p < part.panel_end; p += m->tiles->block_panels) {
+        int64_t end = min_i64(p + m->tiles->block_panels, part.panel_end);
         if (!m->streams) block_panels(m, &part, p, end, wide, aside);
         if (m->bias.n_dim > 0 || end * PANEL > m->w.dim[0])
             for (int64_t q = p; q < end; q++) finish_panel(m, q, row0, row1, aside);
@@ -267,7 +309,8 @@ static bool streams(const struct matmul *m)
     int64_t most = m->w.dtype == DTYPE_INT8 ? STREAM_BLOCKS_INT8 : STREAM_BLOCKS;
     if (m->n_row_blocks == 1) return true;
     return m->n_row_blocks <= most &&
-           panel_bytes(m->panels.dtype, m->panels.k) <= STREAM_PANEL_BYTES;
+           (m->tiles->direct[m->panels.dtype][1] != NULL ||
+            panel_bytes(m->panels.dtype, m->panels.k) <= STREAM_PANEL_BYTES);
 }
 
 enum err cpu_matmul(void *state, struct tensor y, struct tensor x, struct tensor w,

@@ -30,6 +30,7 @@
 enum {
     PANEL = 32,
     TILE_MAX_ROWS = 12,
+    BLOCK_MAX_PANELS = 4,
     SCORE_KEYS = 64 /* row length of the x that tiles of kind `scores` read */
 };
 
@@ -48,14 +49,18 @@ typedef void stream_fn(const void *w, int64_t n_panels, const float *x, int64_t 
                        int64_t y_stride);
 
 struct cpu_tiles {
-    int32_t max_rows; /* of the tables below, at most TILE_MAX_ROWS */
+    int32_t max_rows;     /* of the tables below, at most TILE_MAX_ROWS              */
+    int32_t block_panels; /* of w that stay in L2 while many rows go over them, at most
+                             BLOCK_MAX_PANELS                                    */
     /* Index: rows.  x is [k][rows]; w is an f32 panel. */
     tile_fn *f32[TILE_MAX_ROWS + 1];
     /* The same from a panel of that dtype (none of f32), which is left in keep as f32. */
     tile_fn *keep[DTYPE_COUNT][TILE_MAX_ROWS + 1];
+    /* The same, nothing kept; NULL: what streams goes from tile to tile over whole panels. */
+    tile_fn *direct[DTYPE_COUNT][TILE_MAX_ROWS + 1];
     /* w is an f32 panel; x is [rows][SCORE_KEYS], k at most that. */
     tile_fn *scores[TILE_MAX_ROWS + 1];
-    /* Few rows: the weights come from memory and pass once. */
+    /* Few rows: the weights come from memory and pass once.  NULL: `direct` does it. */
     stream_fn *stream[DTYPE_COUNT][TILE_MAX_ROWS + 1];
 };
 
