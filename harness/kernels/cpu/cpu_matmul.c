@@ -22,9 +22,9 @@ struct matmul {
     struct tensor y, x, w, bias;
     struct panels panels;          /* of w: steps below are of its k */
     const struct cpu_tiles *tiles; /* that multiply them             */
-    float *packed_x; /* [k blocks][row blocks][k of the block][rows of the block];
-                        streaming: [row blocks][k][rows of the block] */
-    char *members;   /* per member: a block of w as f32, then the last panel's results */
+    float *packed_x;               /* [k blocks][row blocks][k of the block][rows of the block];
+                                      streaming: [row blocks][k][rows of the block] */
+    char *members; /* per member: a block of w as f32, then the last panel's results */
     int64_t member_bytes;
     int64_t n_row_blocks;
     bool own_x;   /* each member turns all of x for itself, one copy after the other */
@@ -200,8 +200,8 @@ static void stream_panels(const struct matmul *m, const struct part *part, float
     int64_t whole = min_i64(part->panel_end, m->w.dim[0] / PANEL);
     int64_t rows = row_begin(m, part->block_begin + 1) - row_begin(m, part->block_begin);
     bool once = part->block_end - part->block_begin == 1;
-    bool in_stretches = m->tiles->direct[dtype][rows] != NULL &&
-                        (!once || m->tiles->stream[dtype][rows] == NULL);
+    bool in_stretches =
+        m->tiles->direct[dtype][rows] != NULL && (!once || m->tiles->stream[dtype][rows] == NULL);
     for (int64_t p = part->panel_begin; p < part->panel_end;) {
         int64_t n = once && !in_stretches && p < whole ? whole - p : 1;
         struct place to = place_of(m, p, aside);
