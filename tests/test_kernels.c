@@ -166,13 +166,11 @@ static void sampling_follows_the_softmax(void **state)
 static void top_p_samples_from_the_nucleus(void **state)
 {
     (void)state;
-    int32_t judged = 0;
     for (enum isa isa = ISA_SCALAR; isa <= best_isa(); isa++) {
         struct kernels *k = open_cpu(isa, 2);
-        judged += check_top_p(k);
+        assert_true(check_top_p(k) > 16); /* of 24 */
         kernels_close(k);
     }
-    assert_true(judged > 16 * (int32_t)(best_isa() + 1)); /* of 24 for each instruction set */
 }
 
 static void a_nucleus_keeps_what_crosses_the_line(void **state)
