@@ -1,8 +1,8 @@
 /* cpu_matmul.c - y = x . w^T + bias from packed panels.
  *
- * Few rows: every panel streams from memory once through a tile as high as x, or through several,
- * the later of which find it in L2.  Many rows: x is
- * cut into rows a tile holds, k into MATMUL_BLOCK_K and the columns into MATMUL_BLOCK_COLS;
+ * Few rows: every panel streams from memory once through a tile as high as x, or through several:
+ * the later ones find it in L2, or all go over one stretch of it after the other.  Many rows: x is
+ * cut into rows a tile holds, k into MATMUL_BLOCK_K and the columns into blocks of a few panels;
  * the first rows to meet a bf16 or int8 block leave it as f32 in a buffer that stays in L2 for the
  * other rows. */
 #include <string.h>
