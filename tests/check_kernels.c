@@ -101,8 +101,9 @@ void check_attention(struct kernels *k, const struct attention_case *c)
     double *want = doubles(n_out), *bound = doubles(n_out), *score = doubles((int64_t)n * c->h);
     struct guarded gq = guarded_open(k, act_3d(k, n, c->h, c->d, 2 * c->hk * c->d));
     struct guarded go = guarded_open(k, act_3d(k, n, c->h, c->d, 0));
-    struct tensor cache = tensor_4d(NULL, c->kv, ROLE_KV, c->slots, c->hk, c->cap, c->d);
-    struct guarded gk = guarded_open(k, cache), gv = guarded_open(k, cache);
+    struct tensor key_cache, value_cache;
+    kernels_cache(k, c->kv, c->slots, c->hk, c->cap, c->d, &key_cache, &value_cache);
+    struct guarded gk = guarded_open(k, key_cache), gv = guarded_open(k, value_cache);
     guarded_set(&gq, q);
     guarded_set(&gk, keys);
     guarded_set(&gv, values);

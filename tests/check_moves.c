@@ -98,9 +98,10 @@ void check_kv_store(struct kernels *k, enum dtype dtype)
     float *keys = random_floats(N_CACHE, 17, 1), *values = random_floats(N_CACHE, 18, 1);
     struct tensor all =
         tensor_2d(NULL, kernels_activation_dtype(k), ROLE_ACTIVATION, ROWS, 3 * HEADS * D);
-    struct tensor cache = tensor_4d(NULL, dtype, ROLE_KV, SLOTS, HEADS, CAP, D);
+    struct tensor key_cache, value_cache;
+    kernels_cache(k, dtype, SLOTS, HEADS, CAP, D, &key_cache, &value_cache);
     struct guarded gx = guarded_open(k, all);
-    struct guarded gk = guarded_open(k, cache), gv = guarded_open(k, cache);
+    struct guarded gk = guarded_open(k, key_cache), gv = guarded_open(k, value_cache);
     guarded_set(&gx, x);
     guarded_set(&gk, keys);
     guarded_set(&gv, values);

@@ -248,10 +248,11 @@ static struct scene scene_open(enum isa isa, int32_t threads, int64_t h, int64_t
                                int64_t slots, int64_t cap, enum dtype dtype)
 {
     struct scene s = {.k = open_cpu(isa, threads), .h = h, .hk = hk, .d = d};
-    struct tensor cache = tensor_4d(NULL, dtype, ROLE_KV, slots, hk, cap, d);
+    struct tensor keys, values;
+    kernels_cache(s.k, dtype, slots, hk, cap, d, &keys, &values);
     float *x = random_floats(slots * hk * cap * d, 31, 2);
-    s.keys = guarded_open(s.k, cache);
-    s.values = guarded_open(s.k, cache);
+    s.keys = guarded_open(s.k, keys);
+    s.values = guarded_open(s.k, values);
     guarded_set(&s.keys, x);
     for (int64_t i = 0; i < slots * hk * cap * d; i++) x[i] = -x[i] * 0.25f;
     guarded_set(&s.values, x);

@@ -171,12 +171,19 @@ static void attend(struct kernels *k, int32_t hk, int32_t copies, int32_t first,
         for (int32_t a = 0; a < stored; a++)
             memcpy(value + (a * KEYS + order[i]) * D, one + (i * hk + a / copies) * D,
                    D * sizeof *value);
+    struct tensor keys, values;
+    kernels_cache(k, DTYPE_F32, 1, stored, KEYS, D, &keys, &values);
+    OK(kernels_alloc(k, (size_t)tensor_room(keys), &keys.data));
+    OK(kernels_alloc(k, (size_t)tensor_room(values), &values.data));
+    OK(kernels_upload(k, keys, key));
+    OK(kernels_upload(k, values, value));
     struct span s = {.n_rows = QUERIES, .n_visible = KEYS, .mask = MASK_FULL};
     OK(kn_attention(k, tensor_3d(out, DTYPE_F32, ROLE_ACTIVATION, QUERIES, H, D),
-                    tensor_3d(query, DTYPE_F32, ROLE_ACTIVATION, QUERIES, H, D),
-                    tensor_4d(key, DTYPE_F32, ROLE_KV, 1, stored, KEYS, D),
-                    tensor_4d(value, DTYPE_F32, ROLE_KV, 1, stored, KEYS, D), &s, 1));
+                    tensor_3d(query, DTYPE_F32, ROLE_ACTIVATION, QUERIES, H, D), keys, values, &s,
+                    1));
     OK(kernels_sync(k));
+    kernels_free(k, keys.data, (size_t)tensor_room(keys));
+    kernels_free(k, values.data, (size_t)tensor_room(values));
 }
 
 /* |q|, |k| of D numbers below 1 make scores below D / sqrt(D) = 3.5.  A rotated number is off by 4

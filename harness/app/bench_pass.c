@@ -39,7 +39,7 @@ struct carver {
 static struct tensor carve(struct carver *v, struct tensor t)
 {
     t.data = v->base ? v->base + v->used : NULL;
-    v->used += ((size_t)tensor_bytes(t) + 4095) / 4096 * 4096;
+    v->used += ((size_t)tensor_room(t) + 4095) / 4096 * 4096;
     return t;
 }
 
@@ -63,10 +63,10 @@ static void place(struct bench_pass *p, struct carver *v)
     p->ff = carve_rows(v, p, ROLE_ACTIVATION, g->d_ff);
     p->logits = carve_rows(v, p, ROLE_LOGITS, g->n_vocab);
     for (int32_t i = 0; i < g->n_layer; i++) {
-        struct tensor cache =
-            tensor_4d(NULL, p->kv, ROLE_KV, 1, g->n_kv_head, p->max_keys, g->d_head);
-        p->keys[i] = carve(v, cache);
-        p->values[i] = carve(v, cache);
+        struct tensor keys, values;
+        kernels_cache(p->k, p->kv, 1, g->n_kv_head, p->max_keys, g->d_head, &keys, &values);
+        p->keys[i] = carve(v, keys);
+        p->values[i] = carve(v, values);
     }
 }
 

@@ -37,6 +37,8 @@ struct backend_ops {
     void (*free)(void *state, void *p, size_t n);
     enum err (*upload)(void *state, struct tensor dst, const void *host);
     enum err (*download)(void *state, void *host, struct tensor src);
+    /* Set layout and row_stride of a cache's keys and values; NULL: rows. */
+    void (*lay_out_cache)(struct tensor *keys, struct tensor *values);
     size_t (*packed_bytes)(const void *state, int64_t rows, int64_t cols, enum dtype dtype);
     enum err (*load_weight)(void *state, struct tensor w, weight_row_fn *row, void *ctx);
     /* The tiles of the kernel that such a call would run; false: nobody knows it.  NULL: never. */

@@ -190,6 +190,13 @@ enum err kernels_download(struct kernels *k, void *host, struct tensor src)
     return k->ops->download(k->state, host, src);
 }
 
+void kernels_cache(const struct kernels *k, enum dtype dtype, int64_t slots, int64_t n_heads,
+                   int64_t cap, int64_t d, struct tensor *keys, struct tensor *values)
+{
+    *keys = *values = tensor_4d(NULL, dtype, ROLE_KV, slots, n_heads, cap, d);
+    if (k->ops->lay_out_cache) k->ops->lay_out_cache(keys, values);
+}
+
 size_t kernels_packed_bytes(const struct kernels *k, int64_t rows, int64_t cols, enum dtype dtype)
 {
     return k->ops->packed_bytes(k->state, rows, cols, dtype);

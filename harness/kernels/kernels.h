@@ -125,6 +125,11 @@ void kernels_free(struct kernels *k, void *p, size_t n);                    /* N
 enum err kernels_upload(struct kernels *k, struct tensor dst, const void *host) MUST_CHECK;
 enum err kernels_download(struct kernels *k, void *host, struct tensor src) MUST_CHECK;
 
+/* A batch's keys and values, [slots, n_heads, cap, d], as this backend's attention reads them:
+ * data NULL, tensor_room bytes each.  Upload and download know the order. */
+void kernels_cache(const struct kernels *k, enum dtype dtype, int64_t slots, int64_t n_heads,
+                   int64_t cap, int64_t d, struct tensor *keys, struct tensor *values);
+
 /* Bytes a 2-D weight occupies in this backend's packed layout. */
 size_t kernels_packed_bytes(const struct kernels *k, int64_t rows, int64_t cols, enum dtype dtype);
 

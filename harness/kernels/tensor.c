@@ -88,6 +88,11 @@ int64_t tensor_bytes(struct tensor t)
     return tensor_count(t) / last * dtype_row_bytes(t.dtype, last);
 }
 
+int64_t tensor_room(struct tensor t)
+{
+    return t.dim[0] * t.row_stride * dtype_bytes(t.dtype);
+}
+
 const char *tensor_str(struct tensor t, char *buf, int buf_size)
 {
     int used = snprintf(buf, (size_t)buf_size, "[");

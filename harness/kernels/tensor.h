@@ -13,8 +13,9 @@ enum { INT8_GROUP = 32 }; /* int8 weights of a row that share a scale */
 enum role { ROLE_WEIGHT, ROLE_KV, ROLE_ACTIVATION, ROLE_LOGITS, ROLE_COUNT };
 
 /* ROWS: dim[0] outermost.  PACKED: the order the backend's matmul reads fastest;
- * only 2-D weights have it and only the backend knows it. */
-enum layout { LAYOUT_ROWS, LAYOUT_PACKED };
+ * only 2-D weights have it and only the backend knows it.  KEYS, VALUES: the same of a cache for
+ * the backend's attention; between slots it is row_stride elements. */
+enum layout { LAYOUT_ROWS, LAYOUT_PACKED, LAYOUT_KEYS, LAYOUT_VALUES };
 
 enum { TENSOR_MAX_DIM = 4 };
 
@@ -41,7 +42,8 @@ struct tensor tensor_heads(struct tensor x, int64_t begin, int64_t h, int64_t d)
 
 int64_t tensor_count(struct tensor t); /* elements */
 int64_t tensor_bytes(struct tensor t); /* rows x dtype_row_bytes */
-int64_t dtype_bytes(enum dtype d);     /* 4, 2; not of int8 */
+int64_t tensor_room(struct tensor t); /* bytes of memory, gaps between rows included; not of int8 */
+int64_t dtype_bytes(enum dtype d);    /* 4, 2; not of int8 */
 /* Bytes of a row of n elements: in int8 one each, and one for every group's scale. */
 int64_t dtype_row_bytes(enum dtype d, int64_t n);
 /* Of what stands beside weight matrices of dtype d: gains, biases, rows that are gathered and,

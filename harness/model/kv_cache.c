@@ -17,7 +17,7 @@ struct carver {
 static struct tensor carve(struct carver *v, struct tensor t)
 {
     t.data = v->base ? v->base + v->used : NULL;
-    v->used += ((size_t)tensor_bytes(t) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    v->used += ((size_t)tensor_room(t) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     return t;
 }
 
@@ -28,13 +28,13 @@ static void place(struct carver *v, const struct kernels *k, const struct model_
     enum dtype act = kernels_activation_dtype(k);
     int64_t rows = s->max_rows, d = c->d_model, q = (int64_t)c->n_head * c->d_head;
     int64_t qkv = q + (int64_t)2 * c->n_kv_head * c->d_head;
-    struct tensor kv =
-        tensor_4d(NULL, s->dtype, ROLE_KV, s->n_slots, c->n_kv_head, s->capacity, c->d_head);
+    struct tensor keys, values;
+    kernels_cache(k, s->dtype, s->n_slots, c->n_kv_head, s->capacity, c->d_head, &keys, &values);
     for (int32_t i = 0; i < n_layers; i++) {
-        struct tensor keys = carve(v, kv), values = carve(v, kv);
+        struct tensor of_keys = carve(v, keys), of_values = carve(v, values);
         if (!out->keys) continue;
-        out->keys[i] = keys;
-        out->values[i] = values;
+        out->keys[i] = of_keys;
+        out->values[i] = of_values;
     }
     out->x = carve(v, tensor_2d(NULL, act, ROLE_ACTIVATION, rows, d));
     out->normed = carve(v, tensor_2d(NULL, act, ROLE_ACTIVATION, rows, d));

@@ -87,6 +87,13 @@ static inline int64_t panel_bytes(enum dtype dtype, int64_t k)
     return PANEL * dtype_row_bytes(dtype, k);
 }
 
+/* Where column c of a panel stands among its 32. */
+static inline int64_t panel_place(enum dtype dtype, int64_t c)
+{
+    if (dtype != DTYPE_BF16) return c;
+    return c < PANEL / 2 ? 2 * c : 2 * (c - PANEL / 2) + 1;
+}
+
 size_t cpu_packed_bytes(const void *state, int64_t rows, int64_t cols, enum dtype dtype);
 enum err cpu_load_weight(void *state, struct tensor w, weight_row_fn *row, void *ctx);
 /* out[k] = row `row` of a packed weight. */
@@ -99,6 +106,9 @@ enum err cpu_rmsnorm(void *state, struct tensor out, struct tensor x, struct ten
 enum err cpu_matmul(void *state, struct tensor y, struct tensor x, struct tensor w,
                     struct tensor bias);
 enum err cpu_rope(void *state, struct tensor x, const int32_t *pos, const struct rope *r);
+void cpu_lay_out_cache(struct tensor *keys, struct tensor *values);
+/* Between a cache and host[slots, hk, cap, d]. */
+void cpu_copy_cache(struct tensor cache, char *host, bool to_host);
 enum err cpu_kv_store(void *state, struct tensor k_cache, struct tensor v_cache,
                       struct tensor k_rows, struct tensor v_rows, const struct span *spans,
                       int32_t n_spans);

@@ -2,8 +2,8 @@
  *
  * A work item is a block of one sequence's rows with all query heads of one key/value head, so
  * that each key and value is read once per item.  Keys are taken SCORE_KEYS at a time: scores,
- * running softmax, weighted values; of many queries both products go through panels and the
- * tiles of matmul, of few straight from the cache, adding in the same order.
+ * running softmax, weighted values.  Both products are of the panels in the cache (cpu_cache.c) and
+ * go through the tiles of matmul.
  *
  * Every PIECE_KEYS keys a fresh maximum and sum begin, and pieces are merged in rising order.
  * That is the same arithmetic whether one member goes through all pieces of an item or, when
@@ -69,14 +69,26 @@ static int64_t n_queries(const struct attention *a, const struct item *it)
     return it->n_rows * a->group;
 }
 
+/* Queries are cut into tiles of rows as equal as may be. */
+static int64_t n_tiles(const struct attention *a, int64_t n)
+{
+    int64_t most = a->cpu->isa.tiles->max_rows;
+    return (n + most - 1) / most;
+}
+
+static int64_t tile_begin(const struct attention *a, int64_t n, int64_t tile)
+{
+    return n * tile / n_tiles(a, n);
+}
+
 /* queries in tile order, [tile][d][rows of the tile], with the scale of the scores */
 static void pack_queries(const struct attention *a, const struct item *it, float *out)
 {
     const struct span *s = &a->spans[it->span];
-    int64_t n = n_queries(a, it), per_tile = n <= FEW_QUERIES ? n : a->cpu->isa.tiles->max_rows;
+    int64_t n = n_queries(a, it);
     float scale = 1.0f / sqrtf((float)a->d);
-    for (int64_t begin = 0; begin < n; begin += per_tile) {
-        int64_t rows = min_i64(per_tile, n - begin);
+    for (int64_t tile = 0; tile < n_tiles(a, n); tile++) {
+        int64_t begin = tile_begin(a, n, tile), rows = tile_begin(a, n, tile + 1) - begin;
         for (int64_t r = 0; r < rows; r++) {
             int64_t row = s->row0 + it->row0 + (begin + r) / a->group;
             int64_t head = it->kv_head * a->group + (begin + r) % a->group;
@@ -86,84 +98,143 @@ static void pack_queries(const struct attention *a, const struct item *it, float
     }
 }
 
-/* Positions key0 .. key0 + n - 1 of the item's key/value head. */
-static struct cache_rows rows_at(const struct attention *a, struct tensor cache,
-                                 const struct item *it, int64_t key0, int64_t n)
+/* Panels of the item's key/value head with positions from key0, a multiple of PANEL. */
+static const char *keys_at(const struct attention *a, const struct item *it, int64_t key0)
 {
-    int64_t at =
-        a->spans[it->span].slot * cache.row_stride + (it->kv_head * cache.dim[2] + key0) * a->d;
-    const char *data = (const char *)cache.data + at * dtype_bytes(cache.dtype);
-    return (struct cache_rows){data, cache.dtype, n, a->d, data};
+    struct tensor t = a->k_cache;
+    int64_t at = a->spans[it->span].slot * t.row_stride + it->kv_head * (t.row_stride / t.dim[1]) +
+                 key0 * a->d;
+    return (const char *)t.data + at * dtype_bytes(t.dtype);
 }
 
-/* The two products, scores[queries][SCORE_KEYS] = queries . keys and
- * sum_v += weights . values, through panels. */
-static void many_scores(const struct attention *a, int64_t n, const struct cache_rows *keys,
-                        const float *queries, float *scores, float *panels)
+static const char *values_at(const struct attention *a, const struct item *it, int64_t key0)
 {
-    const struct cpu_tiles *t = a->cpu->isa.tiles;
-    const struct tile_next none = {NULL, 0};
-    a->cpu->isa.attention->pack_keys(panels, keys);
-    for (int64_t begin = 0; begin < n; begin += t->max_rows) {
-        int64_t rows = min_i64(t->max_rows, n - begin);
-        for (int64_t key = 0; key < keys->n; key += PANEL)
-            t->f32[rows](panels + key * a->d, queries + begin * a->d, a->d,
-                         scores + begin * SCORE_KEYS + key, SCORE_KEYS, true, NULL, none);
-    }
+    struct tensor t = a->v_cache;
+    int64_t at = a->spans[it->span].slot * t.row_stride + it->kv_head * (t.row_stride / t.dim[1]) +
+                 key0 * PANEL;
+    return (const char *)t.data + at * dtype_bytes(t.dtype);
 }
 
-static void many_values(const struct attention *a, int64_t n, const struct cache_rows *values,
-                        const float *weights, float *sum_v, float *panels)
+/* y[query][32 p + c] (+)= sum over i < k of x(query, i) w[p][i][c] for panels p of the cache. */
+struct product {
+    const char *w, *ahead; /* panels, and those to ask for meanwhile           */
+    int64_t panel_bytes;   /* from one to the next                             */
+    int64_t n_panels, k;
+    enum dtype dtype;
+    const float *x;
+    int64_t x_stride; /* from one query of a tile's first to another tile's */
+    float *y;
+    int64_t y_stride;
+    bool first;
+    tile_fn *const *direct, *const *keep, *const *wide; /* by rows; wide: of what keep has left */
+};
+
+/* bf16 is widened by each of few tiles for itself; of more the first leaves it as f32 in `wide`. */
+static void multiply(const struct attention *a, int64_t n, const struct product *p, float *wide)
+{
+    enum { FEW_TILES = 2 };
+    int64_t tiles = n_tiles(a, n), calls = tiles * p->n_panels, call = 0;
+    int64_t run = panel_bytes(p->dtype, p->k) / 64;
+    bool keeps = p->dtype != DTYPE_F32 && tiles > FEW_TILES;
+    struct ahead ahead = {.w = p->ahead,
+                          .panel_bytes = p->panel_bytes,
+                          .run_lines = run,
+                          .per_call = (p->n_panels * run + calls - 1) / calls,
+                          .n_lines = p->n_panels * run};
+    for (int64_t panel = 0; panel < p->n_panels; panel++)
+        for (int64_t tile = 0; tile < tiles; tile++) {
+            int64_t begin = tile_begin(a, n, tile), rows = tile_begin(a, n, tile + 1) - begin;
+            const char *w = p->w + panel * p->panel_bytes;
+            const float *x = p->x + begin * p->x_stride;
+            float *y = p->y + begin * p->y_stride + panel * PANEL;
+            struct tile_next next = tile_ahead(&ahead, call++, p->k);
+            if (!keeps)
+                p->direct[rows](w, x, p->k, y, p->y_stride, p->first, NULL, next);
+            else if (tile == 0)
+                p->keep[rows](w, x, p->k, y, p->y_stride, p->first, wide, next);
+            else
+                p->wide[rows](wide, x, p->k, y, p->y_stride, p->first, NULL, next);
+        }
+}
+
+static struct product scores_of(const struct attention *a, const char *keys, int64_t n_keys,
+                                const char *ahead, const float *queries, float *scores)
 {
     const struct cpu_tiles *t = a->cpu->isa.tiles;
-    const struct tile_next none = {NULL, 0};
-    a->cpu->isa.attention->pack_values(panels, values);
-    for (int64_t begin = 0; begin < n; begin += t->max_rows) {
-        int64_t rows = min_i64(t->max_rows, n - begin);
-        for (int64_t i = 0; i < a->d; i += PANEL)
-            t->scores[rows](panels + i * values->n, weights + begin * SCORE_KEYS, values->n,
-                            sum_v + begin * a->d_padded + i, a->d_padded, false, NULL, none);
-    }
+    enum dtype dtype = a->k_cache.dtype;
+    return (struct product){.w = keys,
+                            .ahead = ahead,
+                            .panel_bytes = panel_bytes(dtype, a->d),
+                            .n_panels = round_up(n_keys, PANEL) / PANEL,
+                            .k = a->d,
+                            .dtype = dtype,
+                            .x = queries,
+                            .x_stride = a->d,
+                            .y = scores,
+                            .y_stride = SCORE_KEYS,
+                            .first = true,
+                            .direct = t->direct[dtype],
+                            .keep = t->keep[dtype],
+                            .wide = t->direct[DTYPE_F32]};
+}
+
+static struct product values_of(const struct attention *a, const char *values, int64_t n_keys,
+                                const char *ahead, const float *weights, float *sum_v)
+{
+    const struct cpu_tiles *t = a->cpu->isa.tiles;
+    enum dtype dtype = a->v_cache.dtype;
+    return (struct product){.w = values,
+                            .ahead = ahead,
+                            .panel_bytes = panel_bytes(dtype, a->v_cache.dim[2]),
+                            .n_panels = a->d_padded / PANEL,
+                            .k = n_keys,
+                            .dtype = dtype,
+                            .x = weights,
+                            .x_stride = SCORE_KEYS,
+                            .y = sum_v,
+                            .y_stride = a->d_padded,
+                            .first = false,
+                            .direct = t->weigh[dtype],
+                            .keep = t->weigh_keep[dtype],
+                            .wide = t->weigh[DTYPE_F32]};
 }
 
 /* Where the tile after this one begins, in the keys and in the values. */
 struct after {
-    const void *keys, *values;
+    const char *keys, *values;
 };
 
 static struct after after_at(const struct attention *a, const struct item *it, int64_t key)
 {
-    return (struct after){rows_at(a, a->k_cache, it, key, 0).data,
-                          rows_at(a, a->v_cache, it, key, 0).data};
+    return (struct after){keys_at(a, it, key), values_at(a, it, key)};
+}
+
+/* A panel of either product as f32. */
+static int64_t wide_floats(const struct attention *a)
+{
+    return PANEL * (a->d > SCORE_KEYS ? a->d : SCORE_KEYS);
 }
 
 /* One tile of n_keys keys from key0; `work` as laid out by cpu_attention. */
 static void attend_tile(const struct attention *a, const struct item *it, int64_t key0,
                         int64_t n_keys, struct after after, struct partial part, float *work)
 {
-    const struct cpu_attention *ops = a->cpu->isa.attention;
     int64_t n = n_queries(a, it);
     float *queries = work, *scores = queries + a->max_queries * a->d_padded;
-    float *panels = scores + a->max_queries * SCORE_KEYS;
-    int32_t *seen = (int32_t *)(panels + SCORE_KEYS * a->d_padded);
-    struct cache_rows keys = rows_at(a, a->k_cache, it, key0, n_keys);
-    struct cache_rows values = rows_at(a, a->v_cache, it, key0, n_keys);
-    /* Each product asks for what it will read in the next tile. */
-    keys.ahead = after.keys;
-    values.ahead = after.values;
-    if (n <= FEW_QUERIES)
-        ops->few_scores(scores, &keys, queries, n);
-    else
-        many_scores(a, n, &keys, queries, scores, panels);
+    float *wide = scores + a->max_queries * SCORE_KEYS;
+    int32_t *seen = (int32_t *)(wide + wide_floats(a));
+    struct product to_scores =
+        scores_of(a, keys_at(a, it, key0), n_keys, after.keys, queries, scores);
+    struct product to_values =
+        values_of(a, values_at(a, it, key0), n_keys, after.values, scores, part.sum_v);
+    multiply(a, n, &to_scores, wide);
     for (int64_t row = 0; row < it->n_rows; row++)
         for (int64_t g = 0; g < a->group; g++)
             seen[row * a->group + g] =
                 (int32_t)(span_visible(&a->spans[it->span], it->row0 + row) - key0);
-    ops->softmax_step(scores, n, n_keys, seen, part.max, part.sum, part.sum_v, a->d_padded);
-    if (n <= FEW_QUERIES)
-        ops->few_values(part.sum_v, a->d_padded, scores, &values, n);
-    else
-        many_values(a, n, &values, scores, part.sum_v, panels);
+    a->cpu->isa.attention->softmax_step(scores, n, n_keys, seen, part.max, part.sum, part.sum_v,
+                                        a->d_padded);
+    multiply(a, n, &to_values, wide);
 }
 
 /* after: what this member turns to when the piece is done. */
@@ -309,6 +380,7 @@ enum err cpu_attention(void *state, struct tensor out, struct tensor q, struct t
                           .d_padded = round_up(q.dim[2], PANEL)};
     void *items, *members, *parts = NULL;
     int32_t team = team_size(c->team);
+    CHECK(k_cache.layout == LAYOUT_KEYS && v_cache.layout == LAYOUT_VALUES);
     list_items(&a, NULL);
     if (a.n_items == 0) return ERR_NONE;
     TRY(cpu_scratch(c, SCRATCH_ROWS, (size_t)a.n_items * sizeof *a.items, &items));
@@ -316,7 +388,7 @@ enum err cpu_attention(void *state, struct tensor out, struct tensor q, struct t
     a.items = items;
     a.part_floats = round_up(partial_floats(&a), 16);
     a.member_floats =
-        a.max_queries * (a.d_padded + SCORE_KEYS + 1) + SCORE_KEYS * a.d_padded + 2 * a.part_floats;
+        a.max_queries * (a.d_padded + SCORE_KEYS + 1) + wide_floats(&a) + 2 * a.part_floats;
     a.member_floats = round_up(a.member_floats, 1024);
     TRY(cpu_scratch(c, SCRATCH_MEMBERS, (size_t)(team * a.member_floats) * sizeof(float),
                     &members));

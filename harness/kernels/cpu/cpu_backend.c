@@ -142,17 +142,25 @@ static void copy_rows(struct tensor t, char *host, bool to_host)
     }
 }
 
+static void copy(struct tensor t, char *host, bool to_host)
+{
+    if (t.layout == LAYOUT_KEYS || t.layout == LAYOUT_VALUES)
+        cpu_copy_cache(t, host, to_host);
+    else
+        copy_rows(t, host, to_host);
+}
+
 static enum err cpu_upload(void *state, struct tensor dst, const void *host)
 {
     (void)state;
-    copy_rows(dst, (char *)(uintptr_t)host, false);
+    copy(dst, (char *)(uintptr_t)host, false);
     return ERR_NONE;
 }
 
 static enum err cpu_download(void *state, void *host, struct tensor src)
 {
     (void)state;
-    copy_rows(src, host, true);
+    copy(src, host, true);
     return ERR_NONE;
 }
 
@@ -168,6 +176,7 @@ const struct backend_ops backend_cpu = {
     .free = cpu_free,
     .upload = cpu_upload,
     .download = cpu_download,
+    .lay_out_cache = cpu_lay_out_cache,
     .packed_bytes = cpu_packed_bytes,
     .load_weight = cpu_load_weight,
     .embed = cpu_embed,

@@ -149,26 +149,6 @@ static void stream_block(const struct matmul *m, int64_t block, int64_t panel, i
                                             to.y + row0 * to.stride, to.stride);
 }
 
-/* What follows a block of w in memory order of use: the lines of the next one, handed out
- * evenly to the tiles of this one. */
-struct ahead {
-    const char *w;       /* panel `begin` of the next block, NULL: none          */
-    int64_t panel_bytes; /* from one panel to the next                           */
-    int64_t run_lines;   /* lines of one panel in the block                      */
-    int64_t per_call;    /* lines for each tile                                  */
-    int64_t n_lines;
-};
-
-/* The share of tile number `call`, whose loop runs kn times. */
-static struct tile_next next_lines(const struct ahead *a, int64_t call, int64_t kn)
-{
-    int64_t line = call * a->per_call, every = 1;
-    if (line >= a->n_lines) return (struct tile_next){NULL, 0};
-    while (kn / (2 * every) >= a->per_call) every *= 2;
-    return (struct tile_next){
-        a->w + line / a->run_lines * a->panel_bytes + line % a->run_lines * 64, every - 1};
-}
-
 /* All of the part's rows go over a stretch of a panel, and meanwhile the next stretch, which
  * follows in memory, is asked for. */
 static void stream_stretches(const struct matmul *m, const struct part *part, int64_t panel,
@@ -188,7 +168,7 @@ static void stream_stretches(const struct matmul *m, const struct part *part, in
             int64_t row0 = row_begin(m, b), rows = row_begin(m, b + 1) - row0;
             m->tiles->direct[m->panels.dtype][rows](
                 w, m->packed_x + row0 * k + k0 * rows, kn, to.y + row0 * to.stride, to.stride,
-                k0 == 0, NULL, next_lines(&ahead, b - part->block_begin, kn));
+                k0 == 0, NULL, tile_ahead(&ahead, b - part->block_begin, kn));
         }
         w += bytes;
     }
@@ -200,8 +180,7 @@ static void stream_panels(const struct matmul *m, const struct part *part, float
     int64_t whole = min_i64(part->panel_end, m->w.dim[0] / PANEL);
     int64_t rows = row_begin(m, part->block_begin + 1) - row_begin(m, part->block_begin);
     bool once = part->block_end - part->block_begin == 1;
-    bool in_stretches =
-        m->tiles->direct[dtype][rows] != NULL && (!once || m->tiles->stream[dtype][rows] == NULL);
+    bool in_stretches = m->tiles->in_stretches && (!once || m->tiles->stream[dtype][rows] == NULL);
     for (int64_t p = part->panel_begin; p < part->panel_end;) {
         int64_t n = once && !in_stretches && p < whole ? whole - p : 1;
         struct place to = place_of(m, p, aside);
@@ -260,7 +239,7 @@ static void block_panels(const struct matmul *m, const struct part *part, int64_
                 const char *w =
                     (const char *)m->w.data + p * panel_bytes(dtype, k) + panel_bytes(dtype, k0);
                 float *y = to.y + row0 * to.stride, *keep = wide + (p - begin) * kn * PANEL;
-                struct tile_next next = next_lines(&ahead, call++, kn);
+                struct tile_next next = tile_ahead(&ahead, call++, kn);
                 if (b + 1 < part->block_end && k0 > 0)
                     prefetch_sums(y + n_rows * to.stride, to, n_rows);
                 if (dtype == DTYPE_F32)
@@ -309,7 +288,7 @@ static bool streams(const struct matmul *m)
     int64_t most = m->w.dtype == DTYPE_INT8 ? STREAM_BLOCKS_INT8 : STREAM_BLOCKS;
     if (m->n_row_blocks == 1) return true;
     return m->n_row_blocks <= most &&
-           (m->tiles->direct[m->panels.dtype][1] != NULL ||
+           (m->tiles->in_stretches ||
             panel_bytes(m->panels.dtype, m->panels.k) <= STREAM_PANEL_BYTES);
 }
 

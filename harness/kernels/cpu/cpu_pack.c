@@ -23,18 +23,13 @@ float cpu_element(const void *p, enum dtype dtype, int64_t i)
     return dtype == DTYPE_BF16 ? bf16_to_f32(((const uint16_t *)p)[i]) : ((const float *)p)[i];
 }
 
-/* Where column c of a panel stands among its 32. */
-static int64_t bf16_place(int64_t c)
-{
-    return c < PANEL / 2 ? 2 * c : 2 * (c - PANEL / 2) + 1;
-}
-
 /* panel[k][32] of rows[32] that are `stride` bytes apart. */
 static void pack_bf16(uint16_t *panel, const char *rows, int64_t stride, int64_t k)
 {
     for (int64_t i = 0; i < k; i++)
         for (int64_t c = 0; c < PANEL; c++)
-            panel[i * PANEL + bf16_place(c)] = ((const uint16_t *)(rows + c * stride))[i];
+            panel[i * PANEL + panel_place(DTYPE_BF16, c)] =
+                ((const uint16_t *)(rows + c * stride))[i];
 }
 
 static void pack_f32(float *panel, const char *rows, int64_t stride, int64_t k)
@@ -144,7 +139,7 @@ void cpu_unpack_row(const struct cpu *cpu, float *out, struct tensor w, int64_t 
         const uint16_t *p = (const uint16_t *)panel + 2 * c;
         for (int64_t i = 0; i < k; i++) out[i] = bf16_to_f32(p[i / 2 * 2 * PANEL + i % 2]);
     } else if (w.dtype == DTYPE_BF16) {
-        const uint16_t *p = (const uint16_t *)panel + bf16_place(c);
+        const uint16_t *p = (const uint16_t *)panel + panel_place(DTYPE_BF16, c);
         for (int64_t i = 0; i < k; i++) out[i] = bf16_to_f32(p[i * PANEL]);
     } else {
         const float *p = (const float *)panel + c;

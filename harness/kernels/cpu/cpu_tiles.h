@@ -23,6 +23,7 @@
 #define CPU_TILES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "harness/kernels/tensor.h"
@@ -31,16 +32,18 @@ enum {
     PANEL = 32,
     TILE_MAX_ROWS = 12,
     BLOCK_MAX_PANELS = 4,
-    SCORE_KEYS = 64 /* row length of the x that tiles of kind `scores` read */
+    SCORE_KEYS = 64 /* keys whose scores attention takes at a time */
+};
+
+/* Memory to prefetch meanwhile, `bytes` (64 or 128) of it where a step of k and `step`, a power of
+ * two less one, have no bit in common; line NULL: none. */
+struct tile_next {
+    const char *line;
+    int64_t step, bytes;
 };
 
 /* y[r][c] (+)= sum over k of x(r, k) w[k][c], r < the tile's rows, c < PANEL; `first`: y is
- * overwritten.  next: memory to prefetch meanwhile, one line every next_step steps of k; NULL:
- * none. */
-struct tile_next {
-    const char *line;
-    int64_t step;
-};
+ * overwritten. */
 typedef void tile_fn(const void *w, const float *x, int64_t k, float *y, int64_t y_stride,
                      bool first, float *keep, struct tile_next next);
 
@@ -56,13 +59,36 @@ struct cpu_tiles {
     tile_fn *f32[TILE_MAX_ROWS + 1];
     /* The same from a panel of that dtype (none of f32), which is left in keep as f32. */
     tile_fn *keep[DTYPE_COUNT][TILE_MAX_ROWS + 1];
-    /* The same, nothing kept; NULL: what streams goes from tile to tile over whole panels. */
+    /* The same, nothing kept. */
     tile_fn *direct[DTYPE_COUNT][TILE_MAX_ROWS + 1];
-    /* w is an f32 panel; x is [rows][SCORE_KEYS], k at most that. */
-    tile_fn *scores[TILE_MAX_ROWS + 1];
+    /* x is [rows][SCORE_KEYS], k at most that: the weights that scores became. */
+    tile_fn *weigh[DTYPE_COUNT][TILE_MAX_ROWS + 1], *weigh_keep[DTYPE_COUNT][TILE_MAX_ROWS + 1];
     /* Few rows: the weights come from memory and pass once.  NULL: `direct` does it. */
     stream_fn *stream[DTYPE_COUNT][TILE_MAX_ROWS + 1];
+    bool in_stretches; /* what streams through several tiles, or has no stream_fn, takes a stretch
+                          of k at a time; else a whole panel */
 };
+
+/* What follows a block of w in memory order of use: the lines of the next one, handed out
+ * evenly to the tiles of this one. */
+struct ahead {
+    const char *w;       /* first panel of the next block, NULL: none            */
+    int64_t panel_bytes; /* from one panel to the next                           */
+    int64_t run_lines;   /* lines of one panel in the block                      */
+    int64_t per_call;    /* lines for each tile                                  */
+    int64_t n_lines;
+};
+
+/* The share of tile number `call`, whose loop runs kn times.  A step of f32 has two lines. */
+static inline struct tile_next tile_ahead(const struct ahead *a, int64_t call, int64_t kn)
+{
+    int64_t line = call * a->per_call, every = 1;
+    if (line >= a->n_lines) return (struct tile_next){NULL, 0, 64};
+    while (kn / (2 * every) >= a->per_call) every *= 2;
+    return (struct tile_next){a->w + line / a->run_lines * a->panel_bytes +
+                                  line % a->run_lines * 64,
+                              every - 1, a->per_call > kn ? 128 : 64};
+}
 
 extern const struct cpu_tiles cpu_tiles_scalar, cpu_tiles_avx2, cpu_tiles_avx512;
 /* The same with every multiply-add done twice. */

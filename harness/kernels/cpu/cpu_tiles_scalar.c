@@ -58,13 +58,17 @@ tile(const void *w, enum dtype dtype, const float *x, int64_t x_step_k, int64_t 
         for (int c = 0; c < PANEL; c++) y[r * y_stride + c] = sum[r][c];
 }
 
-#define KEEP(DTYPE, NAME, ROWS)                                                                    \
+/* ...: the steps of x from one k and from one row to the next. */
+#define OF_X(DTYPE, NAME, ROWS, ...)                                                               \
     static void NAME##_##ROWS(const void *w, const float *x, int64_t k, float *y,                  \
                               int64_t y_stride, bool first, float *keep, struct tile_next next)    \
     {                                                                                              \
         (void)next;                                                                                \
-        tile(w, DTYPE, x, ROWS, 1, k, ROWS, y, y_stride, first, keep);                             \
+        tile(w, DTYPE, x, __VA_ARGS__, k, ROWS, y, y_stride, first, keep);                         \
     }
+/* With keep NULL nothing is kept. */
+#define TILE_OF(DTYPE, NAME, ROWS) OF_X(DTYPE, NAME, ROWS, ROWS, 1)
+#define WEIGH(DTYPE, NAME, ROWS) OF_X(DTYPE, NAME, ROWS, 1, SCORE_KEYS)
 
 #define STREAM(DTYPE, NAME, ROWS)                                                                  \
     static void NAME##_##ROWS(const void *w, int64_t n_panels, const float *x, int64_t k,          \
@@ -76,20 +80,11 @@ tile(const void *w, enum dtype dtype, const float *x, int64_t x_step_k, int64_t 
     }
 
 #define TILES_OF(ROWS)                                                                             \
-    static void f32_##ROWS(const void *w, const float *x, int64_t k, float *y, int64_t y_stride,   \
-                           bool first, float *keep, struct tile_next next)                         \
-    {                                                                                              \
-        (void)keep, (void)next;                                                                    \
-        tile(w, DTYPE_F32, x, ROWS, 1, k, ROWS, y, y_stride, first, NULL);                         \
-    }                                                                                              \
-    static void scores_##ROWS(const void *w, const float *x, int64_t k, float *y,                  \
-                              int64_t y_stride, bool first, float *keep, struct tile_next next)    \
-    {                                                                                              \
-        (void)keep, (void)next;                                                                    \
-        tile(w, DTYPE_F32, x, 1, SCORE_KEYS, k, ROWS, y, y_stride, first, NULL);                   \
-    }                                                                                              \
-    KEEP(DTYPE_BF16, keep_bf16, ROWS)                                                              \
-    KEEP(DTYPE_INT8, keep_int8, ROWS)                                                              \
+    TILE_OF(DTYPE_F32, f32, ROWS)                                                                  \
+    TILE_OF(DTYPE_BF16, bf16, ROWS)                                                                \
+    TILE_OF(DTYPE_INT8, int8, ROWS)                                                                \
+    WEIGH(DTYPE_F32, weigh_f32, ROWS)                                                              \
+    WEIGH(DTYPE_BF16, weigh_bf16, ROWS)                                                            \
     STREAM(DTYPE_F32, stream_f32, ROWS)                                                            \
     STREAM(DTYPE_BF16, stream_bf16, ROWS)                                                          \
     STREAM(DTYPE_INT8, stream_int8, ROWS)
@@ -104,8 +99,10 @@ TILES_OF(1) TILES_OF(2) TILES_OF(3) TILES_OF(4)
         .max_rows = ROWS_MAX,
         .block_panels = 4,
         .f32 = EACH(f32),
-        .scores = EACH(scores),
-        .keep = {[DTYPE_BF16] = EACH(keep_bf16), [DTYPE_INT8] = EACH(keep_int8)},
+        .keep = {[DTYPE_BF16] = EACH(bf16), [DTYPE_INT8] = EACH(int8)},
+        .direct = {[DTYPE_F32] = EACH(f32), [DTYPE_BF16] = EACH(bf16)},
+        .weigh = {[DTYPE_F32] = EACH(weigh_f32), [DTYPE_BF16] = EACH(weigh_bf16)},
+        .weigh_keep = {[DTYPE_BF16] = EACH(weigh_bf16)},
         .stream = {[DTYPE_F32] = EACH(stream_f32),
                    [DTYPE_BF16] = EACH(stream_bf16),
                    [DTYPE_INT8] = EACH(stream_int8)},

@@ -8,8 +8,7 @@
 
 #define VEC_FN static inline __attribute__((always_inline, unused))
 
-/* VEC_SUMS: vectors that fit the registers as sums, with room for what is added. */
-enum { VEC_LANES = 16, VEC_SUMS = 6 };
+enum { VEC_LANES = 16 };
 
 typedef struct {
     __m256 lo, hi;
@@ -22,14 +21,6 @@ typedef vec vmask; /* 16 booleans     */
 VEC_FN vec vec_set1(float a)
 {
     return (vec){_mm256_set1_ps(a), _mm256_set1_ps(a)};
-}
-
-/* *p in every lane by one load, which all that is multiplied by it then shares. */
-VEC_FN vec vec_broadcast(const float *p)
-{
-    __m256 v = _mm256_broadcast_ss(p);
-    __asm__("" : "+x"(v));
-    return (vec){v, v};
 }
 
 VEC_FN vec vec_load(const float *p)
@@ -229,20 +220,6 @@ VEC_FN void vecu_mul_wide(vecu a, uint32_t b, vecu *high, vecu *low)
     __m256i m = _mm256_set1_epi32((int32_t)b);
     vecu_mul_half(a.lo, m, &high->lo, &low->lo);
     vecu_mul_half(a.hi, m, &high->hi, &low->hi);
-}
-
-/* Of 32 bf16 in 16 words: the even ones, the odd ones. */
-VEC_FN vec vecu_even_bf16(vecu a)
-{
-    return (vec){_mm256_castsi256_ps(_mm256_slli_epi32(a.lo, 16)),
-                 _mm256_castsi256_ps(_mm256_slli_epi32(a.hi, 16))};
-}
-
-VEC_FN vec vecu_odd_bf16(vecu a)
-{
-    const __m256i upper = _mm256_set1_epi32((int32_t)0xffff0000);
-    return (vec){_mm256_castsi256_ps(_mm256_and_si256(a.lo, upper)),
-                 _mm256_castsi256_ps(_mm256_and_si256(a.hi, upper))};
 }
 
 /* Lanes i and i + 8, then + 4, + 2, + 1. */

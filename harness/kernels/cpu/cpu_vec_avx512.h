@@ -7,8 +7,7 @@
 
 #define VEC_FN static inline __attribute__((always_inline, unused))
 
-/* VEC_SUMS: vectors that fit the registers as sums, with room for what is added. */
-enum { VEC_LANES = 16, VEC_SUMS = 24 };
+enum { VEC_LANES = 16 };
 
 typedef __m512 vec;      /* 16 f32            */
 typedef __m512i vecu;    /* 16 32-bit words   */
@@ -17,14 +16,6 @@ typedef __mmask16 vmask; /* 16 booleans       */
 VEC_FN vec vec_set1(float a)
 {
     return _mm512_set1_ps(a);
-}
-
-/* *p in every lane by one load, which all that is multiplied by it then shares. */
-VEC_FN vec vec_broadcast(const float *p)
-{
-    vec v = vec_set1(*p);
-    __asm__("" : "+v"(v));
-    return v;
 }
 
 VEC_FN vec vec_load(const float *p)
@@ -202,17 +193,6 @@ VEC_FN void vecu_mul_wide(vecu a, uint32_t b, vecu *high, vecu *low)
     __m512i even = _mm512_mul_epu32(a, m), odd = _mm512_mul_epu32(_mm512_srli_epi64(a, 32), m);
     *low = _mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32));
     *high = _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);
-}
-
-/* Of 32 bf16 in 16 words: the even ones, the odd ones. */
-VEC_FN vec vecu_even_bf16(vecu a)
-{
-    return _mm512_castsi512_ps(_mm512_slli_epi32(a, 16));
-}
-
-VEC_FN vec vecu_odd_bf16(vecu a)
-{
-    return _mm512_castsi512_ps(_mm512_and_si512(a, _mm512_set1_epi32((int32_t)0xffff0000)));
 }
 
 /* Lanes i and i + 8, then + 4, + 2, + 1. */

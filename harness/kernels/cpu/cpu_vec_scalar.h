@@ -7,8 +7,7 @@
 
 #define VEC_FN static inline __attribute__((unused))
 
-/* VEC_SUMS: vectors that fit the registers as sums, with room for what is added. */
-enum { VEC_LANES = 16, VEC_SUMS = 8 };
+enum { VEC_LANES = 16 };
 
 typedef struct {
     float v[VEC_LANES];
@@ -25,11 +24,6 @@ VEC_FN vec vec_set1(float a)
     vec r;
     VEC_EACH r.v[i] = a;
     return r;
-}
-
-VEC_FN vec vec_broadcast(const float *p)
-{
-    return vec_set1(*p);
 }
 
 VEC_FN vec vec_load(const float *p)
@@ -232,19 +226,6 @@ VEC_FN void vecu_mul_wide(vecu a, uint32_t b, vecu *high, vecu *low)
         high->v[i] = (uint32_t)(product >> 32);
         low->v[i] = (uint32_t)product;
     }
-}
-
-/* Of 32 bf16 in 16 words: the even ones, the odd ones. */
-VEC_FN vec vecu_even_bf16(vecu a)
-{
-    VEC_EACH a.v[i] <<= 16;
-    return vecu_as_vec(a);
-}
-
-VEC_FN vec vecu_odd_bf16(vecu a)
-{
-    VEC_EACH a.v[i] &= 0xffff0000u;
-    return vecu_as_vec(a);
 }
 
 /* Lanes i and i + 8, then + 4, + 2, + 1. */
