@@ -156,6 +156,15 @@ cusim_nvflags := -x c++ -std=c++17 -g -O1 -Itests/cusim/shadow -Itests/cusim/inc
                  -fsanitize=thread --param tsan-instrument-func-entry-exit=0 \
                  -fsanitize=bounds,alignment -fsanitize-undefined-trap-on-error
 
+# --- The AVX-512 kernels on a CPU without it, for tests -------------------------------------
+# tests/isasim spells their instructions out; a cpuinfo.c that finds them all is linked with them.
+
+isasim_of    := kernels same_bits bf16_products vec_math
+isasim_tests := $(if $(shell grep -m1 -o avx2 /proc/cpuinfo),$(isasim_of:%=$(B)/tests/isasim_test_%))
+isasim_obj   := $(patsubst %,$(B)/isasim/%.o,harness/base/cpuinfo.c \
+                  $(wildcard harness/kernels/cpu/*_avx512.c harness/kernels/cpu/*_avx512bf16.c))
+tests        += $(call chosen,$(isasim_tests:$(B)/%=%.c))
+
 # --- A stand-in for CUPTI's device half and NVML, for tests ---------------------------------
 # Linked before the library, in place of the files that find the real ones.
 
@@ -302,10 +311,20 @@ $(filter %_counting,$(cusim_tests)): $(B)/tests/%: $(B)/cusim/tests/%.c.o $(shar
 	$(call say,LINK,$@)
 	$(quiet)$(CC) $(ldflags) -o $@ $^ $(libs) -lcmocka $(if $(cusim_why),,-lstdc++)
 
+$(isasim_tests): $(B)/tests/isasim_%: $(B)/tests/%.c.o $(shared_test_obj) $(isasim_obj) $(B)/libregime.a
+	$(call say,LINK,$@)
+	$(quiet)$(CC) $(ldflags) -o $@ $^ $(libs) -lcmocka
+
 $(gpu_tests): $(B)/tests/gpu_%: $(B)/cusim/tests/test_cuda_%.c.o $(B)/tests/cusim/cusim_gpu.c.o \
               $(B)/tests/cusim/cusim_none.c.o $(shared_test_obj) $(B)/libregime.a
 	$(call say,LINK,$@)
 	$(quiet)$(CC) $(ldflags) -o $@ $^ $(libs) -lcmocka
+
+$(B)/isasim/%.c.o: %.c $(B)/flags | need-libs
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(quiet)$(CC) -Itests/isasim $(cflags) $(if $(findstring avx512,$<),-mavx2 -mfma -Wno-psabi, \
+	    '-D__builtin_cpu_supports(x)=1') -MMD -MP -c -o $@ $<
 
 $(B)/cusim/%.c.o: %.c $(B)/flags | need-libs
 	@mkdir -p $(@D)
@@ -367,5 +386,5 @@ $(B)/cusim/link: FORCE
 	$(call keep,$(CC) $(ldflags) $(cusim_obj) $(shared_test_obj) $(B)/libregime.a $(libs) -lcmocka -lstdc++)
 
 .SECONDARY:
--include $(wildcard $(lib_obj:.o=.d) $(main_obj:.o=.d) $(header_obj:.o=.d) $(cusim_obj:.o=.d) \
+-include $(wildcard $(lib_obj:.o=.d) $(main_obj:.o=.d) $(header_obj:.o=.d) $(cusim_obj:.o=.d) $(isasim_obj:.o=.d) \
                     $(B)/tests/*.d $(B)/tests/cupti/*.d $(B)/cusim/tests/*.d)
