@@ -84,6 +84,7 @@ libs    := $(or $(shell $(PKG_CONFIG) --libs $(libs_wanted) 2>/dev/null),\
 # Instruction sets belong to files by name; everything else runs on any x86-64.
 file_flags = $(call cupti_flags,$(1)) $(if $(findstring _avx512.,$(1)),-mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma) \
             $(if $(findstring _avx512bf16.,$(1)),-mavx512f -mavx512bf16 -mfma) \
+            $(if $(findstring _avx512vnni.,$(1)),-mavx512f -mavx512vnni -mfma) \
             $(if $(findstring _avx2.,$(1)),-mavx2 -mfma -mf16c)
 
 nvflags :=
@@ -159,10 +160,10 @@ cusim_nvflags := -x c++ -std=c++17 -g -O1 -Itests/cusim/shadow -Itests/cusim/inc
 # --- The AVX-512 kernels on a CPU without it, for tests -------------------------------------
 # tests/isasim spells their instructions out; a cpuinfo.c that finds them all is linked with them.
 
-isasim_of    := kernels same_bits bf16_products vec_math
+isasim_of    := kernels same_bits bf16_products int8_products vec_math
 isasim_tests := $(if $(shell grep -m1 -o avx2 /proc/cpuinfo),$(isasim_of:%=$(B)/tests/isasim_test_%))
 isasim_obj   := $(patsubst %,$(B)/isasim/%.o,harness/base/cpuinfo.c \
-                  $(wildcard harness/kernels/cpu/*_avx512.c harness/kernels/cpu/*_avx512bf16.c))
+                  $(wildcard harness/kernels/cpu/*_avx512*.c))
 tests        += $(call chosen,$(isasim_tests:$(B)/%=%.c))
 
 # --- A stand-in for CUPTI's device half and NVML, for tests ---------------------------------

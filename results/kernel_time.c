@@ -85,9 +85,10 @@ static enum err take_time(void *ctx, const struct store_result_row *row)
                                         .cache_resident = row->value[5].i != 0},
                               .rows = row->value[0].i,
                               .ns = row->value[6].r};
-    if (strcmp(row->value[7].text, dtype_name(DTYPE_BF16)) == 0) one.shape.compute = DTYPE_BF16;
-    for (enum dtype d = 0; d < DTYPE_COUNT; d++)
+    for (enum dtype d = 0; d < DTYPE_COUNT; d++) {
+        if (strcmp(dtype_name(d), row->value[7].text) == 0) one.shape.compute = d;
         if (strcmp(dtype_name(d), row->value[3].text) == 0) one.shape.weight = d;
+    }
     t->time[t->n++] = one;
     return ERR_NONE;
 }

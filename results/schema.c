@@ -161,9 +161,9 @@ static const struct schema_step steps[] = {
         "ALTER TABLE cell ADD COLUMN arithmetic TEXT CHECK (arithmetic = 'twice');"
         "ALTER TABLE ceiling ADD COLUMN isa TEXT;" TABLES_OF_QUALITY ";"
         TABLE_OF_KERNEL_TIMES ";" TABLES_OF_BOUND TABLES_OF_COUNTERS},
-    {3, "ALTER TABLE cell ADD COLUMN compute_dtype TEXT CHECK (compute_dtype = 'bf16');"
+    {3, "ALTER TABLE cell ADD COLUMN compute_dtype TEXT CHECK (compute_dtype IN ('bf16', 'int8'));"
         "ALTER TABLE kernel_time ADD COLUMN compute_dtype TEXT NOT NULL DEFAULT 'f32' "
-        "CHECK (compute_dtype IN ('f32', 'bf16'));"
+        "CHECK (compute_dtype IN ('f32', 'bf16', 'int8'));"
         "ALTER TABLE forward_kernel ADD COLUMN call INTEGER CHECK (call >= 0);"
         "ALTER TABLE forward_kernel ADD COLUMN op TEXT;"
         "ALTER TABLE forward_kernel ADD COLUMN rows INTEGER CHECK (rows > 0);"

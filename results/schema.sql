@@ -132,7 +132,7 @@ CREATE TABLE cell (
     matmul        TEXT CHECK (matmul = 'own'),
     arithmetic    TEXT CHECK (arithmetic = 'twice'), -- NULL: once
     eos           TEXT CHECK (eos = 'stop'), -- since version 4; NULL: sequences go on to gen_tokens
-    compute_dtype TEXT CHECK (compute_dtype = 'bf16'), -- since version 4; NULL: the device's only one
+    compute_dtype TEXT CHECK (compute_dtype IN ('bf16', 'int8')), -- since version 4; NULL: the device's only one
     model_sha256  TEXT, -- since version 4: what a folder holds; NULL: a preset
     weights       TEXT CHECK (weights = 'checkpoint'), -- NULL: drawn from the seed
     prompts_sha256 TEXT -- of the file of prompts; NULL: drawn from the seed
@@ -304,7 +304,7 @@ CREATE TABLE kernel_time (
     roof_fraction    REAL NOT NULL, roof_fraction_lo REAL, roof_fraction_hi REAL,
     cache_resident   INTEGER NOT NULL CHECK (cache_resident IN (0, 1)),
     other_cpus       REAL CHECK (other_cpus >= 0),
-    compute_dtype    TEXT NOT NULL DEFAULT 'f32' CHECK (compute_dtype IN ('f32', 'bf16')), -- since 4
+    compute_dtype    TEXT NOT NULL DEFAULT 'f32' CHECK (compute_dtype IN ('f32', 'bf16', 'int8')), -- since 4
     PRIMARY KEY (invocation_id, kernel_no)
 ) STRICT, WITHOUT ROWID;
 

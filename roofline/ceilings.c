@@ -329,15 +329,26 @@ static void measure_team(struct measuring *m, const char *name, void (*work)(str
     snprintf(row->method, sizeof row->method, "%d in a row that do nothing else", j.repeats);
 }
 
-/* The f32 peak and that of products in another dtype. */
+/* NULL: these loops have none that this CPU can run. */
+static const struct cpu_peak_loop *products_loop(const struct cpu_loops *loops, enum dtype dtype)
+{
+    for (int i = 1; i < CPU_LOOPS_MAX && loops->peak[i].run != NULL; i++) {
+        const struct cpu_peak_loop *p = &loops->peak[i];
+        if (strcmp(p->dtype, dtype_name(dtype)) == 0 && (p->available == NULL || p->available()))
+            return p;
+    }
+    return NULL;
+}
+
+/* The f32 peak and that of products in another dtype; the kernels of int8 are AVX2's, too, where
+ * AVX-512 does not multiply it. */
 static void measure_peaks(struct measuring *m, int32_t n_active)
 {
     measure_peak(m, &m->loops->peak[0], "fma_f32", n_active);
-    for (int i = 1; i < CPU_LOOPS_MAX && m->loops->peak[i].run != NULL; i++) {
-        const struct cpu_peak_loop *p = &m->loops->peak[i];
-        if (m->compute != DTYPE_F32 && strcmp(p->dtype, dtype_name(m->compute)) == 0)
-            measure_peak(m, p, p->name, n_active);
-    }
+    if (m->compute == DTYPE_F32) return;
+    const struct cpu_peak_loop *p = products_loop(m->loops, m->compute);
+    if (p == NULL && m->loops->isa > ISA_AVX2) p = products_loop(&cpu_loops_avx2, m->compute);
+    if (p != NULL) measure_peak(m, p, p->name, n_active);
 }
 
 static void measure_other_isas(struct measuring *m)

@@ -109,8 +109,10 @@ void ceilings_price(const struct ceiling_set *s, int32_t threads, enum dtype com
     int32_t n = curve_of(s, threads, curve);
     const struct ceiling *dram = ceilings_find(s, "read", "dram", threads);
     const struct ceiling *peak = ceilings_find(s, "fma_f32", NULL, threads);
-    const struct ceiling *products =
-        compute == DTYPE_BF16 ? ceilings_find(s, "bf16_dot", NULL, threads) : peak;
+    const char *of_products = compute == DTYPE_BF16   ? "bf16_dot"
+                              : compute == DTYPE_INT8 ? "int8_dot"
+                                                      : "fma_f32";
+    const struct ceiling *products = ceilings_find(s, of_products, NULL, threads);
     const struct ceiling *call = ceilings_find(s, "team_run", NULL, threads);
     *cache_resident = weight_bytes < cold_bytes(s, curve, n);
     *out = (struct price){.known = false};

@@ -499,6 +499,8 @@ static void what_cannot_run_is_skipped_with_the_reason(void **state)
          "cuBLAS cannot multiply int8 weights with a scale for every 32 of them; --matmul own can"},
         {"compute-dtype", "bf16", "isa", "scalar",
          "bf16 is multiplied by avx512 kernels only, not by scalar ones"},
+        {"compute-dtype", "int8", "dtype", "bf16",
+         "compute-dtype int8 multiplies int8 weights, and these are bf16"},
         {"batch", "1048576", "n-gen", "8128",
          "batch x (n-depth + n-prompt + n-gen) is 8589934592 positions; the most is 2147483647"},
     };

@@ -276,7 +276,9 @@ static void quick_ceilings_of_this_machine(void **state)
     assert_non_null(s);
     cpuinfo_read(&cpu);
     assert_int_equal(team_create(1, &team), ERR_NONE);
-    enum dtype compute = isa_has_bf16(cpu.isa) == ERR_NONE ? DTYPE_BF16 : DTYPE_F32;
+    enum dtype compute = isa_has_bf16(cpu.isa) == ERR_NONE   ? DTYPE_BF16
+                         : isa_has_int8(cpu.isa) == ERR_NONE ? DTYPE_INT8
+                                                             : DTYPE_F32;
     const struct ceilings_ask ask = {
         .isa = cpu.isa, .compute = compute, .extent = CEILINGS_QUICK};
     assert_int_equal(ceilings_measure(team, &ask, s), ERR_NONE);
@@ -294,6 +296,7 @@ static void quick_ceilings_of_this_machine(void **state)
     assert_non_null(dram);
     assert_non_null(ceilings_find(s, "fma_f32", NULL, 1));
     assert_int_equal(ceilings_find(s, "bf16_dot", NULL, 1) != NULL, compute == DTYPE_BF16);
+    assert_int_equal(ceilings_find(s, "int8_dot", NULL, 1) != NULL, compute == DTYPE_INT8);
     assert_non_null(ceilings_find(s, "barrier", NULL, 1));
     assert_null(ceilings_find(s, "read", "dram", 2));
     assert_non_null(strstr(dram->flag, "one-thread"));

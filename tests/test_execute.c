@@ -292,41 +292,60 @@ static void plan_and_run_store_the_same_counts(void **state)
 }
 
 /* Same work, another roof for matmuls: the peak of bf16 products; attention stays f32. */
-static void bf16_products_are_held_against_their_own_roof(void **state)
+/* An f32 arm and one whose matmuls multiply `compute`, on weights of that dtype. */
+static void products_are_held_against_their_own_roof(struct lab *l, enum isa isa,
+                                                     enum dtype compute)
 {
-    struct lab *l = *state;
     struct execution x;
-    if (isa_has_bf16(ISA_AVX512) != ERR_NONE) skip();
+    char sql[900];
+    const char *name = dtype_name(compute);
     add(l, "cpu", "ar", 2);
     add(l, "cpu", "ar", 2);
-    l->cell[0].cell.isa = l->cell[1].cell.isa = ISA_AVX512;
-    l->cell[1].cell.compute = DTYPE_BF16;
+    l->cell[0].cell.isa = l->cell[1].cell.isa = isa;
+    l->cell[0].cell.dtype = l->cell[1].cell.dtype = compute;
+    l->cell[1].cell.compute = compute;
     know_matmul_times(l);
     execute(l, &x);
     assert_int_equal(x.n_ran, 2);
     execution_free(&x);
-    assert_int_equal(ask(l, "SELECT COUNT(*) FROM v_run WHERE compute_dtype = 'bf16' "
-                            "AND variant = 'avx512 bf16' AND dtype = 'bf16'"),
-                     1);
+    snprintf(sql, sizeof sql,
+             "SELECT COUNT(*) FROM v_run WHERE compute_dtype = '%s' AND dtype = '%s' "
+             "AND variant LIKE isa || '%% %s'",
+             name, name, name);
+    assert_int_equal(ask(l, sql), 1);
     assert_int_equal(ask(l, "SELECT COUNT(*) FROM v_run WHERE compute_dtype = 'f32' "
-                            "AND variant = 'avx512'"),
+                            "AND variant = isa"),
                      1);
     assert_int_equal(
         ask(l, "SELECT COUNT(*) FROM v_run v JOIN run r USING (run_id) JOIN price p USING (run_no) "
                "WHERE p.tier = 'ceilings' "
                "AND EXISTS (SELECT 1 FROM ceiling c WHERE c.value = p.matmul_flop_per_s "
-               "AND c.name = iif(v.compute_dtype = 'bf16', 'bf16_dot', 'fma_f32')) "
+               "AND c.name = iif(v.compute_dtype = 'f32', 'fma_f32', v.compute_dtype || '_dot')) "
                "AND EXISTS (SELECT 1 FROM ceiling c WHERE c.value = p.attention_flop_per_s "
                "AND c.name = 'fma_f32')"),
         2);
     assert_int_equal(ask(l, "SELECT COUNT(DISTINCT flop / samples || ' ' || bytes_kernel / samples "
                             "|| ' ' || bytes_dram / samples) FROM v_phase WHERE phase = 'decode'"),
                      1);
-    /* Times of f32 products are no times of bf16 ones. */
+    /* Times of f32 products are no times of others. */
     assert_int_equal(ask(l, "SELECT COUNT(*) FROM run r JOIN price p USING (run_no) JOIN v_run v "
                             "USING (run_id) WHERE p.tier = 'table'"),
                      ask(l, "SELECT COUNT(*) FROM run r JOIN price p USING (run_no) JOIN v_run v "
                             "USING (run_id) WHERE p.tier = 'table' AND compute_dtype = 'f32'"));
+}
+
+static void bf16_products_are_held_against_their_own_roof(void **state)
+{
+    if (isa_has_bf16(ISA_AVX512) != ERR_NONE) skip();
+    products_are_held_against_their_own_roof(*state, ISA_AVX512, DTYPE_BF16);
+}
+
+static void int8_products_are_held_against_their_own_roof(void **state)
+{
+    struct cpuinfo cpu;
+    cpuinfo_read(&cpu);
+    if (isa_has_int8(cpu.isa) != ERR_NONE) skip();
+    products_are_held_against_their_own_roof(*state, cpu.isa, DTYPE_INT8);
 }
 
 int main(void)
@@ -340,6 +359,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_cannot_be_run_is_refused_first, set_up, tear_down),
         cmocka_unit_test_setup_teardown(plan_and_run_store_the_same_counts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bf16_products_are_held_against_their_own_roof, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(int8_products_are_held_against_their_own_roof, set_up,
                                         tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -198,11 +198,14 @@ static enum err check_compute(const struct cell *c, enum dtype asked)
         return err_set(ERR_USAGE, "compute-dtype is a choice on cpu only: %s multiplies bf16 and "
                                   "int8 weights in bf16, f32 ones in %s",
                        c->device, strncmp(c->device, "sim:", 4) == 0 ? "tf32" : "f32");
-    if (c->dtype != DTYPE_BF16)
-        return err_set(ERR_USAGE, "compute-dtype %s multiplies bf16 weights, and these are %s",
-                       dtype_name(asked), dtype_name(c->dtype));
+    if (c->dtype != asked)
+        return err_set(ERR_USAGE, "compute-dtype %s multiplies %s weights, and these are %s",
+                       dtype_name(asked), dtype_name(asked), dtype_name(c->dtype));
     TRY(isa_choose(c->isa, &isa));
-    return isa_has_bf16(isa);
+    if (asked == DTYPE_INT8 && c->arithmetic == ARITHMETIC_TWICE)
+        return err_set(ERR_UNSUPPORTED, "int8 products are not made twice: --arithmetic twice is "
+                                        "for compute-dtype f32 and bf16");
+    return asked == DTYPE_BF16 ? isa_has_bf16(isa) : isa_has_int8(isa);
 }
 
 static enum err check_matmul(const struct cell *c)

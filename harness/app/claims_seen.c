@@ -32,7 +32,7 @@ struct reading reading_scaled(struct reading a, double by)
 #define ROOF_NEAR(what, moment_, side, order)                                                      \
     "(SELECT c.value FROM ceiling c WHERE c.invocation_id = r.invocation_id "                      \
     "AND c.device_id = r.device_id AND c.threads IS r.threads "                                    \
-    "AND (c.isa IS NULL OR r.variant IN (c.isa, c.isa || ' bf16')) AND " what                      \
+    "AND (c.isa IS NULL OR r.variant IN (c.isa, c.isa || ' bf16', c.isa || ' int8')) AND " what                      \
     " AND c.moment = '" moment_ "' AND c.measured_utc " side                                       \
     " r.recorded_utc ORDER BY c.measured_utc " order ", c.ceiling_no LIMIT 1)"
 #define ROOF_MOVE(what)                                                                            \
@@ -41,7 +41,7 @@ struct reading reading_scaled(struct reading a, double by)
 #define ROOFS_MOVED                                                                                \
     ROOF_MOVE("c.name = 'read' AND c.level = 'dram'")                                              \
     ", " ROOF_MOVE("c.name = CASE WHEN r.device_kind <> 'cpu' THEN 'matmul_bf16' "                 \
-                   "WHEN r.compute_dtype = 'bf16' THEN 'bf16_dot' ELSE 'fma_f32' END")
+                   "WHEN r.compute_dtype = 'f32' THEN 'fma_f32' ELSE r.compute_dtype || '_dot' END")
 
 /* One row per run and phase.  Sums over `samples` whole decodes are divided by them, except
  * what is per forward.  A pinned median stands for a phase where there is one; else its mean,

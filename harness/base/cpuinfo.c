@@ -151,6 +151,19 @@ enum err isa_has_bf16(enum isa isa)
     return ERR_NONE;
 }
 
+enum err isa_has_int8(enum isa isa)
+{
+    if (isa == ISA_SCALAR)
+        return err_set(ERR_UNSUPPORTED,
+                       "int8 is multiplied by avx2 and avx512 kernels only, not by scalar ones");
+    return ERR_NONE;
+}
+
+bool cpu_has_vnni(void)
+{
+    return __builtin_cpu_supports("avx512vnni");
+}
+
 /* Seconds of every CPU not idle nor waiting for a disk; steal is included, since another
  * guest of the same machine disturbs a timing as a process does.  -1: unknown. */
 static double busy_seconds(void)

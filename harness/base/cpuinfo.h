@@ -2,6 +2,7 @@
 #ifndef BASE_CPUINFO_H
 #define BASE_CPUINFO_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "harness/base/err.h"
@@ -30,6 +31,12 @@ enum err isa_choose(enum isa wish, enum isa *out) MUST_CHECK;
 /* Whether an instruction set, on this CPU, multiplies bf16 by bf16 (avx512_bf16); else
  * ERR_UNSUPPORTED with the reason. */
 enum err isa_has_bf16(enum isa isa) MUST_CHECK;
+
+/* Whether kernels of an instruction set multiply int8 faster than f32. */
+enum err isa_has_int8(enum isa isa) MUST_CHECK;
+
+/* avx512_vnni: AVX-512 kernels multiply bytes; without it AVX2's are taken. */
+bool cpu_has_vnni(void);
 
 /* CPU time used by this process and by everything on the machine so far. */
 struct cpu_usage {

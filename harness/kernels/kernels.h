@@ -30,7 +30,8 @@ struct kernels_config {
     int32_t n_threads;            /* cpu; 0: one per CPU of the affinity mask               */
     enum isa isa;                 /* cpu                                                    */
     bool twice;                   /* cpu: the same results by twice the multiply-adds       */
-    enum dtype compute;           /* cpu: BF16: bf16 weights meet activations rounded to bf16 */
+    enum dtype compute;           /* cpu: BF16, INT8: weights of that dtype meet activations
+                                     rounded to it                                            */
     int32_t device;               /* cuda: the GPU's number                                 */
     enum dtype activation_dtype;  /* null only: what the imagined device uses               */
     struct traffic_model traffic; /* llc_bytes 0: ask the backend                           */

@@ -1,5 +1,5 @@
-/* immintrin.h - the AVX-512 instructions that the CPU kernels use, spelled out lane by lane, so that
- * those kernels run, slowly, in tests on any CPU with AVX2.
+/* immintrin.h - the AVX-512 instructions that the CPU kernels use, spelled out lane by lane, so
+ * that those kernels run, slowly, in tests on any CPU with AVX2.
  *
  * Found before the compiler's own header by the tests' build of the _avx512 files.  Meanings are
  * those of the Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2. */
@@ -42,7 +42,7 @@ SIM_STORE(sim_storeu_si512, __m512i)
     SIM OUT NAME(__VA_ARGS__)                                                                      \
     {                                                                                              \
         LANES_OUT r;                                                                               \
-        SIM_EACH(N) r[i] = EXPR;                                                                       \
+        SIM_EACH(N) r[i] = EXPR;                                                                   \
         return (OUT)r;                                                                             \
     }
 SIM_LANES(sim_set1_ps, __m512, sim_f32, 16, a, float a)
@@ -81,7 +81,7 @@ SIM_LANES(sim_cvtepi32_ps, __m512, sim_f32, 16, (float)((sim_i32)a)[i], __m512i 
         LANE x[16];                                                                                \
         sim_i32 r;                                                                                 \
         memcpy(x, &a, sizeof x);                                                                   \
-        SIM_EACH(16) r[i] = x[i];                                                                      \
+        SIM_EACH(16) r[i] = x[i];                                                                  \
         return (__m512i)r;                                                                         \
     }
 SIM_WIDEN(sim_cvtepi8_epi32, __m128i, int8_t)
@@ -111,12 +111,23 @@ SIM __mmask16 sim_cmp_ps_mask(__m512 a, __m512 b, int how)
     {
         bool is;
         switch (how) {
-        case _CMP_EQ_OQ: is = a[i] == b[i]; break;
-        case _CMP_LT_OQ: is = a[i] < b[i]; break;
-        case _CMP_LE_OQ: is = a[i] <= b[i]; break;
-        case _CMP_GT_OQ: is = a[i] > b[i]; break;
-        case _CMP_GE_OQ: is = a[i] >= b[i]; break;
-        default: __builtin_trap();
+        case _CMP_EQ_OQ:
+            is = a[i] == b[i];
+            break;
+        case _CMP_LT_OQ:
+            is = a[i] < b[i];
+            break;
+        case _CMP_LE_OQ:
+            is = a[i] <= b[i];
+            break;
+        case _CMP_GT_OQ:
+            is = a[i] > b[i];
+            break;
+        case _CMP_GE_OQ:
+            is = a[i] >= b[i];
+            break;
+        default:
+            __builtin_trap();
         }
         m |= (unsigned)is << i;
     }
@@ -133,7 +144,7 @@ SIM_LANES(sim_mask_loadu_ps, __m512, sim_f32, 16, m >> i & 1 ? ((const float *)p
 
 SIM void sim_mask_storeu_ps(void *p, __mmask16 m, __m512 a)
 {
-    SIM_EACH(16) if (m >> i & 1) ((float *)p)[i] = a[i];
+    SIM_EACH(16) if (m >> i & 1)((float *)p)[i] = a[i];
 }
 
 SIM __m256i sim_maskz_loadu_epi16(__mmask16 m, const void *p)
@@ -149,7 +160,7 @@ SIM void sim_mask_storeu_epi16(void *p, __mmask16 m, __m256i a)
 {
     uint16_t x[16];
     memcpy(x, &a, sizeof x);
-    SIM_EACH(16) if (m >> i & 1) ((uint16_t *)p)[i] = x[i];
+    SIM_EACH(16) if (m >> i & 1)((uint16_t *)p)[i] = x[i];
 }
 
 /* Within each 128 bits, lanes of a and b as four pairs of bits of how say; of four 128 bits. */
@@ -211,6 +222,18 @@ SIM __m512 sim_dpbf16_ps(__m512 sum, __m512i v, __m512i w)
     return (__m512)r;
 }
 
+/* Four unsigned bytes of u times four signed ones of s in each word. */
+SIM __m512i sim_dpbusd_epi32(__m512i sum, __m512i u, __m512i s)
+{
+    uint8_t a[64];
+    int8_t b[64];
+    sim_i32 r = (sim_i32)sum;
+    memcpy(a, &u, sizeof a);
+    memcpy(b, &s, sizeof b);
+    SIM_EACH(64) r[i / 4] += a[i] * b[i];
+    return (__m512i)r;
+}
+
 #define _mm512_loadu_ps(p) sim_loadu_ps(p)
 #define _mm512_loadu_si512(p) sim_loadu_si512(p)
 #define _mm512_storeu_ps(p, a) sim_storeu_ps(p, a)
@@ -225,6 +248,7 @@ SIM __m512 sim_dpbf16_ps(__m512 sum, __m512i v, __m512i w)
 #define _mm512_max_ps(a, b) sim_max_ps(a, b)
 #define _mm512_min_ps(a, b) sim_min_ps(a, b)
 #define _mm512_fmadd_ps(a, b, c) sim_fmadd_ps(a, b, c)
+#define _mm512_dpbusd_epi32(sum, u, s) sim_dpbusd_epi32(sum, u, s)
 #define _mm512_dpbf16_ps(sum, v, w) sim_dpbf16_ps(sum, (__m512i)(v), (__m512i)(w))
 #define _mm512_add_epi32(a, b) sim_add_epi32(a, b)
 #define _mm512_sub_epi32(a, b) sim_sub_epi32(a, b)

@@ -25,6 +25,7 @@ struct cpu_isa {
     const struct cpu_attention *attention;
     const struct cpu_tiles *pairs; /* multiply bf16 weights by activations rounded to bf16; NULL:
                                       those are widened to meet f32 */
+    const struct cpu_tiles *quads; /* the same of int8 by int8 (cpu_tiles_quads.h) */
 };
 
 /* Buffers that operations need beside their operands.  They grow to twice what is asked when
@@ -77,7 +78,7 @@ float cpu_element(const void *p, enum dtype dtype, int64_t i);
 struct panels {
     int64_t k;
     enum dtype dtype; /* f32 also for pairs of bf16 */
-    bool pairs;
+    bool pairs, quads;
 };
 struct panels panels_of(const struct cpu *c, int64_t k, enum dtype dtype);
 

@@ -20,12 +20,28 @@ static const struct {
     [ISA_AVX512] = {&cpu_tiles_twice_avx512, "avx512 twice"},
 };
 
-/* bf16 products are those of avx512_bf16. */
-static enum err choose_pairs(const struct kernels_config *config, enum isa isa,
+/* Products of int8: those of avx512_vnni, or of pairs of int16. */
+static enum err choose_quads(const struct kernels_config *config, enum isa isa,
                              struct cpu_isa *out, const char **variant)
 {
+    if (config->twice)
+        return err_set(ERR_UNSUPPORTED, "there are no int8 products that are made twice");
+    if (isa == ISA_AVX512 && cpu_has_vnni()) {
+        out->quads = &cpu_tiles_quads_avx512vnni;
+        *variant = "avx512 int8";
+    } else {
+        out->quads = isa == ISA_SCALAR ? &cpu_tiles_quads_scalar : &cpu_tiles_quads_avx2;
+        *variant = isa == ISA_SCALAR ? "scalar int8" : "avx2 int8";
+    }
+    return ERR_NONE;
+}
+
+/* bf16 products are those of avx512_bf16. */
+static enum err choose_products(const struct kernels_config *config, enum isa isa,
+                                struct cpu_isa *out, const char **variant)
+{
     if (config->compute == DTYPE_F32) return ERR_NONE;
-    CHECK(config->compute == DTYPE_BF16);
+    if (config->compute == DTYPE_INT8) return choose_quads(config, isa, out, variant);
     TRY(isa_has_bf16(isa));
     out->pairs = config->twice ? &cpu_tiles_pairs_twice : &cpu_tiles_pairs;
     *variant = config->twice ? "avx512 bf16 twice" : "avx512 bf16";
@@ -62,7 +78,7 @@ static enum err cpu_open(const struct kernels_config *config, void **state,
     c->isa = isa_parts[isa];
     if (config->twice) c->isa.tiles = twice_parts[isa].tiles;
     variant = config->twice ? twice_parts[isa].variant : isa_name(isa);
-    TRY_OUT(choose_pairs(config, isa, &c->isa, &variant));
+    TRY_OUT(choose_products(config, isa, &c->isa, &variant));
     snprintf(c->description, sizeof c->description, "%s, %d CPUs, %s", cpu.model, cpu.n_cpus,
              isa_name(isa));
     *info = (struct backend_info){

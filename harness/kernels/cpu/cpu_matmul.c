@@ -31,6 +31,13 @@ struct matmul {
     bool streams; /* whole panels, one after the other */
 };
 
+/* 32-bit words that a row of x takes of k steps, whole groups unless they are the last. */
+static int64_t x_words(const struct matmul *m, int64_t k)
+{
+    if (!m->panels.quads) return k;
+    return (k + INT8_GROUP - 1) / INT8_GROUP * m->tiles->group_words;
+}
+
 static int64_t row_begin(const struct matmul *m, int64_t block)
 {
     return m->x.dim[0] * block / m->n_row_blocks;
@@ -60,9 +67,11 @@ static void round_pairs(const struct matmul *m, uint16_t *out, int64_t out_strid
 static void pack_block(const struct matmul *m, int64_t k0, int64_t k, int64_t row0, int64_t rows)
 {
     const float *x = (const float *)m->x.data + row0 * m->x.row_stride;
-    float *out =
-        m->packed_x + (m->streams ? row0 * m->panels.k + k0 * rows : k0 * m->x.dim[0] + row0 * k);
-    if (m->panels.pairs) {
+    float *out = m->packed_x + (m->streams ? row0 * x_words(m, m->panels.k) + x_words(m, k0) * rows
+                                           : x_words(m, k0) * m->x.dim[0] + row0 * x_words(m, k));
+    if (m->panels.quads) {
+        m->tiles->quantise(out, x + k0, m->x.row_stride, rows, min_i64(k, m->x.dim[1] - k0));
+    } else if (m->panels.pairs) {
         float words[TILE_MAX_ROWS * MATMUL_BLOCK_K];
         round_pairs(m, (uint16_t *)words, 2 * k, x, k0, k, rows);
         m->cpu->isa.rows->turn(out, words, k, rows, k);
@@ -167,7 +176,7 @@ static void stream_stretches(const struct matmul *m, const struct part *part, in
         for (int64_t b = part->block_begin; b < part->block_end; b++) {
             int64_t row0 = row_begin(m, b), rows = row_begin(m, b + 1) - row0;
             m->tiles->direct[m->panels.dtype][rows](
-                w, m->packed_x + row0 * k + k0 * rows, kn, to.y + row0 * to.stride, to.stride,
+                w, m->packed_x + row0 * x_words(m, k) + x_words(m, k0) * rows, kn, to.y + row0 * to.stride, to.stride,
                 k0 == 0, NULL, tile_ahead(&ahead, b - part->block_begin, kn));
         }
         w += bytes;
@@ -233,7 +242,7 @@ static void block_panels(const struct matmul *m, const struct part *part, int64_
         struct ahead ahead = ahead_of(m, part, begin, end, k0);
         for (int64_t b = part->block_begin; b < part->block_end; b++) {
             int64_t row0 = row_begin(m, b), n_rows = row_begin(m, b + 1) - row0;
-            const float *x = m->packed_x + k0 * rows + row0 * kn;
+            const float *x = m->packed_x + x_words(m, k0) * rows + row0 * x_words(m, kn);
             for (int64_t p = begin; p < end; p++) {
                 struct place to = place_of(m, p, aside);
                 const char *w =
@@ -242,7 +251,9 @@ static void block_panels(const struct matmul *m, const struct part *part, int64_
                 struct tile_next next = tile_ahead(&ahead, call++, kn);
                 if (b + 1 < part->block_end && k0 > 0)
                     prefetch_sums(y + n_rows * to.stride, to, n_rows);
-                if (dtype == DTYPE_F32)
+                if (m->panels.quads)
+                    t->direct[dtype][n_rows](w, x, kn, y, to.stride, k0 == 0, NULL, next);
+                else if (dtype == DTYPE_F32)
                     t->f32[n_rows](w, x, kn, y, to.stride, k0 == 0, NULL, next);
                 else if (b == part->block_begin)
                     t->keep[dtype][n_rows](w, x, kn, y, to.stride, k0 == 0, keep, next);
@@ -256,7 +267,7 @@ static void block_panels(const struct matmul *m, const struct part *part, int64_
 /* Of a turned x, to whole lines. */
 static int64_t copy_floats(const struct matmul *m)
 {
-    return round_up(m->x.dim[0] * m->panels.k, 16);
+    return round_up(m->x.dim[0] * x_words(m, m->panels.k), 16);
 }
 
 static void matmul_member(void *arg, int32_t member, int32_t n_members)
@@ -302,14 +313,14 @@ enum err cpu_matmul(void *state, struct tensor y, struct tensor x, struct tensor
     void *members, *packed = x.data;
     if (rows == 0) return ERR_NONE;
     CHECK(w.layout == LAYOUT_PACKED);
-    m.tiles = panels.pairs ? c->isa.pairs : c->isa.tiles;
+    m.tiles = panels.pairs ? c->isa.pairs : panels.quads ? c->isa.quads : c->isa.tiles;
     m.n_row_blocks = (rows + m.tiles->max_rows - 1) / m.tiles->max_rows;
     m.streams = streams(&m);
     m.member_bytes = round_up(
         (MATMUL_BLOCK_COLS * MATMUL_BLOCK_K + rows * PANEL) * (int64_t)sizeof(float), 4096);
     TRY(cpu_scratch(c, SCRATCH_MEMBERS, (size_t)(team_size(c->team) * m.member_bytes), &members));
     /* One row of f32 already is [k][1]. */
-    bool as_is = rows == 1 && !panels.pairs;
+    bool as_is = rows == 1 && !panels.pairs && !panels.quads;
     m.own_x = !as_is && rows * panels.k <= OWN_X_FLOATS;
     int64_t copies = m.own_x ? team_size(c->team) : 1;
     size_t x_bytes = (size_t)(copies * copy_floats(&m)) * sizeof(float);

@@ -3,12 +3,14 @@
 
 #include "harness/kernels/bf16.h"
 #include "harness/kernels/cpu/cpu.h"
-#include "harness/kernels/int8.h"
+#include "harness/kernels/cpu/cpu_tiles_quads.h"
 
 struct panels panels_of(const struct cpu *c, int64_t k, enum dtype dtype)
 {
     if (c->isa.pairs && dtype == DTYPE_BF16)
         return (struct panels){(k + 1) / 2, DTYPE_F32, .pairs = true};
+    if (c->isa.quads && dtype == DTYPE_INT8)
+        return (struct panels){round_up(k, QUAD), DTYPE_INT8, .quads = true};
     return (struct panels){k, dtype, .pairs = false};
 }
 
@@ -58,6 +60,21 @@ static void pack_int8(char *panel, const char *rows, int64_t stride, int64_t k)
     }
 }
 
+/* The same with [quads][32][4] after a group's scales, absent weights 0. */
+static void pack_quads(char *panel, const char *rows, int64_t stride, int64_t k)
+{
+    for (int64_t begin = 0; begin < k; begin += INT8_GROUP) {
+        int64_t n = round_up(min_i64(INT8_GROUP, k - begin), QUAD);
+        for (int64_t c = 0; c < PANEL; c++) panel[c] = rows[c * stride + begin / INT8_GROUP];
+        panel += PANEL;
+        for (int64_t i = begin; i < begin + n; i++)
+            for (int64_t c = 0; c < PANEL; c++)
+                panel[((i - begin) / QUAD * PANEL + c) * QUAD + i % QUAD] =
+                    (char)(i < k ? rows[c * stride + int8_groups(k) + i] : 0);
+        panel += n * PANEL;
+    }
+}
+
 struct load {
     struct tensor w;
     struct panels panels;
@@ -81,6 +98,8 @@ static void load_packed(void *arg, int32_t member, int32_t n_members)
         for (int64_t r = 0; r < valid; r++) l->row(l->ctx, p * PANEL + r, rows + r * l->stride);
         if (l->panels.pairs)
             pack_pairs((uint16_t *)panel, rows, l->stride, k);
+        else if (l->panels.quads)
+            pack_quads(panel, rows, l->stride, k);
         else if (l->w.dtype == DTYPE_INT8)
             pack_int8(panel, rows, l->stride, k);
         else if (l->w.dtype == DTYPE_BF16)
@@ -117,14 +136,17 @@ enum err cpu_load_weight(void *state, struct tensor w, weight_row_fn *row, void 
     return ERR_NONE;
 }
 
-static void unpack_int8(float *out, const char *panel, int64_t c, int64_t k)
+static void unpack_int8(float *out, const char *panel, int64_t c, int64_t k, bool quads)
 {
     for (int64_t begin = 0; begin < k; begin += INT8_GROUP) {
         float scale = ldexpf(1, (uint8_t)panel[c] - 127);
-        const int8_t *p = (const int8_t *)panel + PANEL + c;
-        int64_t end = min_i64(begin + INT8_GROUP, k);
-        for (int64_t i = begin; i < end; i++, p += PANEL) out[i] = (float)*p * scale;
-        panel += panel_bytes(DTYPE_INT8, end - begin);
+        const int8_t *p = (const int8_t *)panel + PANEL;
+        int64_t n = min_i64(INT8_GROUP, k - begin);
+        for (int64_t i = 0; i < n; i++) {
+            int64_t at = quads ? (i / QUAD * PANEL + c) * QUAD + i % QUAD : i * PANEL + c;
+            out[begin + i] = (float)p[at] * scale;
+        }
+        panel += panel_bytes(DTYPE_INT8, quads ? round_up(n, QUAD) : n);
     }
 }
 
@@ -134,7 +156,7 @@ void cpu_unpack_row(const struct cpu *cpu, float *out, struct tensor w, int64_t 
     struct panels panels = panels_of(cpu, k, w.dtype);
     const char *panel = (const char *)w.data + row / PANEL * panel_bytes(panels.dtype, panels.k);
     if (w.dtype == DTYPE_INT8) {
-        unpack_int8(out, panel, c, k);
+        unpack_int8(out, panel, c, k, panels.quads);
     } else if (panels.pairs) {
         const uint16_t *p = (const uint16_t *)panel + 2 * c;
         for (int64_t i = 0; i < k; i++) out[i] = bf16_to_f32(p[i / 2 * 2 * PANEL + i % 2]);

@@ -13,6 +13,9 @@
  * tables of pairs take it for one.  An AVX2 tile that widens has no registers for two steps
  * at once, so this layout does not take the other one's place.
  *
+ * Where products are of int8, an int8 panel keeps its scales, and its weights of four steps of k lie
+ * side by side, [quads][32][4]: cpu_tiles_quads.h.
+ *
  * A tile adds up to TILE_MAX_ROWS rows of x times one panel into y.
  *
  * Whatever the tile, y[row][col] is one accumulator to which k products are added in rising k,
@@ -67,6 +70,10 @@ struct cpu_tiles {
     stream_fn *stream[DTYPE_COUNT][TILE_MAX_ROWS + 1];
     bool in_stretches; /* what streams through several tiles, or has no stream_fn, takes a stretch
                           of k at a time; else a whole panel */
+    /* Products of int8: `direct` of int8 alone, whose x is out[groups of k][rows x group_words],
+     * made from x[rows][k].  NULL: x is f32. */
+    void (*quantise)(float *out, const float *x, int64_t x_stride, int64_t rows, int64_t k);
+    int64_t group_words;
 };
 
 /* What follows a block of w in memory order of use: the lines of the next one, handed out
@@ -95,5 +102,8 @@ extern const struct cpu_tiles cpu_tiles_scalar, cpu_tiles_avx2, cpu_tiles_avx512
 extern const struct cpu_tiles cpu_tiles_twice_avx2, cpu_tiles_twice_avx512;
 /* Words that are pairs of bf16, for CPUs with avx512_bf16: f32 and stream[DTYPE_F32] only. */
 extern const struct cpu_tiles cpu_tiles_pairs, cpu_tiles_pairs_twice;
+/* int8 by int8; the last for CPUs with avx512_vnni. */
+extern const struct cpu_tiles cpu_tiles_quads_scalar, cpu_tiles_quads_avx2,
+    cpu_tiles_quads_avx512vnni;
 
 #endif

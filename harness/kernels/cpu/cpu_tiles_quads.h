@@ -1,0 +1,75 @@
+/* cpu_tiles_quads.h - what the tiles that multiply int8 by int8 share: how x lies for them.
+ *
+ * Activations become int8 as weights are (int8.h), INT8_GROUP steps of k of a row with a power of
+ * two of their own.  Products of a group are summed as integers, so in any order; the sum, below
+ * 2^24, times both scales, is an exact f32, and is added to y in rising groups by one fused
+ * rounding.  That is the dot product of the OCP Microscaling Formats specification 1.0.
+ *
+ * x of a tile is, for each group, the f32 scale of each row, what `head` words a row the
+ * instruction set wants besides, and for each four steps of k `words` 32-bit words of each row. */
+#ifndef CPU_TILES_QUADS_H
+#define CPU_TILES_QUADS_H
+
+#include <string.h>
+
+#include "harness/kernels/cpu/cpu_tiles.h"
+#include "harness/kernels/int8.h"
+
+enum { QUAD = 4, GROUP_QUADS = INT8_GROUP / QUAD };
+
+static inline int64_t quads_of(int64_t k)
+{
+    return (k + QUAD - 1) / QUAD;
+}
+
+/* Bytes of a panel's group: scales, then [quads][PANEL][QUAD]. */
+static inline int64_t quad_group_bytes(int64_t n_quads)
+{
+    return PANEL + n_quads * PANEL * QUAD;
+}
+
+/* Lines to prefetch with each group, at most those it has itself. */
+static inline int64_t quad_lines(struct tile_next next)
+{
+    const int64_t own = (quad_group_bytes(GROUP_QUADS) + 63) / 64;
+    if (next.line == NULL) return 0;
+    return INT8_GROUP / (next.step + 1) < own ? INT8_GROUP / (next.step + 1) : own;
+}
+
+static inline float power_of_two(int exponent)
+{
+    uint32_t bits = (uint32_t)(exponent + 127) << 23;
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* int8_quantise_group of n values of one row, absent ones 0, in loops a compiler makes vectors of:
+ * q, and the scale; not a number where one of x is none, or infinite. */
+static inline float quantise_group(int8_t q[INT8_GROUP], const float *x, int64_t n)
+{
+    const float to_whole = 0x1.8p23f; /* what is added to it is rounded to whole numbers */
+    float v[INT8_GROUP] = {0};
+    uint32_t bits[INT8_GROUP], largest = 0;
+    memcpy(v, x, (size_t)n * sizeof *v);
+    memcpy(bits, v, sizeof bits);
+    for (int i = 0; i < INT8_GROUP; i++) {
+        uint32_t b = bits[i] & 0x7fffffff;
+        largest = b > largest ? b : largest;
+    }
+    int exponent = (int)(largest >> 23) - 127 - 6;
+    if (exponent < INT8_SCALE_MIN) exponent = INT8_SCALE_MIN;
+    if (exponent > INT8_SCALE_MAX) exponent = INT8_SCALE_MAX;
+    const float inverse = power_of_two(-exponent);
+    for (int i = 0; i < INT8_GROUP; i++) {
+        float y = v[i] * inverse;
+        y = y < 127.0f ? y : 127.0f;
+        y = y > -127.0f ? y : -127.0f;
+        v[i] = y + to_whole;
+    }
+    memcpy(bits, v, sizeof bits);
+    for (int i = 0; i < INT8_GROUP; i++) q[i] = (int8_t)(bits[i] & 0xff);
+    return largest < 0x7f800000 ? power_of_two(exponent) : __builtin_nanf("");
+}
+
+#endif

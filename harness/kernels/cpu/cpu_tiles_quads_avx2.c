@@ -1,0 +1,112 @@
+/* cpu_tiles_quads_avx2.c - tiles of int8 by int8 in AVX2, by multiplications of 16-bit pairs: the
+ * even and the odd bytes of a word of weights become pairs by shifts alone. */
+#include "harness/kernels/cpu/cpu_tiles_quads.h"
+
+#include <immintrin.h>
+
+#define TILE static inline __attribute__((always_inline))
+
+enum { ROWS_MAX = 4, HALVES = 2, ROW_WORDS = 1 + 2 * GROUP_QUADS };
+
+/* Of a step two words: int16 of elements 0 and 2, and of 1 and 3. */
+static void quantise(float *out, const float *x, int64_t x_stride, int64_t rows, int64_t k)
+{
+    for (int64_t i = 0; i < k; i += INT8_GROUP) {
+        int64_t n = k - i < INT8_GROUP ? k - i : INT8_GROUP;
+        for (int64_t r = 0; r < rows; r++) {
+            int8_t q[INT8_GROUP];
+            out[r] = quantise_group(q, x + r * x_stride + i, n);
+            for (int64_t s = 0; s < GROUP_QUADS; s++) {
+                const int16_t pairs[4] = {q[4 * s], q[4 * s + 2], q[4 * s + 1], q[4 * s + 3]};
+                memcpy(out + rows + 2 * (s * rows + r), pairs, sizeof pairs);
+            }
+        }
+        out += rows * ROW_WORDS;
+    }
+}
+
+TILE __m256i word_of(const float *x)
+{
+    return _mm256_castps_si256(_mm256_broadcast_ss(x));
+}
+
+/* 16 columns from column c of one group: integer sums, then into y. */
+TILE void half_group(const char *w, int64_t n_quads, int64_t c, const float *x, int rows, float *y,
+                     int64_t y_stride, bool first)
+{
+    __m256i sum[ROWS_MAX][2];
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+    const float *v = x + rows;
+    const char *at = w + PANEL + c * QUAD;
+#pragma GCC unroll 1
+    for (int64_t s = 0; s < n_quads; s++, at += PANEL * QUAD, v += 2 * rows) {
+        __m256i pairs[2][2];
+#pragma GCC unroll 2
+        for (int u = 0; u < 2; u++) {
+            const __m256i bytes = _mm256_loadu_si256((const void *)(at + 32 * u));
+            pairs[0][u] = _mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8);
+            pairs[1][u] = _mm256_srai_epi16(bytes, 8);
+        }
+#pragma GCC unroll 8
+        for (int r = 0; r < 2 * rows; r++) {
+            const __m256i word = word_of(v + r);
+#pragma GCC unroll 2
+            for (int u = 0; u < 2; u++) {
+                const __m256i product = _mm256_madd_epi16(pairs[r % 2][u], word);
+                sum[r / 2][u] = _mm256_add_epi32(sum[r / 2][u], product);
+                /* Opaque: added up in another order they would not fit the registers. */
+                __asm__("" : "+x"(sum[r / 2][u]));
+            }
+        }
+    }
+#pragma GCC unroll 2
+    for (int u = 0; u < 2; u++) {
+        const __m256i b = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)(w + c + 8 * u)));
+        const __m256 scale = _mm256_castsi256_ps(_mm256_slli_epi32(b, 23));
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r++) {
+            float *to = y + r * y_stride + c + 8 * u;
+            const __m256 both = _mm256_mul_ps(scale, _mm256_broadcast_ss(x + r));
+            const __m256 before = first ? _mm256_setzero_ps() : _mm256_loadu_ps(to);
+            _mm256_storeu_ps(to, _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum[r][u]), both, before));
+        }
+    }
+}
+
+TILE void tile(const char *w, const float *x, int64_t k, int rows, float *y, int64_t y_stride,
+               bool first, struct tile_next next)
+{
+    const int64_t lines = quad_lines(next);
+    for (int64_t i = 0; i < k; i += INT8_GROUP, first = false) {
+        const int64_t n_quads = quads_of(k - i < INT8_GROUP ? k - i : INT8_GROUP);
+#pragma GCC unroll 1
+        for (int64_t line = 0; line < lines; line++, next.line += 64)
+            _mm_prefetch(next.line, _MM_HINT_T1);
+        half_group(w, n_quads, 0, x, rows, y, y_stride, first);
+        half_group(w, n_quads, PANEL / 2, x, rows, y, y_stride, first);
+        w += quad_group_bytes(n_quads);
+        x += rows * ROW_WORDS;
+    }
+}
+
+#define QUADS(ROWS)                                                                                \
+    static void quads_##ROWS(const void *w, const float *x, int64_t k, float *y, int64_t y_stride, \
+                             bool first, float *keep, struct tile_next next)                       \
+    {                                                                                              \
+        (void)keep;                                                                                \
+        tile(w, x, k, ROWS, y, y_stride, first, next);                                             \
+    }
+QUADS(1)
+QUADS(2)
+QUADS(3)
+QUADS(4)
+
+const struct cpu_tiles cpu_tiles_quads_avx2 = {
+    .max_rows = ROWS_MAX,
+    .block_panels = 2,
+    .direct = {[DTYPE_INT8] = {0, quads_1, quads_2, quads_3, quads_4}},
+    .in_stretches = true,
+    .quantise = quantise,
+    .group_words = ROW_WORDS,
+};
