@@ -179,6 +179,32 @@ static void all_else_is_as_it_was(void **state)
     kernels_close(k);
 }
 
+/* A number that is none, or infinite, spoils its own row's results, and they say so. */
+static void what_is_no_number_is_not_hidden(void **state)
+{
+    (void)state;
+    enum { N = 6, K = 70 };
+    static float plain[N * M], got[N * M];
+    float *x = random_floats(N * K, 21, 1), *w = random_floats(M * K, 22, 1);
+    for (enum isa isa = ISA_SCALAR; isa <= best_isa(); isa++) {
+        struct kernels *k = open_int8(isa, 2);
+        run(k, x, w, NULL, N, K, plain);
+        float two = x[2 * K + 40], five = x[5 * K + 69];
+        x[2 * K + 40] = NAN;
+        x[5 * K + 69] = -INFINITY;
+        run(k, x, w, NULL, N, K, got);
+        for (int32_t i = 0; i < N * M; i++)
+            if (i / M == 2 || i / M == 5)
+                assert_true(isnan(got[i]));
+            else
+                assert_memory_equal(&got[i], &plain[i], sizeof *got);
+        x[2 * K + 40] = two;
+        x[5 * K + 69] = five;
+        kernels_close(k);
+    }
+    free(x), free(w);
+}
+
 static void there_is_no_doing_it_twice(void **state)
 {
     (void)state;
@@ -195,6 +221,7 @@ int main(void)
         cmocka_unit_test(whole_numbers_are_exact),
         cmocka_unit_test(results_are_near_the_exact_product),
         cmocka_unit_test(all_else_is_as_it_was),
+        cmocka_unit_test(what_is_no_number_is_not_hidden),
         cmocka_unit_test(there_is_no_doing_it_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,6 +74,36 @@ SIM_LANES(sim_mul_epu32, __m512i, sim_u64, 8,
           (uint64_t)((sim_u32)a)[2 * i] * (uint64_t)((sim_u32)b)[2 * i], __m512i a, __m512i b)
 SIM_LANES(sim_cvtepi32_ps, __m512, sim_f32, 16, (float)((sim_i32)a)[i], __m512i a)
 
+SIM_LANES(sim_max_epi32, __m512i, sim_i32, 16,
+          ((sim_i32)a)[i] > ((sim_i32)b)[i] ? ((sim_i32)a)[i] : ((sim_i32)b)[i], __m512i a,
+          __m512i b)
+/* To the nearest, ties to even; 0x80000000 where it does not fit. */
+SIM_LANES(sim_cvtps_epi32, __m512i, sim_i32, 16,
+          a[i] >= -0x1p31f && a[i] < 0x1p31f ? (int32_t)rintf(a[i]) : INT32_MIN, __m512 a)
+
+SIM int32_t sim_reduce_max_epi32(__m512i a)
+{
+    int32_t most = ((sim_i32)a)[0];
+    SIM_EACH(16) most = ((sim_i32)a)[i] > most ? ((sim_i32)a)[i] : most;
+    return most;
+}
+
+SIM int32_t sim_reduce_add_epi32(__m512i a)
+{
+    uint32_t sum = 0;
+    SIM_EACH(16) sum += ((sim_u32)a)[i];
+    return (int32_t)sum;
+}
+
+SIM __m128i sim_cvtepi32_epi8(__m512i a)
+{
+    uint8_t x[16];
+    __m128i r;
+    SIM_EACH(16) x[i] = (uint8_t)((sim_u32)a)[i];
+    memcpy(&r, x, sizeof r);
+    return r;
+}
+
 /* Narrower integers in memory order, to 32 bits each, and back. */
 #define SIM_WIDEN(NAME, FROM, LANE)                                                                \
     SIM __m512i NAME(FROM a)                                                                       \
@@ -270,6 +300,11 @@ SIM __m512i sim_dpbusd_epi32(__m512i sum, __m512i u, __m512i s)
 #define _mm512_srli_epi64(a, n) sim_srli_epi64(a, n)
 #define _mm512_mul_epu32(a, b) sim_mul_epu32(a, b)
 #define _mm512_cvtepi32_ps(a) sim_cvtepi32_ps(a)
+#define _mm512_max_epi32(a, b) sim_max_epi32(a, b)
+#define _mm512_cvtps_epi32(a) sim_cvtps_epi32(a)
+#define _mm512_reduce_max_epi32(a) sim_reduce_max_epi32(a)
+#define _mm512_reduce_add_epi32(a) sim_reduce_add_epi32(a)
+#define _mm512_cvtepi32_epi8(a) sim_cvtepi32_epi8(a)
 #define _mm512_cvtepi8_epi32(a) sim_cvtepi8_epi32(a)
 #define _mm512_cvtepu8_epi32(a) sim_cvtepu8_epi32(a)
 #define _mm512_cvtepu16_epi32(a) sim_cvtepu16_epi32(a)

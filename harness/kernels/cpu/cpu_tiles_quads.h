@@ -44,8 +44,22 @@ static inline float power_of_two(int exponent)
     return x;
 }
 
+/* Of a group whose largest |x| has these bits: the exponent int8_quantise_group gives it, and its
+ * scale; not a number where one of x is none, or infinite. */
+static inline int group_exponent(uint32_t largest)
+{
+    int exponent = (int)(largest >> 23) - 127 - 6;
+    if (exponent < INT8_SCALE_MIN) return INT8_SCALE_MIN;
+    return exponent > INT8_SCALE_MAX ? INT8_SCALE_MAX : exponent;
+}
+
+static inline float group_scale(int exponent, uint32_t largest)
+{
+    return largest < 0x7f800000 ? power_of_two(exponent) : __builtin_nanf("");
+}
+
 /* int8_quantise_group of n values of one row, absent ones 0, in loops a compiler makes vectors of:
- * q, and the scale; not a number where one of x is none, or infinite. */
+ * q, and the scale. */
 static inline float quantise_group(int8_t q[INT8_GROUP], const float *x, int64_t n)
 {
     const float to_whole = 0x1.8p23f; /* what is added to it is rounded to whole numbers */
@@ -57,9 +71,7 @@ static inline float quantise_group(int8_t q[INT8_GROUP], const float *x, int64_t
         uint32_t b = bits[i] & 0x7fffffff;
         largest = b > largest ? b : largest;
     }
-    int exponent = (int)(largest >> 23) - 127 - 6;
-    if (exponent < INT8_SCALE_MIN) exponent = INT8_SCALE_MIN;
-    if (exponent > INT8_SCALE_MAX) exponent = INT8_SCALE_MAX;
+    const int exponent = group_exponent(largest);
     const float inverse = power_of_two(-exponent);
     for (int i = 0; i < INT8_GROUP; i++) {
         float y = v[i] * inverse;
@@ -69,7 +81,7 @@ static inline float quantise_group(int8_t q[INT8_GROUP], const float *x, int64_t
     }
     memcpy(bits, v, sizeof bits);
     for (int i = 0; i < INT8_GROUP; i++) q[i] = (int8_t)(bits[i] & 0xff);
-    return largest < 0x7f800000 ? power_of_two(exponent) : __builtin_nanf("");
+    return group_scale(exponent, largest);
 }
 
 #endif

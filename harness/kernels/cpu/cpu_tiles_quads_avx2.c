@@ -8,21 +8,60 @@
 
 enum { ROWS_MAX = 4, HALVES = 2, ROW_WORDS = 1 + 2 * GROUP_QUADS };
 
-/* Of a step two words: int16 of elements 0 and 2, and of 1 and 3. */
+/* 8 of a whole group of n, or of what is left of one; absent ones 0. */
+TILE __m256 load_some(const float *x, int64_t n)
+{
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    if (n >= 8) return _mm256_loadu_ps(x);
+    return _mm256_maskload_ps(x, _mm256_cmpgt_epi32(_mm256_set1_epi32((int32_t)n), lane));
+}
+
+TILE int32_t largest_of(__m256i v)
+{
+    __m128i m = _mm_max_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4e));
+    return _mm_cvtsi128_si32(_mm_max_epi32(m, _mm_shuffle_epi32(m, 0xb1)));
+}
+
+/* A group of n of a row: its scale, and the two words of each step: int16 of elements 0 and 2, and
+ * of 1 and 3. */
+TILE float quantise_row(float *out, int64_t stride, const float *x, int64_t n)
+{
+    __m256 v[GROUP_QUADS / 2];
+    __m256i largest = _mm256_setzero_si256();
+#pragma GCC unroll 4
+    for (int i = 0; i < GROUP_QUADS / 2; i++) {
+        v[i] = load_some(x + 8 * i, n - 8 * i);
+        const __m256i bits = _mm256_castps_si256(v[i]);
+        largest = _mm256_max_epi32(largest, _mm256_and_si256(bits, _mm256_set1_epi32(0x7fffffff)));
+    }
+    const uint32_t bits = (uint32_t)largest_of(largest);
+    const int exponent = group_exponent(bits);
+    const __m256 inverse = _mm256_set1_ps(power_of_two(-exponent));
+#pragma GCC unroll 4
+    for (int i = 0; i < GROUP_QUADS / 2; i++) {
+        __m256 y = _mm256_min_ps(_mm256_mul_ps(v[i], inverse), _mm256_set1_ps(127));
+        y = _mm256_max_ps(y, _mm256_set1_ps(-127));
+        const __m256i q = _mm256_cvtps_epi32(y); /* nearest, ties to even */
+        const __m256i upper = _mm256_slli_epi32(_mm256_shuffle_epi32(q, 0x0e), 16);
+        const __m256i pairs = _mm256_blend_epi16(q, upper, 0xaa);
+        _mm_storel_epi64((void *)(out + 2 * i * stride), _mm256_castsi256_si128(pairs));
+        _mm_storel_epi64((void *)(out + (2 * i + 1) * stride), _mm256_extracti128_si256(pairs, 1));
+    }
+    return group_scale(exponent, bits);
+}
+
 static void quantise(float *out, const float *x, int64_t x_stride, int64_t rows, int64_t k)
 {
-    for (int64_t i = 0; i < k; i += INT8_GROUP) {
-        int64_t n = k - i < INT8_GROUP ? k - i : INT8_GROUP;
+    for (int64_t i = 0; i < k; i += INT8_GROUP, out += rows * ROW_WORDS)
         for (int64_t r = 0; r < rows; r++) {
-            int8_t q[INT8_GROUP];
-            out[r] = quantise_group(q, x + r * x_stride + i, n);
-            for (int64_t s = 0; s < GROUP_QUADS; s++) {
-                const int16_t pairs[4] = {q[4 * s], q[4 * s + 2], q[4 * s + 1], q[4 * s + 3]};
-                memcpy(out + rows + 2 * (s * rows + r), pairs, sizeof pairs);
-            }
+            const float *from = x + r * x_stride + i;
+            float *to = out + rows + 2 * r;
+            if (k - i >= INT8_GROUP)
+                out[r] = quantise_row(to, 2 * rows, from, INT8_GROUP);
+            else
+                out[r] = quantise_row(to, 2 * rows, from, k - i);
         }
-        out += rows * ROW_WORDS;
-    }
 }
 
 TILE __m256i word_of(const float *x)

@@ -9,22 +9,51 @@
 
 enum { ROWS_MAX = 12, ROW_WORDS = 2 + GROUP_QUADS };
 
-/* After the scales, of each row minus 128 times the sum of its group; a word is a step's four. */
+/* 16 of a group's n; absent ones 0. */
+TILE __m512 load_some(const float *x, int64_t n)
+{
+    if (n >= 16) return _mm512_loadu_ps(x);
+    return _mm512_mask_loadu_ps(_mm512_setzero_ps(), (__mmask16)(n > 0 ? (1u << n) - 1 : 0), x);
+}
+
+/* A group of n of a row: its scale, minus 128 times its sum, and of each step a word of four. */
+TILE float quantise_row(float *words, int64_t stride, float *begin, const float *x, int64_t n)
+{
+    const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
+    __m512 v[2];
+    __m512i largest = _mm512_set1_epi32(0), sum = largest;
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; i++) {
+        v[i] = load_some(x + 16 * i, n - 16 * i);
+        const __m512i bits = _mm512_and_si512(_mm512_castps_si512(v[i]), magnitude);
+        largest = _mm512_max_epi32(largest, bits);
+    }
+    const uint32_t bits = (uint32_t)_mm512_reduce_max_epi32(largest);
+    const int exponent = group_exponent(bits);
+    const __m512 inverse = _mm512_set1_ps(power_of_two(-exponent));
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; i++) {
+        __m512 y = _mm512_min_ps(_mm512_mul_ps(v[i], inverse), _mm512_set1_ps(127));
+        y = _mm512_max_ps(y, _mm512_set1_ps(-127));
+        const __m512i q = _mm512_cvtps_epi32(y); /* nearest, ties to even */
+        float quads[4];
+        sum = _mm512_add_epi32(sum, q);
+        _mm_storeu_ps(quads, _mm_castsi128_ps(_mm512_cvtepi32_epi8(q)));
+        for (int j = 0; j < 4; j++) words[(4 * i + j) * stride] = quads[j];
+    }
+    const int32_t too_much = -128 * _mm512_reduce_add_epi32(sum);
+    memcpy(begin, &too_much, sizeof too_much);
+    return group_scale(exponent, bits);
+}
+
 static void quantise(float *out, const float *x, int64_t x_stride, int64_t rows, int64_t k)
 {
-    for (int64_t i = 0; i < k; i += INT8_GROUP) {
-        int64_t n = k - i < INT8_GROUP ? k - i : INT8_GROUP;
+    for (int64_t i = 0; i < k; i += INT8_GROUP, out += rows * ROW_WORDS)
         for (int64_t r = 0; r < rows; r++) {
-            int8_t q[INT8_GROUP];
-            int32_t begin = 0;
-            out[r] = quantise_group(q, x + r * x_stride + i, n);
-            for (int64_t j = 0; j < INT8_GROUP; j++) begin -= 128 * q[j];
-            memcpy(out + rows + r, &begin, sizeof begin);
-            for (int64_t s = 0; s < GROUP_QUADS; s++)
-                memcpy(out + 2 * rows + s * rows + r, q + QUAD * s, QUAD);
+            const int64_t n = k - i < INT8_GROUP ? k - i : INT8_GROUP;
+            out[r] =
+                quantise_row(out + 2 * rows + r, rows, out + rows + r, x + r * x_stride + i, n);
         }
-        out += rows * ROW_WORDS;
-    }
 }
 
 TILE __m512i word_of(const float *x)
