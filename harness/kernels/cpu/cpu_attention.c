@@ -98,21 +98,14 @@ static void pack_queries(const struct attention *a, const struct item *it, float
     }
 }
 
-/* Panels of the item's key/value head with positions from key0, a multiple of PANEL. */
-static const char *keys_at(const struct attention *a, const struct item *it, int64_t key0)
+/* Where position key0 begins in the item's head of a cache; of keys, a multiple of PANEL. */
+static const char *panels_at(const struct attention *a, const struct item *it, struct tensor cache,
+                             int64_t key0)
 {
-    struct tensor t = a->k_cache;
-    int64_t at = a->spans[it->span].slot * t.row_stride + it->kv_head * (t.row_stride / t.dim[1]) +
-                 key0 * a->d;
-    return (const char *)t.data + at * dtype_bytes(t.dtype);
-}
-
-static const char *values_at(const struct attention *a, const struct item *it, int64_t key0)
-{
-    struct tensor t = a->v_cache;
-    int64_t at = a->spans[it->span].slot * t.row_stride + it->kv_head * (t.row_stride / t.dim[1]) +
-                 key0 * PANEL;
-    return (const char *)t.data + at * dtype_bytes(t.dtype);
+    int64_t head = cache.row_stride / cache.dim[1]; /* elements */
+    int64_t at = a->spans[it->span].slot * cache.row_stride + it->kv_head * head +
+                 key0 * (cache.layout == LAYOUT_KEYS ? a->d : PANEL);
+    return (const char *)cache.data + at * dtype_bytes(cache.dtype);
 }
 
 /* y[query][32 p + c] (+)= sum over i < k of x(query, i) w[p][i][c] for panels p of the cache. */
@@ -122,7 +115,7 @@ struct product {
     int64_t n_panels, k;
     enum dtype dtype;
     const float *x;
-    int64_t x_stride; /* from one query of a tile's first to another tile's */
+    int64_t x_stride; /* elements of x for each query of the tiles before */
     float *y;
     int64_t y_stride;
     bool first;
@@ -206,7 +199,7 @@ struct after {
 
 static struct after after_at(const struct attention *a, const struct item *it, int64_t key)
 {
-    return (struct after){keys_at(a, it, key), values_at(a, it, key)};
+    return (struct after){panels_at(a, it, a->k_cache, key), panels_at(a, it, a->v_cache, key)};
 }
 
 /* A panel of either product as f32. */
@@ -224,9 +217,9 @@ static void attend_tile(const struct attention *a, const struct item *it, int64_
     float *wide = scores + a->max_queries * SCORE_KEYS;
     int32_t *seen = (int32_t *)(wide + wide_floats(a));
     struct product to_scores =
-        scores_of(a, keys_at(a, it, key0), n_keys, after.keys, queries, scores);
+        scores_of(a, panels_at(a, it, a->k_cache, key0), n_keys, after.keys, queries, scores);
     struct product to_values =
-        values_of(a, values_at(a, it, key0), n_keys, after.values, scores, part.sum_v);
+        values_of(a, panels_at(a, it, a->v_cache, key0), n_keys, after.values, scores, part.sum_v);
     multiply(a, n, &to_scores, wide);
     for (int64_t row = 0; row < it->n_rows; row++)
         for (int64_t g = 0; g < a->group; g++)
