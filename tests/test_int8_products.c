@@ -115,9 +115,9 @@ static void whole_numbers_are_exact(void **state)
     (void)state;
     enum { N = 9, K = 500 };
     static float x[N * K], w[M * K], y[N * M];
-    for (int32_t i = 0; i < N * K; i++)
+    for (int64_t i = 0; i < N * K; i++)
         x[i] = i % K % 32 == 0 ? -127 : (float)(i * 7919 % 255 - 127);
-    for (int32_t i = 0; i < M * K; i++)
+    for (int64_t i = 0; i < M * K; i++)
         w[i] = i % K % 32 == 3 ? 127 : (float)(i * 104729 % 200 - 99);
     for (enum isa isa = ISA_SCALAR; isa <= best_isa(); isa++) {
         struct kernels *k = open_int8(isa, 2);
