@@ -6,7 +6,7 @@
 
 #define TILE static inline __attribute__((always_inline))
 
-enum { ROWS_MAX = 4, HALVES = 2, ROW_WORDS = 1 + 2 * GROUP_QUADS };
+enum { ROWS_MAX = 4, ROW_WORDS = 1 + 2 * GROUP_QUADS };
 
 /* 8 of a whole group of n, or of what is left of one; absent ones 0. */
 TILE __m256 load_some(const float *x, int64_t n)
@@ -113,29 +113,15 @@ TILE void half_group(const char *w, int64_t n_quads, int64_t c, const float *x, 
     }
 }
 
-TILE void tile(const char *w, const float *x, int64_t k, int rows, float *y, int64_t y_stride,
-               bool first, struct tile_next next)
+TILE void group(const char *w, int64_t n_quads, const float *x, int rows, float *y,
+                int64_t y_stride, bool first)
 {
-    const int64_t lines = quad_lines(next);
-    for (int64_t i = 0; i < k; i += INT8_GROUP, first = false) {
-        const int64_t n_quads = quads_of(k - i < INT8_GROUP ? k - i : INT8_GROUP);
-#pragma GCC unroll 1
-        for (int64_t line = 0; line < lines; line++, next.line += 64)
-            _mm_prefetch(next.line, _MM_HINT_T1);
-        half_group(w, n_quads, 0, x, rows, y, y_stride, first);
-        half_group(w, n_quads, PANEL / 2, x, rows, y, y_stride, first);
-        w += quad_group_bytes(n_quads);
-        x += rows * ROW_WORDS;
-    }
+    half_group(w, n_quads, 0, x, rows, y, y_stride, first);
+    half_group(w, n_quads, PANEL / 2, x, rows, y, y_stride, first);
 }
 
-#define QUADS(ROWS)                                                                                \
-    static void quads_##ROWS(const void *w, const float *x, int64_t k, float *y, int64_t y_stride, \
-                             bool first, float *keep, struct tile_next next)                       \
-    {                                                                                              \
-        (void)keep;                                                                                \
-        tile(w, x, k, ROWS, y, y_stride, first, next);                                             \
-    }
+#include "harness/kernels/cpu/cpu_tiles_quads.inc"
+
 QUADS(1)
 QUADS(2)
 QUADS(3)

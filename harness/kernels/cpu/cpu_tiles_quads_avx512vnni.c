@@ -98,27 +98,8 @@ TILE void group(const char *w, int64_t n_quads, const float *x, int rows, float 
     }
 }
 
-TILE void tile(const char *w, const float *x, int64_t k, int rows, float *y, int64_t y_stride,
-               bool first, struct tile_next next)
-{
-    const int64_t lines = quad_lines(next);
-    for (int64_t i = 0; i < k; i += INT8_GROUP, first = false) {
-        const int64_t n_quads = quads_of(k - i < INT8_GROUP ? k - i : INT8_GROUP);
-        for (int64_t line = 0; line < lines; line++, next.line += 64)
-            _mm_prefetch(next.line, _MM_HINT_T1);
-        group(w, n_quads, x, rows, y, y_stride, first);
-        w += quad_group_bytes(n_quads);
-        x += rows * ROW_WORDS;
-    }
-}
+#include "harness/kernels/cpu/cpu_tiles_quads.inc"
 
-#define QUADS(ROWS)                                                                                \
-    static void quads_##ROWS(const void *w, const float *x, int64_t k, float *y, int64_t y_stride, \
-                             bool first, float *keep, struct tile_next next)                       \
-    {                                                                                              \
-        (void)keep;                                                                                \
-        tile(w, x, k, ROWS, y, y_stride, first, next);                                             \
-    }
 /* clang-format off */
 QUADS(1) QUADS(2) QUADS(3) QUADS(4) QUADS(5) QUADS(6)
 QUADS(7) QUADS(8) QUADS(9) QUADS(10) QUADS(11) QUADS(12)
