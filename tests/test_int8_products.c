@@ -212,6 +212,9 @@ static void there_is_no_doing_it_twice(void **state)
     struct kernels_config c = {.backend = "cpu", .compute = DTYPE_INT8, .twice = true};
     assert_int_equal(kernels_open(&c, &k), ERR_UNSUPPORTED);
     assert_string_equal(err_msg(), "there are no int8 products that are made twice");
+    /* Plain C's are a reference, no faster than f32: cells do without. */
+    assert_int_equal(isa_has_int8(ISA_SCALAR), ERR_UNSUPPORTED);
+    assert_int_equal(isa_has_int8(ISA_AVX2), ERR_NONE);
 }
 
 int main(void)

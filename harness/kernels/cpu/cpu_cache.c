@@ -17,7 +17,7 @@ void cpu_lay_out_cache(struct tensor *keys, struct tensor *values)
     values->row_stride = n_heads * round_up(d, PANEL) * cap;
 }
 
-/* Element i of a position, and from there one every `step`; of values up to the panel's end. */
+/* Where element i of a position stands. */
 static char *element(struct tensor cache, int64_t slot, int64_t head, int64_t pos, int64_t i)
 {
     int64_t n_heads = cache.dim[1], cap = cache.dim[2], d = cache.dim[3];
@@ -35,7 +35,7 @@ static void copy_position(struct tensor cache, int64_t slot, int64_t head, int64
 {
     int64_t d = cache.dim[3], step = cache.layout == LAYOUT_KEYS ? PANEL : 1;
     if (cache.dtype == DTYPE_BF16 && cache.layout == LAYOUT_VALUES) step = 2;
-    /* From one element of each run the rest follow at equal steps. */
+    /* Elements of a run stand at equal steps. */
     int64_t run = cache.layout == LAYOUT_KEYS ? d : PANEL / step;
     for (int64_t begin = 0; begin < d; begin += run) {
         char *at = element(cache, slot, head, pos, begin);

@@ -175,9 +175,10 @@ static void stream_stretches(const struct matmul *m, const struct part *part, in
                               .n_lines = bytes / 64};
         for (int64_t b = part->block_begin; b < part->block_end; b++) {
             int64_t row0 = row_begin(m, b), rows = row_begin(m, b + 1) - row0;
+            const float *x = m->packed_x + row0 * x_words(m, k) + x_words(m, k0) * rows;
             m->tiles->direct[m->panels.dtype][rows](
-                w, m->packed_x + row0 * x_words(m, k) + x_words(m, k0) * rows, kn, to.y + row0 * to.stride, to.stride,
-                k0 == 0, NULL, tile_ahead(&ahead, b - part->block_begin, kn));
+                w, x, kn, to.y + row0 * to.stride, to.stride, k0 == 0, NULL,
+                tile_ahead(&ahead, b - part->block_begin, kn));
         }
         w += bytes;
     }

@@ -38,8 +38,8 @@ enum {
     SCORE_KEYS = 64 /* keys whose scores attention takes at a time */
 };
 
-/* Memory to prefetch meanwhile, `bytes` (64 or 128) of it where a step of k and `step`, a power of
- * two less one, have no bit in common; line NULL: none. */
+/* Memory to prefetch meanwhile, a line of it, or from an f32 panel `bytes` (64 or 128), where a step
+ * of k and `step`, a power of two less one, have no bit in common; line NULL: none. */
 struct tile_next {
     const char *line;
     int64_t step, bytes;

@@ -5,8 +5,8 @@
  * 2^24, times both scales, is an exact f32, and is added to y in rising groups by one fused
  * rounding.  That is the dot product of the OCP Microscaling Formats specification 1.0.
  *
- * x of a tile is, for each group, the f32 scale of each row, what `head` words a row the
- * instruction set wants besides, and for each four steps of k `words` 32-bit words of each row. */
+ * x of a tile is, for each group, the f32 scale of each row, with VNNI where each row's integer sums
+ * begin, and for each four steps of k a 32-bit word (in AVX2 two) of each row. */
 #ifndef CPU_TILES_QUADS_H
 #define CPU_TILES_QUADS_H
 
@@ -56,32 +56,6 @@ static inline int group_exponent(uint32_t largest)
 static inline float group_scale(int exponent, uint32_t largest)
 {
     return largest < 0x7f800000 ? power_of_two(exponent) : __builtin_nanf("");
-}
-
-/* int8_quantise_group of n values of one row, absent ones 0, in loops a compiler makes vectors of:
- * q, and the scale. */
-static inline float quantise_group(int8_t q[INT8_GROUP], const float *x, int64_t n)
-{
-    const float to_whole = 0x1.8p23f; /* what is added to it is rounded to whole numbers */
-    float v[INT8_GROUP] = {0};
-    uint32_t bits[INT8_GROUP], largest = 0;
-    memcpy(v, x, (size_t)n * sizeof *v);
-    memcpy(bits, v, sizeof bits);
-    for (int i = 0; i < INT8_GROUP; i++) {
-        uint32_t b = bits[i] & 0x7fffffff;
-        largest = b > largest ? b : largest;
-    }
-    const int exponent = group_exponent(largest);
-    const float inverse = power_of_two(-exponent);
-    for (int i = 0; i < INT8_GROUP; i++) {
-        float y = v[i] * inverse;
-        y = y < 127.0f ? y : 127.0f;
-        y = y > -127.0f ? y : -127.0f;
-        v[i] = y + to_whole;
-    }
-    memcpy(bits, v, sizeof bits);
-    for (int i = 0; i < INT8_GROUP; i++) q[i] = (int8_t)(bits[i] & 0xff);
-    return group_scale(exponent, largest);
 }
 
 #endif

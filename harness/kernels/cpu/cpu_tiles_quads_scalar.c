@@ -5,6 +5,17 @@
 
 enum { ROWS_MAX = 4 };
 
+/* A group of n values of one row, absent ones 0: q, and its scale. */
+static float quantise_group(int8_t q[INT8_GROUP], const float *x, int64_t n)
+{
+    int8_t row[1 + INT8_GROUP] = {0};
+    int8_quantise_group(row, n, 0, x);
+    memcpy(q, row + 1, INT8_GROUP);
+    for (int64_t i = 0; i < n; i++)
+        if (!isfinite(x[i])) return NAN;
+    return power_of_two((uint8_t)row[0] - 127);
+}
+
 /* A word is a step's four int8. */
 static void quantise(float *out, const float *x, int64_t x_stride, int64_t rows, int64_t k)
 {
