@@ -69,17 +69,20 @@ static const struct attention_case attention_cases[] = {
     {4, 4, 32, 100, 1, DTYPE_F32, 1, {{.n_rows = 100, .n_visible = 100}}},
     {8, 2, 24, 130, 1, DTYPE_BF16, 1, {{.n_rows = 67, .pos0 = 60, .n_visible = 127}}},
     {7, 1, 40, 90, 1, DTYPE_F32, 1, {{.n_rows = 33, .n_visible = 33}}},
+    {7, 1, 64, 300, 1, DTYPE_BF16, 1, {{.n_rows = 40, .pos0 = 240, .n_visible = 280}}},
     /* full: every row sees everything, also what lies after it */
     {4, 1, 64, 96, 1, DTYPE_F32, 1, {{.n_rows = 96, .n_visible = 96, .mask = MASK_FULL}}},
     {7, 7, 72, 96, 1, DTYPE_BF16, 1,
      {{.n_rows = 5, .pos0 = 20, .n_visible = 90, .mask = MASK_FULL}}},
-    /* block-causal, blocks cut by the start, by the end and by a tile of 64 keys */
+    /* block-causal, blocks cut by the start, by the end and by tiles of 64 and of 256 keys */
     {8, 2, 128, 80, 1, DTYPE_F32, 1,
      {{.n_rows = 60, .pos0 = 10, .n_visible = 70, .block = 8, .mask = MASK_BLOCK}}},
     {4, 4, 16, 150, 1, DTYPE_BF16, 1,
      {{.n_rows = 32, .pos0 = 96, .n_visible = 128, .block = 32, .mask = MASK_BLOCK}}},
     {7, 1, 64, 200, 1, DTYPE_F32, 1,
      {{.n_rows = 130, .pos0 = 7, .n_visible = 137, .block = 50, .mask = MASK_BLOCK}}},
+    {2, 1, 32, 300, 1, DTYPE_F32, 1,
+     {{.n_rows = 30, .pos0 = 245, .n_visible = 275, .block = 16, .mask = MASK_BLOCK}}},
     /* a ragged pass: prefill, decode, denoise and a block at once */
     {8, 4, 48, 90, 4, DTYPE_F32, 4,
      {{.slot = 2, .n_rows = 20, .pos0 = 0, .n_visible = 20},

@@ -69,32 +69,38 @@ static int64_t n_queries(const struct attention *a, const struct item *it)
     return it->n_rows * a->group;
 }
 
-/* Queries are cut into tiles of rows as equal as may be. */
-static int64_t n_tiles(const struct attention *a, int64_t n)
+/* Queries are cut into tiles of rows as equal as may be: `more` of them have one more than the
+ * rest. */
+struct cut {
+    int64_t tiles, rows, more;
+};
+
+static struct cut cut_of(const struct attention *a, int64_t n)
 {
-    int64_t most = a->cpu->isa.tiles->max_rows;
-    return (n + most - 1) / most;
+    int64_t most = a->cpu->isa.tiles->max_rows, tiles = (n + most - 1) / most;
+    return (struct cut){tiles, n / tiles, n % tiles};
 }
 
-static int64_t tile_begin(const struct attention *a, int64_t n, int64_t tile)
+static int64_t rows_of(const struct cut *c, int64_t tile)
 {
-    return n * tile / n_tiles(a, n);
+    return c->rows + (tile < c->more);
 }
 
 /* queries in tile order, [tile][d][rows of the tile], with the scale of the scores */
 static void pack_queries(const struct attention *a, const struct item *it, float *out)
 {
     const struct span *s = &a->spans[it->span];
-    int64_t n = n_queries(a, it);
+    struct cut cut = cut_of(a, n_queries(a, it));
     float scale = 1.0f / sqrtf((float)a->d);
-    for (int64_t tile = 0; tile < n_tiles(a, n); tile++) {
-        int64_t begin = tile_begin(a, n, tile), rows = tile_begin(a, n, tile + 1) - begin;
+    for (int64_t tile = 0, begin = 0; tile < cut.tiles; tile++) {
+        int64_t rows = rows_of(&cut, tile);
         for (int64_t r = 0; r < rows; r++) {
             int64_t row = s->row0 + it->row0 + (begin + r) / a->group;
             int64_t head = it->kv_head * a->group + (begin + r) % a->group;
             const float *q = (const float *)a->q.data + row * a->q.row_stride + head * a->d;
             for (int64_t i = 0; i < a->d; i++) out[begin * a->d + i * rows + r] = q[i] * scale;
         }
+        begin += rows;
     }
 }
 
@@ -126,21 +132,18 @@ struct product {
 static void multiply(const struct attention *a, int64_t n, const struct product *p, float *wide)
 {
     enum { FEW_TILES = 2 };
-    int64_t tiles = n_tiles(a, n), calls = tiles * p->n_panels, call = 0;
-    int64_t run = panel_bytes(p->dtype, p->k) / 64;
-    bool keeps = p->dtype != DTYPE_F32 && tiles > FEW_TILES;
-    struct ahead ahead = {.w = p->ahead,
-                          .panel_bytes = p->panel_bytes,
-                          .run_lines = run,
-                          .per_call = (p->n_panels * run + calls - 1) / calls,
-                          .n_lines = p->n_panels * run};
+    struct cut cut = cut_of(a, n);
+    bool keeps = p->dtype != DTYPE_F32 && cut.tiles > FEW_TILES;
+    struct ahead ahead = ahead_of(p->ahead, p->panel_bytes, p->n_panels,
+                                  panel_bytes(p->dtype, p->k) / 64, cut.tiles * p->n_panels, p->k);
     for (int64_t panel = 0; panel < p->n_panels; panel++)
-        for (int64_t tile = 0; tile < tiles; tile++) {
-            int64_t begin = tile_begin(a, n, tile), rows = tile_begin(a, n, tile + 1) - begin;
+        for (int64_t tile = 0, begin = 0; tile < cut.tiles; tile++) {
+            int64_t rows = rows_of(&cut, tile);
             const char *w = p->w + panel * p->panel_bytes;
             const float *x = p->x + begin * p->x_stride;
             float *y = p->y + begin * p->y_stride + panel * PANEL;
-            struct tile_next next = tile_ahead(&ahead, call++, p->k);
+            struct tile_next next = ahead_next(&ahead);
+            begin += rows;
             if (!keeps)
                 p->direct[rows](w, x, p->k, y, p->y_stride, p->first, NULL, next);
             else if (tile == 0)

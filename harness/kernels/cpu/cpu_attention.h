@@ -13,10 +13,11 @@ struct cpu_attention {
      * the new maximum. */
     void (*softmax_step)(float *s, int64_t n_queries, int64_t n_keys, const int32_t *n_seen,
                          float *max, float *sum, float *sum_v, int64_t d);
-    /* Add a later piece's maximum, sum and sum_v to an earlier one's. */
+    /* Add a later piece's maximum, sum and sum_v[d] to an earlier one's.  Here and above d is a
+     * multiple of PANEL. */
     void (*merge)(float *max, float *sum, float *sum_v, float max2, float sum2, const float *sum_v2,
                   int64_t d);
-    /* out[d] = sum_v / sum */
+    /* out[d] = sum_v / sum, any d */
     void (*finish)(float *out, const float *sum_v, float sum, int64_t d);
 };
 

@@ -168,17 +168,12 @@ static void stream_stretches(const struct matmul *m, const struct part *part, in
     const char *w = (const char *)m->w.data + panel * panel_bytes(m->panels.dtype, k);
     for (int64_t k0 = 0; k0 < k; k0 += stretch) {
         int64_t kn = min_i64(stretch, k - k0), bytes = panel_bytes(m->panels.dtype, kn);
-        struct ahead ahead = {.w = w + bytes,
-                              .panel_bytes = bytes,
-                              .run_lines = bytes / 64,
-                              .per_call = (bytes / 64 + n_blocks - 1) / n_blocks,
-                              .n_lines = bytes / 64};
+        struct ahead ahead = ahead_of(w + bytes, bytes, 1, bytes / 64, n_blocks, kn);
         for (int64_t b = part->block_begin; b < part->block_end; b++) {
             int64_t row0 = row_begin(m, b), rows = row_begin(m, b + 1) - row0;
             const float *x = m->packed_x + row0 * x_words(m, k) + x_words(m, k0) * rows;
-            m->tiles->direct[m->panels.dtype][rows](
-                w, x, kn, to.y + row0 * to.stride, to.stride, k0 == 0, NULL,
-                tile_ahead(&ahead, b - part->block_begin, kn));
+            m->tiles->direct[m->panels.dtype][rows](w, x, kn, to.y + row0 * to.stride, to.stride,
+                                                    k0 == 0, NULL, ahead_next(&ahead));
         }
         w += bytes;
     }
@@ -201,8 +196,9 @@ static void stream_panels(const struct matmul *m, const struct part *part, float
     }
 }
 
-static struct ahead ahead_of(const struct matmul *m, const struct part *part, int64_t begin,
-                             int64_t end, int64_t k0)
+/* Of panels begin .. end - 1 and the stretch of k that begins at k0. */
+static struct ahead next_block(const struct matmul *m, const struct part *part, int64_t begin,
+                               int64_t end, int64_t k0)
 {
     int64_t k = m->panels.k, one_panel = panel_bytes(m->panels.dtype, k);
     int64_t n_panels = end - begin, next_k0 = k0 + MATMUL_BLOCK_K, next_begin = begin;
@@ -214,12 +210,9 @@ static struct ahead ahead_of(const struct matmul *m, const struct part *part, in
     if (n_panels <= 0) return (struct ahead){0};
     int64_t run = panel_bytes(m->panels.dtype, min_i64(MATMUL_BLOCK_K, k - next_k0)) / 64;
     int64_t calls = (part->block_end - part->block_begin) * (end - begin);
-    return (struct ahead){.w = (const char *)m->w.data + next_begin * one_panel +
-                               panel_bytes(m->panels.dtype, next_k0),
-                          .panel_bytes = one_panel,
-                          .run_lines = run,
-                          .per_call = (n_panels * run + calls - 1) / calls,
-                          .n_lines = n_panels * run};
+    return ahead_of((const char *)m->w.data + next_begin * one_panel +
+                        panel_bytes(m->panels.dtype, next_k0),
+                    one_panel, n_panels, run, calls, min_i64(MATMUL_BLOCK_K, k - k0));
 }
 
 /* The sums that the next tile begins with, of about as many rows as this one. */
@@ -239,8 +232,8 @@ static void block_panels(const struct matmul *m, const struct part *part, int64_
     int64_t k = m->panels.k, rows = m->x.dim[0];
     enum dtype dtype = m->panels.dtype;
     for (int64_t k0 = 0; k0 < k; k0 += MATMUL_BLOCK_K) {
-        int64_t kn = min_i64(MATMUL_BLOCK_K, k - k0), call = 0;
-        struct ahead ahead = ahead_of(m, part, begin, end, k0);
+        int64_t kn = min_i64(MATMUL_BLOCK_K, k - k0);
+        struct ahead ahead = next_block(m, part, begin, end, k0);
         for (int64_t b = part->block_begin; b < part->block_end; b++) {
             int64_t row0 = row_begin(m, b), n_rows = row_begin(m, b + 1) - row0;
             const float *x = m->packed_x + x_words(m, k0) * rows + row0 * x_words(m, kn);
@@ -249,7 +242,7 @@ static void block_panels(const struct matmul *m, const struct part *part, int64_
                 const char *w =
                     (const char *)m->w.data + p * panel_bytes(dtype, k) + panel_bytes(dtype, k0);
                 float *y = to.y + row0 * to.stride, *keep = wide + (p - begin) * kn * PANEL;
-                struct tile_next next = tile_ahead(&ahead, call++, kn);
+                struct tile_next next = ahead_next(&ahead);
                 if (b + 1 < part->block_end && k0 > 0)
                     prefetch_sums(y + n_rows * to.stride, to, n_rows);
                 if (m->panels.quads)

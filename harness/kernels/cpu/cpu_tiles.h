@@ -13,8 +13,8 @@
  * tables of pairs take it for one.  An AVX2 tile that widens has no registers for two steps
  * at once, so this layout does not take the other one's place.
  *
- * Where products are of int8, an int8 panel keeps its scales, and its weights of four steps of k lie
- * side by side, [quads][32][4]: cpu_tiles_quads.h.
+ * Where products are of int8, an int8 panel keeps its scales, and its weights of four steps of k
+ * lie side by side, [quads][32][4]: cpu_tiles_quads.h.
  *
  * A tile adds up to TILE_MAX_ROWS rows of x times one panel into y.
  *
@@ -35,11 +35,11 @@ enum {
     PANEL = 32,
     TILE_MAX_ROWS = 12,
     BLOCK_MAX_PANELS = 4,
-    SCORE_KEYS = 64 /* keys whose scores attention takes at a time */
+    SCORE_KEYS = 256 /* keys whose scores attention takes at a time */
 };
 
-/* Memory to prefetch meanwhile, a line of it, or from an f32 panel `bytes` (64 or 128), where a step
- * of k and `step`, a power of two less one, have no bit in common; line NULL: none. */
+/* Memory to prefetch meanwhile, a line of it, or from an f32 panel `bytes` (64 or 128), where a
+ * step of k and `step`, a power of two less one, have no bit in common; line NULL: none. */
 struct tile_next {
     const char *line;
     int64_t step, bytes;
@@ -79,22 +79,37 @@ struct cpu_tiles {
 /* What follows a block of w in memory order of use: the lines of the next one, handed out
  * evenly to the tiles of this one. */
 struct ahead {
-    const char *w;       /* first panel of the next block, NULL: none            */
-    int64_t panel_bytes; /* from one panel to the next                           */
-    int64_t run_lines;   /* lines of one panel in the block                      */
-    int64_t per_call;    /* lines for each tile                                  */
-    int64_t n_lines;
+    const char *run;     /* of one panel, those now being handed out          */
+    int64_t panel_bytes; /* from there to the next panel's                    */
+    int64_t run_lines, at;
+    int64_t left; /* lines of all panels                               */
+    int64_t share;
+    struct tile_next next; /* how a tile asks for its share                     */
 };
 
-/* The share of tile number `call`, whose loop runs kn times.  A step of f32 has two lines. */
-static inline struct tile_next tile_ahead(const struct ahead *a, int64_t call, int64_t kn)
+/* run_lines lines of each of n_panels panels, for `tiles` tiles of kn steps.  A step of f32 has two
+ * lines. */
+static inline struct ahead ahead_of(const char *w, int64_t panel_bytes, int64_t n_panels,
+                                    int64_t run_lines, int64_t tiles, int64_t kn)
 {
-    int64_t line = call * a->per_call, every = 1;
-    if (line >= a->n_lines) return (struct tile_next){NULL, 0, 64};
-    while (kn / (2 * every) >= a->per_call) every *= 2;
-    return (struct tile_next){a->w + line / a->run_lines * a->panel_bytes +
-                                  line % a->run_lines * 64,
-                              every - 1, a->per_call > kn ? 128 : 64};
+    int64_t lines = n_panels * run_lines, share = (lines + tiles - 1) / tiles, every = 1;
+    while (2 * every * share <= kn) every *= 2;
+    return (struct ahead){.run = w,
+                          .panel_bytes = panel_bytes,
+                          .run_lines = run_lines,
+                          .left = lines,
+                          .share = share,
+                          .next = {.step = every - 1, .bytes = share > kn ? 128 : 64}};
+}
+
+static inline struct tile_next ahead_next(struct ahead *a)
+{
+    struct tile_next next = a->next;
+    if (a->left <= 0) return next;
+    next.line = a->run + 64 * a->at;
+    a->left -= a->share;
+    for (a->at += a->share; a->at >= a->run_lines; a->at -= a->run_lines) a->run += a->panel_bytes;
+    return next;
 }
 
 extern const struct cpu_tiles cpu_tiles_scalar, cpu_tiles_avx2, cpu_tiles_avx512;
