@@ -34,7 +34,7 @@ enum scratch {
     SCRATCH_X,       /* matmul: rows of x in tile order                    */
     SCRATCH_MEMBERS, /* matmul, attention, load: private to each member    */
     SCRATCH_PARTS,   /* attention, rowstat: pieces still to be combined    */
-    SCRATCH_ROWS,    /* attention: work items                              */
+    SCRATCH_ROWS,    /* attention: work items; matmul: which are begun     */
     SCRATCH_ROPE,    /* rope: cosines and sines, kept between calls        */
     SCRATCH_COUNT
 };

@@ -5,6 +5,7 @@
  * cut into rows a tile holds, k into MATMUL_BLOCK_K and the columns into blocks of a few panels;
  * the first rows to meet a bf16 or int8 block leave it as f32 in a buffer that stays in L2 for the
  * other rows. */
+#include <stdatomic.h>
 #include <string.h>
 
 #include "harness/kernels/cpu/cpu.h"
@@ -17,6 +18,12 @@ enum {
     STREAM_BLOCKS_INT8 = 2          /* ... and unpacking it                        */
 };
 
+/* Panels of a member's part that have been begun, in a line of its own. */
+struct taken {
+    _Atomic int64_t panels;
+    char rest_of_line[64 - sizeof(int64_t)];
+};
+
 struct matmul {
     struct cpu *cpu;
     struct tensor y, x, w, bias;
@@ -26,6 +33,7 @@ struct matmul {
                                       streaming: [row blocks][k][rows of the block] */
     char *members; /* per member: a block of w as f32, then the last panel's results */
     int64_t member_bytes;
+    struct taken *taken; /* per member */
     int64_t n_row_blocks;
     bool own_x;   /* each member turns all of x for itself, one copy after the other */
     bool streams; /* whole panels, one after the other */
@@ -148,6 +156,27 @@ static struct part part_of(const struct matmul *m, int32_t member, int32_t n_mem
     return p;
 }
 
+/* Which panels a member turns to: its own in order, and when all are taken what others have not
+ * begun, so that a CPU that is slowed down is not waited for. */
+struct turn {
+    int32_t after; /* how many members on from it the part's owner is */
+    struct part part;
+    int64_t begin, end; /* panels */
+};
+
+static bool next_turn(const struct matmul *m, struct turn *t, int64_t step, int32_t member,
+                      int32_t n_members)
+{
+    for (; t->after < n_members; t->after++) {
+        int32_t owner = (member + t->after) % n_members;
+        t->part = part_of(m, owner, n_members);
+        t->begin = t->part.panel_begin + atomic_fetch_add(&m->taken[owner].panels, step);
+        t->end = min_i64(t->begin + step, t->part.panel_end);
+        if (t->begin < t->end) return true;
+    }
+    return false;
+}
+
 /* One panel, or more where y has room for all of their columns, and rows of one block. */
 static void stream_block(const struct matmul *m, int64_t block, int64_t panel, int64_t n_panels,
                          struct place to)
@@ -179,14 +208,16 @@ static void stream_stretches(const struct matmul *m, const struct part *part, in
     }
 }
 
-static void stream_panels(const struct matmul *m, const struct part *part, float *aside)
+static void stream_panels(const struct matmul *m, const struct part *part, int64_t begin,
+                          int64_t end, float *aside)
 {
     enum dtype dtype = m->panels.dtype;
-    int64_t whole = min_i64(part->panel_end, m->w.dim[0] / PANEL);
+    int64_t whole = min_i64(end, m->w.dim[0] / PANEL);
     int64_t rows = row_begin(m, part->block_begin + 1) - row_begin(m, part->block_begin);
     bool once = part->block_end - part->block_begin == 1;
-    bool in_stretches = m->tiles->in_stretches && (!once || m->tiles->stream[dtype][rows] == NULL);
-    for (int64_t p = part->panel_begin; p < part->panel_end;) {
+    bool in_stretches =
+        m->tiles->in_stretches[dtype] && (!once || m->tiles->stream[dtype][rows] == NULL);
+    for (int64_t p = begin; p < end;) {
         int64_t n = once && !in_stretches && p < whole ? whole - p : 1;
         struct place to = place_of(m, p, aside);
         if (in_stretches) stream_stretches(m, part, p, to);
@@ -268,10 +299,9 @@ static void matmul_member(void *arg, int32_t member, int32_t n_members)
 {
     struct matmul own = *(const struct matmul *)arg;
     const struct matmul *m = &own;
-    struct part part = part_of(m, member, n_members);
-    int64_t row0 = row_begin(m, part.block_begin), row1 = row_begin(m, part.block_end);
     float *wide = (float *)(m->members + member * m->member_bytes);
     float *aside = wide + MATMUL_BLOCK_COLS * MATMUL_BLOCK_K;
+    int64_t step = m->streams ? m->tiles->stream_panels : m->tiles->block_panels;
     if (m->own_x) {
         own.packed_x += member * copy_floats(m);
         pack_x(m, 0, 1);
@@ -279,12 +309,15 @@ static void matmul_member(void *arg, int32_t member, int32_t n_members)
         pack_x(m, member, n_members);
         if (n_members > 1) team_barrier(m->cpu->team, member);
     }
-    if (m->streams) stream_panels(m, &part, aside);
-    for (int64_t p = part.panel_begin; p < part.panel_end; p += m->tiles->block_panels) {
-        int64_t end = min_i64(p + m->tiles->block_panels, part.panel_end);
-        if (!m->streams) block_panels(m, &part, p, end, wide, aside);
-        if (m->bias.n_dim > 0 || end * PANEL > m->w.dim[0])
-            for (int64_t q = p; q < end; q++) finish_panel(m, q, row0, row1, aside);
+    for (struct turn t = {0}; next_turn(m, &t, step, member, n_members);) {
+        if (m->streams)
+            stream_panels(m, &t.part, t.begin, t.end, aside);
+        else
+            block_panels(m, &t.part, t.begin, t.end, wide, aside);
+        if (m->bias.n_dim > 0 || t.end * PANEL > m->w.dim[0])
+            for (int64_t p = t.begin; p < t.end; p++)
+                finish_panel(m, p, row_begin(m, t.part.block_begin),
+                             row_begin(m, t.part.block_end), aside);
     }
 }
 
@@ -293,7 +326,7 @@ static bool streams(const struct matmul *m)
     int64_t most = m->w.dtype == DTYPE_INT8 ? STREAM_BLOCKS_INT8 : STREAM_BLOCKS;
     if (m->n_row_blocks == 1) return true;
     return m->n_row_blocks <= most &&
-           (m->tiles->in_stretches ||
+           (m->tiles->in_stretches[m->panels.dtype] ||
             panel_bytes(m->panels.dtype, m->panels.k) <= STREAM_PANEL_BYTES);
 }
 
@@ -304,7 +337,7 @@ enum err cpu_matmul(void *state, struct tensor y, struct tensor x, struct tensor
     struct panels panels = panels_of(c, w.dim[1], w.dtype);
     int64_t rows = x.dim[0];
     struct matmul m = {.cpu = c, .y = y, .x = x, .w = w, .bias = bias, .panels = panels};
-    void *members, *packed = x.data;
+    void *members, *taken, *packed = x.data;
     if (rows == 0) return ERR_NONE;
     CHECK(w.layout == LAYOUT_PACKED);
     m.tiles = panels.pairs ? c->isa.pairs : panels.quads ? c->isa.quads : c->isa.tiles;
@@ -313,6 +346,9 @@ enum err cpu_matmul(void *state, struct tensor y, struct tensor x, struct tensor
     m.member_bytes = round_up(
         (MATMUL_BLOCK_COLS * MATMUL_BLOCK_K + rows * PANEL) * (int64_t)sizeof(float), 4096);
     TRY(cpu_scratch(c, SCRATCH_MEMBERS, (size_t)(team_size(c->team) * m.member_bytes), &members));
+    TRY(cpu_scratch(c, SCRATCH_ROWS, (size_t)team_size(c->team) * sizeof *m.taken, &taken));
+    m.taken = taken;
+    for (int32_t i = 0; i < team_size(c->team); i++) atomic_init(&m.taken[i].panels, 0);
     /* One row of f32 already is [k][1]. */
     bool as_is = rows == 1 && !panels.pairs && !panels.quads;
     m.own_x = !as_is && rows * panels.k <= OWN_X_FLOATS;

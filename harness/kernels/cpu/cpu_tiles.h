@@ -45,6 +45,16 @@ struct tile_next {
     int64_t step, bytes;
 };
 
+/* The same lines, asked for at every `steps` steps, a power of two, or more seldom. */
+static inline struct tile_next tile_next_every(struct tile_next next, int64_t steps,
+                                               enum dtype dtype)
+{
+    if (next.line == NULL) next.step = -1; /* seldom looked at */
+    if (dtype != DTYPE_F32) next.bytes = 64;
+    for (; next.step >= 0 && next.step < steps - 1; next.step = 2 * next.step + 1) next.bytes *= 2;
+    return next;
+}
+
 /* y[r][c] (+)= sum over k of x(r, k) w[k][c], r < the tile's rows, c < PANEL; `first`: y is
  * overwritten. */
 typedef void tile_fn(const void *w, const float *x, int64_t k, float *y, int64_t y_stride,
@@ -68,8 +78,10 @@ struct cpu_tiles {
     tile_fn *weigh[DTYPE_COUNT][TILE_MAX_ROWS + 1], *weigh_keep[DTYPE_COUNT][TILE_MAX_ROWS + 1];
     /* Few rows: the weights come from memory and pass once.  NULL: `direct` does it. */
     stream_fn *stream[DTYPE_COUNT][TILE_MAX_ROWS + 1];
-    bool in_stretches; /* what streams through several tiles, or has no stream_fn, takes a stretch
-                          of k at a time; else a whole panel */
+    int32_t stream_panels; /* that a member takes at a time of those that stream */
+    /* What streams through several tiles, or has no stream_fn, takes a stretch of k at a time; else
+     * a whole panel. */
+    bool in_stretches[DTYPE_COUNT];
     /* Products of int8: `direct` of int8 alone, whose x is out[groups of k][rows x group_words],
      * made from x[rows][k].  NULL: x is f32. */
     void (*quantise)(float *out, const float *x, int64_t x_stride, int64_t rows, int64_t k);

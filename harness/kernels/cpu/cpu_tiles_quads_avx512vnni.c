@@ -107,9 +107,10 @@ QUADS(7) QUADS(8) QUADS(9) QUADS(10) QUADS(11) QUADS(12)
 const struct cpu_tiles cpu_tiles_quads_avx512vnni = {
     .max_rows = ROWS_MAX,
     .block_panels = 4,
+    .stream_panels = 2,
     .direct = {[DTYPE_INT8] = {0, quads_1, quads_2, quads_3, quads_4, quads_5, quads_6,
                                quads_7, quads_8, quads_9, quads_10, quads_11, quads_12}},
-    .in_stretches = true,
+    .in_stretches = {[DTYPE_INT8] = true},
     .quantise = quantise,
     .group_words = ROW_WORDS,
 };

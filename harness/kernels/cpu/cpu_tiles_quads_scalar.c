@@ -71,8 +71,9 @@ QUADS(4)
 const struct cpu_tiles cpu_tiles_quads_scalar = {
     .max_rows = ROWS_MAX,
     .block_panels = 2,
+    .stream_panels = 2,
     .direct = {[DTYPE_INT8] = {0, quads_1, quads_2, quads_3, quads_4}},
-    .in_stretches = true,
+    .in_stretches = {[DTYPE_INT8] = true},
     .quantise = quantise,
     .group_words = 1 + GROUP_QUADS,
 };
