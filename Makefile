@@ -85,6 +85,7 @@ libs    := $(or $(shell $(PKG_CONFIG) --libs $(libs_wanted) 2>/dev/null),\
 file_flags = $(call cupti_flags,$(1)) $(if $(findstring _avx512.,$(1)),-mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma) \
             $(if $(findstring _avx512bf16.,$(1)),-mavx512f -mavx512bf16 -mfma) \
             $(if $(findstring _avx512vnni.,$(1)),-mavx512f -mavx512vnni -mfma) \
+            $(if $(findstring _amx.,$(1)),-mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -mamx-tile -mamx-bf16) \
             $(if $(findstring _avx2.,$(1)),-mavx2 -mfma -mf16c)
 
 nvflags :=
@@ -163,7 +164,7 @@ cusim_nvflags := -x c++ -std=c++17 -g -O1 -Itests/cusim/shadow -Itests/cusim/inc
 isasim_of    := kernels same_bits bf16_products int8_products vec_math
 isasim_tests := $(if $(shell grep -m1 -o avx2 /proc/cpuinfo),$(isasim_of:%=$(B)/tests/isasim_test_%))
 isasim_obj   := $(patsubst %,$(B)/isasim/%.o,harness/base/cpuinfo.c \
-                  $(wildcard harness/kernels/cpu/*_avx512*.c))
+                  tests/isasim/amx.c $(wildcard harness/kernels/cpu/*_avx512*.c harness/kernels/cpu/*_amx.c))
 tests        += $(call chosen,$(isasim_tests:$(B)/%=%.c))
 
 # --- A stand-in for CUPTI's device half and NVML, for tests ---------------------------------
@@ -324,7 +325,7 @@ $(gpu_tests): $(B)/tests/gpu_%: $(B)/cusim/tests/test_cuda_%.c.o $(B)/tests/cusi
 $(B)/isasim/%.c.o: %.c $(B)/flags | need-libs
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(quiet)$(CC) -Itests/isasim $(cflags) $(if $(findstring avx512,$<),-mavx2 -mfma -Wno-psabi, \
+	$(quiet)$(CC) -Itests/isasim $(cflags) $(if $(or $(findstring avx512,$<),$(findstring _amx.,$<)),-mavx2 -mfma -Wno-psabi, \
 	    '-D__builtin_cpu_supports(x)=1') -MMD -MP -c -o $@ $<
 
 $(B)/cusim/%.c.o: %.c $(B)/flags | need-libs

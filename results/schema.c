@@ -154,7 +154,7 @@ static const struct schema_step steps[] = {
         "ALTER TABLE run ADD COLUMN memory_budget_bytes INTEGER CHECK (memory_budget_bytes > 0);"
         "ALTER TABLE run ADD COLUMN latency_budget_ms REAL CHECK (latency_budget_ms > 0);"
         "ALTER TABLE forward ADD COLUMN seqs INTEGER CHECK (seqs > 0);"
-        "ALTER TABLE cell ADD COLUMN isa TEXT CHECK (isa IN ('scalar', 'avx2', 'avx512'));"
+        "ALTER TABLE cell ADD COLUMN isa TEXT CHECK (isa IN ('scalar', 'avx2', 'avx512', 'amx'));"
         "ALTER TABLE cell ADD COLUMN graph INTEGER CHECK (graph = 1);"
         "ALTER TABLE cell ADD COLUMN matmul TEXT CHECK (matmul = 'own');"
         "ALTER TABLE forward ADD COLUMN device_ns INTEGER CHECK (device_ns > 0);"

@@ -125,7 +125,7 @@ CREATE TABLE cell (
     trace_sha256  TEXT,
     guidance      REAL CHECK (guidance > 0),
     top_p         REAL CHECK (top_p > 0 AND top_p <= 1),
-    isa           TEXT CHECK (isa IN ('scalar', 'avx2', 'avx512')), -- NULL: the best
+    isa           TEXT CHECK (isa IN ('scalar', 'avx2', 'avx512', 'amx')), -- NULL: the best
     draft         TEXT,
     draft_layers  INTEGER CHECK (draft_layers > 0),
     graph         INTEGER CHECK (graph = 1),

@@ -10,6 +10,8 @@
 const struct cpu_loops *cpu_loops_of(enum isa isa)
 {
     switch (isa) {
+    case ISA_AMX:
+        return &cpu_loops_amx;
     case ISA_AVX512:
         return &cpu_loops_avx512;
     case ISA_AVX2:

@@ -39,7 +39,7 @@ struct cpu_loops {
     struct cpu_peak_loop peak[CPU_LOOPS_MAX]; /* the first is the f32 roof; run NULL ends */
 };
 
-extern const struct cpu_loops cpu_loops_sse2, cpu_loops_avx2, cpu_loops_avx512;
+extern const struct cpu_loops cpu_loops_sse2, cpu_loops_avx2, cpu_loops_avx512, cpu_loops_amx;
 
 const struct cpu_loops *cpu_loops_of(enum isa isa);
 

@@ -498,7 +498,7 @@ static void what_cannot_run_is_skipped_with_the_reason(void **state)
         {"dtype", "int8", "device", "cuda:0",
          "cuBLAS cannot multiply int8 weights with a scale for every 32 of them; --matmul own can"},
         {"compute-dtype", "bf16", "isa", "scalar",
-         "bf16 is multiplied by avx512 kernels only, not by scalar ones"},
+         "bf16 is multiplied by avx512 and amx kernels only, not by scalar ones"},
         {"compute-dtype", "int8", "dtype", "bf16",
          "compute-dtype int8 multiplies int8 weights, and these are bf16"},
         {"batch", "1048576", "n-gen", "8128",

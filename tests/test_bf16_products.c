@@ -24,24 +24,26 @@ static void must(enum err e)
 }
 
 /* NULL where the CPU has no such instruction: the program says so. */
-static struct kernels *open_bf16(int32_t n_threads, bool twice)
+static struct kernels *open_bf16(enum isa isa, int32_t n_threads, bool twice)
 {
     struct kernels *k = NULL;
-    struct cpuinfo cpu;
-    struct kernels_config c = {
-        .backend = "cpu", .n_threads = n_threads, .twice = twice, .compute = DTYPE_BF16};
-    cpuinfo_read(&cpu);
-    c.isa = cpu.isa;
+    struct kernels_config c = {.backend = "cpu",
+                               .isa = isa,
+                               .n_threads = n_threads,
+                               .twice = twice,
+                               .compute = DTYPE_BF16};
     enum err e = kernels_open(&c, &k);
-    if (e == ERR_UNSUPPORTED && strstr(err_msg(), "bf16")) return NULL;
+    if (e == ERR_UNSUPPORTED &&
+        (strstr(err_msg(), "this CPU does not") || strstr(err_msg(), "this CPU offers")))
+        return NULL;
     must(e);
     return k;
 }
 
 /* Before anything is allocated that a skipped test would leave. */
-static void skip_without_bf16(void)
+static void skip_without_bf16(enum isa isa)
 {
-    struct kernels *k = open_bf16(1, false);
+    struct kernels *k = open_bf16(isa, 1, false);
     if (!k) skip();
     kernels_close(k);
 }
@@ -65,6 +67,20 @@ static float dot(const float *x, const float *w, int64_t k)
     for (int64_t i = 0; i < k; i += 2) {
         if (i + 1 < k) sum = flushed(fmaf(to_bf16(x[i + 1]), flushed(w[i + 1]), sum));
         sum = flushed(fmaf(to_bf16(x[i]), flushed(w[i]), sum));
+    }
+    return sum;
+}
+
+/* The same with AMX: of every 32 of k the even and the odd products in a sum each, both to the
+ * rest. */
+static float dot_of_groups(const float *x, const float *w, int64_t k)
+{
+    float sum = 0;
+    for (int64_t i = 0; i < k; i += 32) {
+        float part[2] = {0, 0};
+        for (int64_t j = i; j < k && j < i + 32; j++)
+            part[j % 2] = flushed(fmaf(to_bf16(x[j]), flushed(w[j]), part[j % 2]));
+        sum = flushed(sum + flushed(part[0] + part[1]));
     }
     return sum;
 }
@@ -117,21 +133,22 @@ static void run(struct kernels *k, const struct product *p, bool bias, float *y)
 
 /* ---- tests ---- */
 
-static const int64_t rows[] = {1, 2, 3, 4, 6, 7, 12, 13, 40, ROWS_MAX};
+static const int64_t rows[] = {1, 2, 3, 4, 6, 7, 12, 13, 16, 17, 32, 33, 40, ROWS_MAX};
 static const int64_t widths[] = {1, 2, 63, 1024, 1025, K_MAX};
 
-static void every_bit_is_that_of_plain_c(void **state)
+static void every_bit_is_that_of_plain_c(enum isa isa)
 {
-    (void)state;
     static float want[ROWS_MAX * M], got[ROWS_MAX * M];
-    skip_without_bf16();
+    skip_without_bf16(isa);
     for (int32_t j = 0; j < N_CASES(widths); j++) {
         struct product p = product_open(ROWS_MAX, widths[j]);
-        for (int64_t i = 0; i < ROWS_MAX * M; i++)
-            want[i] = dot(p.x + i / M * p.k, p.w + i % M * p.k, p.k);
+        for (int64_t i = 0; i < ROWS_MAX * M; i++) {
+            const float *x = p.x + i / M * p.k, *w = p.w + i % M * p.k;
+            want[i] = isa == ISA_AMX ? dot_of_groups(x, w, p.k) : dot(x, w, p.k);
+        }
         for (int32_t threads = 1; threads <= 3; threads++) {
             bool twice = threads == 2;
-            struct kernels *k = open_bf16(threads, twice);
+            struct kernels *k = open_bf16(isa, threads, twice);
             assert_non_null(k);
             for (int32_t i = 0; i < N_CASES(rows); i++) {
                 p.n = rows[i];
@@ -150,17 +167,28 @@ static void every_bit_is_that_of_plain_c(void **state)
     }
 }
 
-/* x rounded once each, then k + 1 fused sums with the bias; and what flushing can take away: of
- * each of 2 k operands, products and sums less than 2^-126 (operands are below 4). */
-static void results_are_near_the_exact_product(void **state)
+static void every_bit_of_avx512_is_that_of_plain_c(void **state)
 {
     (void)state;
-    enum { N = 13, K = 999 };
+    every_bit_is_that_of_plain_c(ISA_AVX512);
+}
+
+static void every_bit_of_amx_is_that_of_plain_c(void **state)
+{
+    (void)state;
+    every_bit_is_that_of_plain_c(ISA_AMX);
+}
+
+/* x rounded once each, then k + 1 fused sums with the bias; and what flushing can take away: of
+ * each of 2 k operands, products and sums less than 2^-126 (operands are below 4). */
+static void results_are_near_the_exact_product(enum isa isa)
+{
+    enum { N = 35, K = 999 };
     static float got[N * M];
     static double want[N * M], bound[N * M];
-    skip_without_bf16();
+    skip_without_bf16(isa);
     struct product p = product_open(N, K);
-    struct kernels *k = open_bf16(2, false);
+    struct kernels *k = open_bf16(isa, 2, false);
     assert_non_null(k);
     run(k, &p, true, got);
     ref_matmul(want, bound, p.x, p.w, p.bias, N, M, K);
@@ -171,12 +199,27 @@ static void results_are_near_the_exact_product(void **state)
     product_close(&p);
 }
 
+static void results_of_avx512_are_near_the_exact_product(void **state)
+{
+    (void)state;
+    results_are_near_the_exact_product(ISA_AVX512);
+}
+
+static void results_of_amx_are_near_the_exact_product(void **state)
+{
+    (void)state;
+    results_are_near_the_exact_product(ISA_AMX);
+}
+
 /* The other operations, and weights of another storage, are those of the instruction set; rows of
  * a table come out as they went in. */
 static void all_else_is_as_it_was(void **state)
 {
     (void)state;
-    struct kernels *k = open_bf16(2, false);
+    struct cpuinfo cpu;
+    cpuinfo_read(&cpu);
+    if (cpu.isa < ISA_AVX512) skip();
+    struct kernels *k = open_bf16(cpu.isa, 2, false);
     if (!k) skip();
     for (int32_t d = 1; d < 200; d += 66) {
         struct rows_case c = {.n = 5, .d = d};
@@ -195,14 +238,17 @@ static void kernels_without_the_instruction_refuse(void **state)
     struct kernels *k = NULL;
     struct kernels_config c = {.backend = "cpu", .isa = ISA_SCALAR, .compute = DTYPE_BF16};
     assert_int_equal(kernels_open(&c, &k), ERR_UNSUPPORTED);
-    assert_string_equal(err_msg(), "bf16 is multiplied by avx512 kernels only, not by scalar ones");
+    assert_string_equal(err_msg(),
+                        "bf16 is multiplied by avx512 and amx kernels only, not by scalar ones");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_bit_is_that_of_plain_c),
-        cmocka_unit_test(results_are_near_the_exact_product),
+        cmocka_unit_test(every_bit_of_avx512_is_that_of_plain_c),
+        cmocka_unit_test(every_bit_of_amx_is_that_of_plain_c),
+        cmocka_unit_test(results_of_avx512_are_near_the_exact_product),
+        cmocka_unit_test(results_of_amx_are_near_the_exact_product),
         cmocka_unit_test(all_else_is_as_it_was),
         cmocka_unit_test(kernels_without_the_instruction_refuse),
     };

@@ -108,7 +108,7 @@ static void print_program(void)
     print_exit_codes();
     printf("\nEnvironment\n"
            "  REGIME_DB   results database, when --db is not given\n"
-           "  REGIME_ISA  instruction set of the CPU kernels: scalar, avx2 or avx512\n");
+           "  REGIME_ISA  instruction set of the CPU kernels: scalar, avx2, avx512 or amx\n");
     printf(
         "\nData goes to stdout, talk to stderr.  `regime VERB --help` has the options of a verb.\n"
         "Start with `regime doctor` and `regime plan quickstart`.\n");

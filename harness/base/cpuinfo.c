@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "harness/base/amx.h"
 #include "harness/base/cpuset.h"
 
 enum { CACHES_MAX = 16 };
@@ -87,7 +88,7 @@ static enum isa best_isa(void)
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return ISA_SCALAR;
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-        return ISA_AVX512;
+        return amx_granted() ? ISA_AMX : ISA_AVX512;
     return ISA_AVX2;
 }
 
@@ -115,7 +116,7 @@ void cpuinfo_read(struct cpuinfo *out)
 
 const char *isa_name(enum isa isa)
 {
-    static const char *const names[ISA_COUNT] = {"auto", "scalar", "avx2", "avx512"};
+    static const char *const names[ISA_COUNT] = {"auto", "scalar", "avx2", "avx512", "amx"};
     return isa >= 0 && isa < ISA_COUNT ? names[isa] : "unknown";
 }
 
@@ -138,14 +139,16 @@ enum err isa_choose(enum isa wish, enum isa *out)
     if (name == NULL || name[0] == '\0') return ERR_NONE;
     for (enum isa i = ISA_SCALAR; i < ISA_COUNT; i++)
         if (strcmp(name, isa_name(i)) == 0) return isa_take("REGIME_ISA=", i, out);
-    return err_set(ERR_USAGE, "REGIME_ISA=%s: must be scalar, avx2 or avx512", name);
+    return err_set(ERR_USAGE, "REGIME_ISA=%s: must be scalar, avx2, avx512 or amx", name);
 }
 
 enum err isa_has_bf16(enum isa isa)
 {
+    if (isa == ISA_AMX) return ERR_NONE;
     if (isa != ISA_AVX512)
         return err_set(ERR_UNSUPPORTED,
-                       "bf16 is multiplied by avx512 kernels only, not by %s ones", isa_name(isa));
+                       "bf16 is multiplied by avx512 and amx kernels only, not by %s ones",
+                       isa_name(isa));
     if (!__builtin_cpu_supports("avx512bf16"))
         return err_set(ERR_UNSUPPORTED, "this CPU does not multiply bf16 (no avx512_bf16)");
     return ERR_NONE;

@@ -7,8 +7,9 @@
 
 #include "harness/base/err.h"
 
-/* Instruction sets the kernels are written for, in order of preference; AUTO: the best. */
-enum isa { ISA_AUTO, ISA_SCALAR, ISA_AVX2, ISA_AVX512, ISA_COUNT };
+/* Instruction sets the kernels are written for, in order of preference; AUTO: the best.  AMX is
+ * AVX-512 and amx_bf16. */
+enum isa { ISA_AUTO, ISA_SCALAR, ISA_AVX2, ISA_AVX512, ISA_AMX, ISA_COUNT };
 
 struct cpuinfo {
     char model[96];          /* "AMD EPYC 9R14"                           */
@@ -28,7 +29,7 @@ const char *isa_name(enum isa isa); /* "avx512" */
  * best.  ERR_USAGE for an unknown name, ERR_UNSUPPORTED for one this CPU lacks. */
 enum err isa_choose(enum isa wish, enum isa *out) MUST_CHECK;
 
-/* Whether an instruction set, on this CPU, multiplies bf16 by bf16 (avx512_bf16); else
+/* Whether an instruction set, on this CPU, multiplies bf16 by bf16 (amx_bf16, or avx512_bf16); else
  * ERR_UNSUPPORTED with the reason. */
 enum err isa_has_bf16(enum isa isa) MUST_CHECK;
 

@@ -8,6 +8,7 @@
 
 #include_next <immintrin.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -329,6 +330,8 @@ SIM __m512i sim_dpbusd_epi32(__m512i sum, __m512i u, __m512i s)
 #define _mm512_castpd_ps(a) ((__m512)(a))
 #define _mm512_castps512_ps256(a) sim_half(a, 0)
 #define _mm512_extractf32x8_ps(a, which) sim_half(a, which)
+
+#include "tests/isasim/tiles.h"
 
 /* What hides a value from the compiler names a register that is not there. */
 #define __asm__(...) (void)0

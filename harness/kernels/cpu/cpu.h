@@ -14,8 +14,8 @@
 #include "harness/kernels/cpu/cpu_rows.h"
 #include "harness/kernels/cpu/cpu_tiles.h"
 
-/* A block of w, at most: MATMUL_BLOCK_K x MATMUL_BLOCK_COLS f32 fill a quarter of a 1 MiB L2. */
-enum { MATMUL_BLOCK_K = 512, MATMUL_BLOCK_COLS = BLOCK_MAX_PANELS * PANEL };
+/* Steps of k of a block of w: with the 4 panels of AVX-512 as f32, a quarter of a 1 MiB L2. */
+enum { MATMUL_BLOCK_K = 512 };
 _Static_assert(MATMUL_BLOCK_K % INT8_GROUP == 0, "a block of w begins with scales");
 
 /* What one instruction set offers. */

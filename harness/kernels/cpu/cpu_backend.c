@@ -6,11 +6,16 @@
 #include "harness/base/mem.h"
 #include "harness/kernels/cpu/cpu.h"
 
+/* AMX multiplies pairs of bf16; all else on such a CPU is AVX-512. */
 static const struct cpu_isa isa_parts[ISA_COUNT] = {
     [ISA_SCALAR] = {&cpu_rows_scalar, &cpu_tiles_scalar, &cpu_attention_scalar},
     [ISA_AVX2] = {&cpu_rows_avx2, &cpu_tiles_avx2, &cpu_attention_avx2},
     [ISA_AVX512] = {&cpu_rows_avx512, &cpu_tiles_avx512, &cpu_attention_avx512},
+    [ISA_AMX] = {&cpu_rows_avx512, &cpu_tiles_avx512, &cpu_attention_avx512},
 };
+
+static const char *const variants[ISA_COUNT] = {
+    [ISA_SCALAR] = "scalar", [ISA_AVX2] = "avx2", [ISA_AVX512] = "avx512", [ISA_AMX] = "avx512"};
 
 static const struct {
     const struct cpu_tiles *tiles;
@@ -18,15 +23,16 @@ static const struct {
 } twice_parts[ISA_COUNT] = {
     [ISA_AVX2] = {&cpu_tiles_twice_avx2, "avx2 twice"},
     [ISA_AVX512] = {&cpu_tiles_twice_avx512, "avx512 twice"},
+    [ISA_AMX] = {&cpu_tiles_twice_avx512, "avx512 twice"},
 };
 
 /* Products of int8: those of avx512_vnni, or of pairs of int16. */
-static enum err choose_quads(const struct kernels_config *config, enum isa isa,
-                             struct cpu_isa *out, const char **variant)
+static enum err choose_quads(const struct kernels_config *config, enum isa isa, struct cpu_isa *out,
+                             const char **variant)
 {
     if (config->twice)
         return err_set(ERR_UNSUPPORTED, "there are no int8 products that are made twice");
-    if (isa == ISA_AVX512 && cpu_has_vnni()) {
+    if (isa >= ISA_AVX512 && cpu_has_vnni()) {
         out->quads = &cpu_tiles_quads_avx512vnni;
         *variant = "avx512 int8";
     } else {
@@ -36,15 +42,20 @@ static enum err choose_quads(const struct kernels_config *config, enum isa isa,
     return ERR_NONE;
 }
 
-/* bf16 products are those of avx512_bf16. */
+/* bf16 products are those of amx_bf16 or of avx512_bf16. */
 static enum err choose_products(const struct kernels_config *config, enum isa isa,
                                 struct cpu_isa *out, const char **variant)
 {
     if (config->compute == DTYPE_F32) return ERR_NONE;
     if (config->compute == DTYPE_INT8) return choose_quads(config, isa, out, variant);
     TRY(isa_has_bf16(isa));
-    out->pairs = config->twice ? &cpu_tiles_pairs_twice : &cpu_tiles_pairs;
-    *variant = config->twice ? "avx512 bf16 twice" : "avx512 bf16";
+    if (isa == ISA_AMX) {
+        out->pairs = config->twice ? &cpu_tiles_twice_amx : &cpu_tiles_amx;
+        *variant = config->twice ? "amx bf16 twice" : "amx bf16";
+    } else {
+        out->pairs = config->twice ? &cpu_tiles_pairs_twice : &cpu_tiles_pairs;
+        *variant = config->twice ? "avx512 bf16 twice" : "avx512 bf16";
+    }
     return ERR_NONE;
 }
 
@@ -71,13 +82,13 @@ static enum err cpu_open(const struct kernels_config *config, void **state,
     if (c == NULL) return err_set(ERR_NOMEM, "no memory for the cpu backend");
     TRY_OUT(isa_choose(config->isa, &isa));
     if (config->twice && !twice_parts[isa].tiles)
-        TRY_OUT(err_set(ERR_UNSUPPORTED, "there are no %s kernels that multiply twice",
-                        isa_name(isa)));
+        TRY_OUT(
+            err_set(ERR_UNSUPPORTED, "there are no %s kernels that multiply twice", isa_name(isa)));
     TRY_OUT(team_create(config->n_threads, &c->team));
     cpuinfo_read(&cpu);
     c->isa = isa_parts[isa];
     if (config->twice) c->isa.tiles = twice_parts[isa].tiles;
-    variant = config->twice ? twice_parts[isa].variant : isa_name(isa);
+    variant = config->twice ? twice_parts[isa].variant : variants[isa];
     TRY_OUT(choose_products(config, isa, &c->isa, &variant));
     snprintf(c->description, sizeof c->description, "%s, %d CPUs, %s", cpu.model, cpu.n_cpus,
              isa_name(isa));

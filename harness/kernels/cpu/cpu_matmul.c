@@ -42,8 +42,8 @@ struct matmul {
 /* 32-bit words that a row of x takes of k steps, whole groups unless they are the last. */
 static int64_t x_words(const struct matmul *m, int64_t k)
 {
-    if (!m->panels.quads) return k;
-    return (k + INT8_GROUP - 1) / INT8_GROUP * m->tiles->group_words;
+    if (m->tiles->convert_x == NULL) return k;
+    return (k + m->tiles->group_steps - 1) / m->tiles->group_steps * m->tiles->group_words;
 }
 
 static int64_t row_begin(const struct matmul *m, int64_t block)
@@ -77,8 +77,10 @@ static void pack_block(const struct matmul *m, int64_t k0, int64_t k, int64_t ro
     const float *x = (const float *)m->x.data + row0 * m->x.row_stride;
     float *out = m->packed_x + (m->streams ? row0 * x_words(m, m->panels.k) + x_words(m, k0) * rows
                                            : x_words(m, k0) * m->x.dim[0] + row0 * x_words(m, k));
-    if (m->panels.quads) {
-        m->tiles->quantise(out, x + k0, m->x.row_stride, rows, min_i64(k, m->x.dim[1] - k0));
+    if (m->tiles->convert_x != NULL) {
+        int64_t of_step = m->panels.pairs ? 2 : 1, begin = k0 * of_step;
+        m->tiles->convert_x(out, x + begin, m->x.row_stride, rows,
+                            min_i64(k * of_step, m->x.dim[1] - begin));
     } else if (m->panels.pairs) {
         float words[TILE_MAX_ROWS * MATMUL_BLOCK_K];
         round_pairs(m, (uint16_t *)words, 2 * k, x, k0, k, rows);
@@ -183,7 +185,7 @@ static void stream_block(const struct matmul *m, int64_t block, int64_t panel, i
 {
     int64_t k = m->panels.k, row0 = row_begin(m, block), rows = row_begin(m, block + 1) - row0;
     const char *w = (const char *)m->w.data + panel * panel_bytes(m->panels.dtype, k);
-    m->tiles->stream[m->panels.dtype][rows](w, n_panels, m->packed_x + row0 * k, k,
+    m->tiles->stream[m->panels.dtype][rows](w, n_panels, m->packed_x + row0 * x_words(m, k), k,
                                             to.y + row0 * to.stride, to.stride);
 }
 
@@ -274,8 +276,7 @@ static void block_panels(const struct matmul *m, const struct part *part, int64_
                     (const char *)m->w.data + p * panel_bytes(dtype, k) + panel_bytes(dtype, k0);
                 float *y = to.y + row0 * to.stride, *keep = wide + (p - begin) * kn * PANEL;
                 struct tile_next next = ahead_next(&ahead);
-                if (b + 1 < part->block_end && k0 > 0)
-                    prefetch_sums(y + n_rows * to.stride, to, n_rows);
+                if (b + 1 < part->block_end) prefetch_sums(y + n_rows * to.stride, to, n_rows);
                 if (m->panels.quads)
                     t->direct[dtype][n_rows](w, x, kn, y, to.stride, k0 == 0, NULL, next);
                 else if (dtype == DTYPE_F32)
@@ -295,12 +296,18 @@ static int64_t copy_floats(const struct matmul *m)
     return round_up(m->x.dim[0] * x_words(m, m->panels.k), 16);
 }
 
+/* A block of w as f32, where tiles keep it. */
+static int64_t wide_floats(const struct matmul *m)
+{
+    return m->tiles->keep[m->panels.dtype][1] ? m->tiles->block_panels * PANEL * MATMUL_BLOCK_K : 0;
+}
+
 static void matmul_member(void *arg, int32_t member, int32_t n_members)
 {
     struct matmul own = *(const struct matmul *)arg;
     const struct matmul *m = &own;
     float *wide = (float *)(m->members + member * m->member_bytes);
-    float *aside = wide + MATMUL_BLOCK_COLS * MATMUL_BLOCK_K;
+    float *aside = wide + wide_floats(m);
     int64_t step = m->streams ? m->tiles->stream_panels : m->tiles->block_panels;
     if (m->own_x) {
         own.packed_x += member * copy_floats(m);
@@ -316,8 +323,8 @@ static void matmul_member(void *arg, int32_t member, int32_t n_members)
             block_panels(m, &t.part, t.begin, t.end, wide, aside);
         if (m->bias.n_dim > 0 || t.end * PANEL > m->w.dim[0])
             for (int64_t p = t.begin; p < t.end; p++)
-                finish_panel(m, p, row_begin(m, t.part.block_begin),
-                             row_begin(m, t.part.block_end), aside);
+                finish_panel(m, p, row_begin(m, t.part.block_begin), row_begin(m, t.part.block_end),
+                             aside);
     }
 }
 
@@ -343,8 +350,7 @@ enum err cpu_matmul(void *state, struct tensor y, struct tensor x, struct tensor
     m.tiles = panels.pairs ? c->isa.pairs : panels.quads ? c->isa.quads : c->isa.tiles;
     m.n_row_blocks = (rows + m.tiles->max_rows - 1) / m.tiles->max_rows;
     m.streams = streams(&m);
-    m.member_bytes = round_up(
-        (MATMUL_BLOCK_COLS * MATMUL_BLOCK_K + rows * PANEL) * (int64_t)sizeof(float), 4096);
+    m.member_bytes = round_up((wide_floats(&m) + rows * PANEL) * (int64_t)sizeof(float), 4096);
     TRY(cpu_scratch(c, SCRATCH_MEMBERS, (size_t)(team_size(c->team) * m.member_bytes), &members));
     TRY(cpu_scratch(c, SCRATCH_ROWS, (size_t)team_size(c->team) * sizeof *m.taken, &taken));
     m.taken = taken;

@@ -21,7 +21,8 @@
  * Whatever the tile, y[row][col] is one accumulator to which k products are added in rising k,
  * so tiles of any height, and any cutting of k into consecutive calls, give the same bits.  Of a
  * pair the upper product is added first, then the lower one: each sum is fused, rounded to the
- * nearest, and denormals are taken and left as zero. */
+ * nearest, and denormals are taken and left as zero.  AMX adds in another order, by groups of 16
+ * words (cpu_tiles_amx.inc), between which k may be cut. */
 #ifndef CPU_TILES_H
 #define CPU_TILES_H
 
@@ -33,8 +34,7 @@
 
 enum {
     PANEL = 32,
-    TILE_MAX_ROWS = 12,
-    BLOCK_MAX_PANELS = 4,
+    TILE_MAX_ROWS = 32,
     SCORE_KEYS = 256 /* keys whose scores attention takes at a time */
 };
 
@@ -66,8 +66,7 @@ typedef void stream_fn(const void *w, int64_t n_panels, const float *x, int64_t 
 
 struct cpu_tiles {
     int32_t max_rows;     /* of the tables below, at most TILE_MAX_ROWS              */
-    int32_t block_panels; /* of w that stay in L2 while many rows go over them, at most
-                             BLOCK_MAX_PANELS                                    */
+    int32_t block_panels; /* of w that stay in L2 while many rows go over them       */
     /* Index: rows.  x is [k][rows]; w is an f32 panel. */
     tile_fn *f32[TILE_MAX_ROWS + 1];
     /* The same from a panel of that dtype (none of f32), which is left in keep as f32. */
@@ -82,10 +81,10 @@ struct cpu_tiles {
     /* What streams through several tiles, or has no stream_fn, takes a stretch of k at a time; else
      * a whole panel. */
     bool in_stretches[DTYPE_COUNT];
-    /* Products of int8: `direct` of int8 alone, whose x is out[groups of k][rows x group_words],
-     * made from x[rows][k].  NULL: x is f32. */
-    void (*quantise)(float *out, const float *x, int64_t x_stride, int64_t rows, int64_t k);
-    int64_t group_words;
+    /* Tiles that read x in a form of their own: out[groups of k][rows x group_words], a group of
+     * group_steps steps of a panel, made from x[rows][k].  NULL: x is [k][rows]. */
+    void (*convert_x)(float *out, const float *x, int64_t x_stride, int64_t rows, int64_t k);
+    int64_t group_steps, group_words;
 };
 
 /* What follows a block of w in memory order of use: the lines of the next one, handed out
@@ -127,8 +126,9 @@ static inline struct tile_next ahead_next(struct ahead *a)
 extern const struct cpu_tiles cpu_tiles_scalar, cpu_tiles_avx2, cpu_tiles_avx512;
 /* The same with every multiply-add done twice. */
 extern const struct cpu_tiles cpu_tiles_twice_avx2, cpu_tiles_twice_avx512;
-/* Words that are pairs of bf16, for CPUs with avx512_bf16: f32 and stream[DTYPE_F32] only. */
+/* Words that are pairs of bf16, for CPUs with avx512_bf16 and with amx_bf16: f32 ones only. */
 extern const struct cpu_tiles cpu_tiles_pairs, cpu_tiles_pairs_twice;
+extern const struct cpu_tiles cpu_tiles_amx, cpu_tiles_twice_amx;
 /* int8 by int8; the last for CPUs with avx512_vnni. */
 extern const struct cpu_tiles cpu_tiles_quads_scalar, cpu_tiles_quads_avx2,
     cpu_tiles_quads_avx512vnni;

@@ -111,7 +111,8 @@ const struct cpu_tiles cpu_tiles_quads_avx512vnni = {
     .direct = {[DTYPE_INT8] = {0, quads_1, quads_2, quads_3, quads_4, quads_5, quads_6,
                                quads_7, quads_8, quads_9, quads_10, quads_11, quads_12}},
     .in_stretches = {[DTYPE_INT8] = true},
-    .quantise = quantise,
+    .convert_x = quantise,
+    .group_steps = INT8_GROUP,
     .group_words = ROW_WORDS,
 };
 /* clang-format on */

@@ -74,6 +74,7 @@ const struct cpu_tiles cpu_tiles_quads_scalar = {
     .stream_panels = 2,
     .direct = {[DTYPE_INT8] = {0, quads_1, quads_2, quads_3, quads_4}},
     .in_stretches = {[DTYPE_INT8] = true},
-    .quantise = quantise,
+    .convert_x = quantise,
+    .group_steps = INT8_GROUP,
     .group_words = 1 + GROUP_QUADS,
 };
