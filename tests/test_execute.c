@@ -58,9 +58,11 @@ static int set_up(void **state)
     log_open(&l->log, l->talk, LOG_ERROR);
     OK(store_open(":memory:", STORE_WRITE, &l->store));
     l->cells.cell = l->cell;
-    l->options = (struct execute_options){
-        .command = "test", .reuse = true, .limits = &measure_default, .effort = &little,
-        .log = &l->log};
+    l->options = (struct execute_options){.command = "test",
+                                          .reuse = true,
+                                          .limits = &measure_default,
+                                          .effort = &little,
+                                          .log = &l->log};
     *state = l;
     return 0;
 }
@@ -368,6 +370,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_cannot_be_run_is_refused_first, set_up, tear_down),
         cmocka_unit_test_setup_teardown(plan_and_run_store_the_same_counts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bf16_products_are_held_against_their_own_roof, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(products_of_amx_are_held_against_their_own_roof, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(int8_products_are_held_against_their_own_roof, set_up,
