@@ -11,11 +11,9 @@
 #include "harness/kernels/cpu/cpu.h"
 
 enum {
-    STRETCH = 64, /* steps of k that one tile of rows goes over; several go over twice as many */
     STREAM_PANEL_BYTES = 512 << 10, /* a panel that stays in L2 while rows come by */
     OWN_X_FLOATS = 64 << 10,        /* x that is turned sooner than it comes from another core */
-    STREAM_BLOCKS = 6,              /* tiles of rows worth reading it again for    */
-    STREAM_BLOCKS_INT8 = 2          /* ... and unpacking it                        */
+    STREAM_TILES_INT8 = 2           /* of rows that a panel is worth unpacking for  */
 };
 
 /* Panels of a member's part that have been begun, in a line of its own. */
@@ -189,13 +187,22 @@ static void stream_block(const struct matmul *m, int64_t block, int64_t panel, i
                                             to.y + row0 * to.stride, to.stride);
 }
 
+/* The sums that the next tile begins with, of about as many rows as this one. */
+static void prefetch_sums(const float *y, struct place to, int64_t rows)
+{
+    for (int64_t r = 0; r < rows; r++, y += to.stride) {
+        __builtin_prefetch(y, 1, 3);
+        __builtin_prefetch(y + PANEL / 2, 1, 3);
+    }
+}
+
 /* All of the part's rows go over a stretch of a panel, and meanwhile the next stretch, which
  * follows in memory, is asked for. */
 static void stream_stretches(const struct matmul *m, const struct part *part, int64_t panel,
                              struct place to)
 {
     int64_t k = m->panels.k, n_blocks = part->block_end - part->block_begin;
-    int64_t stretch = n_blocks > 1 ? 2 * STRETCH : STRETCH;
+    int64_t stretch = m->tiles->stretch[m->panels.dtype] / (n_blocks > 1 ? 1 : 2);
     const char *w = (const char *)m->w.data + panel * panel_bytes(m->panels.dtype, k);
     for (int64_t k0 = 0; k0 < k; k0 += stretch) {
         int64_t kn = min_i64(stretch, k - k0), bytes = panel_bytes(m->panels.dtype, kn);
@@ -203,6 +210,7 @@ static void stream_stretches(const struct matmul *m, const struct part *part, in
         for (int64_t b = part->block_begin; b < part->block_end; b++) {
             int64_t row0 = row_begin(m, b), rows = row_begin(m, b + 1) - row0;
             const float *x = m->packed_x + row0 * x_words(m, k) + x_words(m, k0) * rows;
+            if (b + 1 < part->block_end) prefetch_sums(to.y + (row0 + rows) * to.stride, to, rows);
             m->tiles->direct[m->panels.dtype][rows](w, x, kn, to.y + row0 * to.stride, to.stride,
                                                     k0 == 0, NULL, ahead_next(&ahead));
         }
@@ -218,7 +226,7 @@ static void stream_panels(const struct matmul *m, const struct part *part, int64
     int64_t rows = row_begin(m, part->block_begin + 1) - row_begin(m, part->block_begin);
     bool once = part->block_end - part->block_begin == 1;
     bool in_stretches =
-        m->tiles->in_stretches[dtype] && (!once || m->tiles->stream[dtype][rows] == NULL);
+        m->tiles->stretch[dtype] > 0 && (!once || m->tiles->stream[dtype][rows] == NULL);
     for (int64_t p = begin; p < end;) {
         int64_t n = once && !in_stretches && p < whole ? whole - p : 1;
         struct place to = place_of(m, p, aside);
@@ -246,15 +254,6 @@ static struct ahead next_block(const struct matmul *m, const struct part *part, 
     return ahead_of((const char *)m->w.data + next_begin * one_panel +
                         panel_bytes(m->panels.dtype, next_k0),
                     one_panel, n_panels, run, calls, min_i64(MATMUL_BLOCK_K, k - k0));
-}
-
-/* The sums that the next tile begins with, of about as many rows as this one. */
-static void prefetch_sums(const float *y, struct place to, int64_t rows)
-{
-    for (int64_t r = 0; r < rows; r++, y += to.stride) {
-        __builtin_prefetch(y, 1, 3);
-        __builtin_prefetch(y + PANEL / 2, 1, 3);
-    }
 }
 
 /* Columns of panels begin .. end - 1, at most the tiles' block_panels, and the part's rows. */
@@ -330,10 +329,11 @@ static void matmul_member(void *arg, int32_t member, int32_t n_members)
 
 static bool streams(const struct matmul *m)
 {
-    int64_t most = m->w.dtype == DTYPE_INT8 ? STREAM_BLOCKS_INT8 : STREAM_BLOCKS;
+    int64_t most = m->tiles->stream_tiles;
+    if (m->w.dtype == DTYPE_INT8) most = min_i64(most, STREAM_TILES_INT8);
     if (m->n_row_blocks == 1) return true;
     return m->n_row_blocks <= most &&
-           (m->tiles->in_stretches[m->panels.dtype] ||
+           (m->tiles->stretch[m->panels.dtype] > 0 ||
             panel_bytes(m->panels.dtype, m->panels.k) <= STREAM_PANEL_BYTES);
 }
 

@@ -77,10 +77,12 @@ struct cpu_tiles {
     tile_fn *weigh[DTYPE_COUNT][TILE_MAX_ROWS + 1], *weigh_keep[DTYPE_COUNT][TILE_MAX_ROWS + 1];
     /* Few rows: the weights come from memory and pass once.  NULL: `direct` does it. */
     stream_fn *stream[DTYPE_COUNT][TILE_MAX_ROWS + 1];
-    int32_t stream_panels; /* that a member takes at a time of those that stream */
-    /* What streams through several tiles, or has no stream_fn, takes a stretch of k at a time; else
-     * a whole panel. */
-    bool in_stretches[DTYPE_COUNT];
+    int32_t stream_panels; /* that a member takes at a time of those that stream       */
+    int32_t stream_tiles;  /* of rows that a panel is worth reading again for          */
+    /* Steps of k that several tiles of rows go over one after the other, and then over the next,
+     * which are asked for meanwhile; half as many for one tile without a stream_fn.  0: each tile
+     * goes over a whole panel. */
+    int64_t stretch[DTYPE_COUNT];
     /* Tiles that read x in a form of their own: out[groups of k][rows x group_words], a group of
      * group_steps steps of a panel, made from x[rows][k].  NULL: x is [k][rows]. */
     void (*convert_x)(float *out, const float *x, int64_t x_stride, int64_t rows, int64_t k);

@@ -99,6 +99,7 @@ TILES_OF(1) TILES_OF(2) TILES_OF(3) TILES_OF(4)
         .max_rows = ROWS_MAX,
         .block_panels = 4,
         .stream_panels = 4,
+        .stream_tiles = 6,
         .f32 = EACH(f32),
         .keep = {[DTYPE_BF16] = EACH(bf16), [DTYPE_INT8] = EACH(int8)},
         .direct = {[DTYPE_F32] = EACH(f32), [DTYPE_BF16] = EACH(bf16)},
