@@ -14,11 +14,12 @@ and the median of the rounds and their extremes are printed. Processes alternate
 bandwidth that moves within seconds shows as spread. `roof` is what our program's own forwards come to
 against the roofs it probed beside them.
 
-    generate   32 tokens after 1, batch 1: bf16 against bf16 and f16, int8 against q8_0
+    generate   32 tokens after 1, batch 1: bf16 against bf16 and f16, int8 and int8x2 against q8_0
     prefill    256 positions, logits of the last row only: bf16, f32, and bf16 against f32
     denoise    one full-sequence step over 256 positions, logits of every generated row: bf16
     blas       512 positions against L/bin/blas/llama-bench, built with -DGGML_BLAS=ON, if there is one
-    bf16x2: activations are rounded to bf16, too (--compute-dtype bf16), as llama.cpp does
+    bf16x2, int8x2: activations are rounded to the same (--compute-dtype bf16, int8), as llama.cpp
+               does; left out where the CPU has no instruction for it
 """
 import json
 import re
@@ -32,13 +33,21 @@ rounds = int(sys.argv[4]) if len(sys.argv) > 4 else 5
 wanted = sys.argv[5:] or ["generate", "prefill", "denoise"]
 
 
+class Missing(Exception):
+    """What our program says it lacks here."""
+
+
 def ours(phase, *flags):
     """Milliseconds of one forward of the phase, and its predicted share of them."""
     with tempfile.TemporaryDirectory() as folder:
-        out = subprocess.run([regime, "run", "-q", "--json", "--db", folder + "/x.db", "-t", "2", "-m",
-                              "tinyllama-1.1b", "--layers", "16", "-b", "1", *flags],
-                             check=True, capture_output=True, text=True).stdout
-    rows = [p for p in json.loads(out)["cells"][0]["phases"] if p["phase"] == phase]
+        done = subprocess.run([regime, "run", "-q", "--json", "--db", folder + "/x.db", "-t", "2", "-m",
+                               "tinyllama-1.1b", "--layers", "16", "-b", "1", *flags],
+                              capture_output=True, text=True)
+    if done.returncode == 6:
+        raise Missing(done.stderr.strip())
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(flags)}: exit code {done.returncode}: {done.stderr.strip()}")
+    rows = [p for p in json.loads(done.stdout)["cells"][0]["phases"] if p["phase"] == phase]
     ms = rows[0]["time_ns"] / rows[0]["forwards"] / 1e6
     return ms, rows[0]["predicted_ceilings_ns"] / rows[0]["time_ns"]
 
@@ -62,7 +71,7 @@ def diffusion():
 GENERATE = ["--decoder", "ar", "-p", "1", "-n", "33", "--dtype"]
 PREFILL = ["--decoder", "ar", "-p", "256", "-n", "1", "--dtype"]
 DENOISE = ["--decoder", "diffusion", "-p", "1", "-n", "255", "--steps", "3", "--logits", "all", "--dtype"]
-BF16 = ["--compute-dtype", "bf16"]
+BF16, INT8 = ["--compute-dtype", "bf16"], ["--compute-dtype", "int8"]
 TG, PP = ["-p", "0", "-n", "32"], ["-p", "256", "-n", "0"]
 LONG = ["--decoder", "ar", "-p", "512", "-n", "1", "--dtype"]
 BLAS = [(f, lambda f=f: bench(f, ["-p", "512", "-n", "0"], 512, "/blas/llama-bench"))
@@ -71,6 +80,8 @@ TESTS = {
     "generate": [("bf16", lambda: ours("decode", *GENERATE, "bf16"),
                   [("bf16", lambda: bench("bf16", TG, 1)), ("f16", lambda: bench("f16", TG, 1))]),
                  ("int8", lambda: ours("decode", *GENERATE, "int8"),
+                  [("q8_0", lambda: bench("q8_0", TG, 1))]),
+                 ("int8x2", lambda: ours("decode", *GENERATE, "int8", *INT8),
                   [("q8_0", lambda: bench("q8_0", TG, 1))])],
     "prefill": [("bf16", lambda: ours("prefill", *PREFILL, "bf16"),
                  [("bf16", lambda: bench("bf16", PP, 256)), ("f32", lambda: bench("f32", PP, 256))]),
@@ -92,6 +103,11 @@ for test in wanted:
         if only not in ("", name):
             continue
         mine, theirs = [], [[] for _ in rivals]
+        try:
+            own()
+        except Missing as lacks:
+            print(f"{test:9} {name:6} left out: {lacks}", flush=True)
+            continue
         for i in range(rounds):
             runs = [lambda: mine.append(own())]
             runs += [lambda kept=kept, rival=rival: kept.append(rival())
