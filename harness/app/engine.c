@@ -399,7 +399,7 @@ void engine_use_times(struct engine *e, const struct matmul_times *times)
 static struct price table_price(const struct engine *e, const struct cell *c, bool cache_resident,
                                 struct price roofs)
 {
-    static const struct cell any = {.isa = ISA_AUTO};
+    const struct cell any = {.isa = ISA_AUTO, .compute = c->compute};
     struct model_config g;
     int32_t threads = engine_threads(e, c);
     roofs.times = e->times;

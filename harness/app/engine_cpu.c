@@ -33,8 +33,10 @@ static enum err cpu_open(int32_t number, void **state)
 static struct engine_setup cpu_setup(const void *state, const struct cell *c)
 {
     const struct cpu_state *s = state;
-    return (struct engine_setup){c->threads ? c->threads : s->n_cpus,
-                                 c->isa == ISA_AUTO ? s->isa : c->isa, c->compute,
+    enum isa isa = c->isa == ISA_AUTO ? s->isa : c->isa;
+    /* AMX has kernels of bf16 products alone. */
+    if (isa == ISA_AMX && c->compute != DTYPE_BF16) isa = ISA_AVX512;
+    return (struct engine_setup){c->threads ? c->threads : s->n_cpus, isa, c->compute,
                                  c->arithmetic == ARITHMETIC_TWICE};
 }
 
