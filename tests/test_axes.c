@@ -499,6 +499,9 @@ static void what_cannot_run_is_skipped_with_the_reason(void **state)
          "cuBLAS cannot multiply int8 weights with a scale for every 32 of them; --matmul own can"},
         {"compute-dtype", "bf16", "isa", "scalar",
          "bf16 is multiplied by avx512 and amx kernels only, not by scalar ones"},
+        {"isa", "amx", "compute-dtype", "f32",
+         "isa amx multiplies bf16 only: it wants compute-dtype bf16, and f32 and int8 products are "
+         "those of avx512"},
         {"compute-dtype", "int8", "dtype", "bf16",
          "compute-dtype int8 multiplies int8 weights, and these are bf16"},
         {"batch", "1048576", "n-gen", "8128",

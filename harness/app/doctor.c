@@ -38,7 +38,8 @@ static void check_cpu(const struct options *o, struct finding *f)
         f->cure = "unset REGIME_ISA, or name an instruction set this CPU has";
         return;
     }
-    DETAIL(f, "%s, kernels use %s, last-level cache %.1f MiB", c.model, isa_name(isa),
+    DETAIL(f, "%s, kernels use %s, last-level cache %.1f MiB", c.model,
+           isa == ISA_AMX ? "avx512 (amx for --compute-dtype bf16)" : isa_name(isa),
            (double)c.llc_bytes / (1 << 20));
     if (isa == ISA_SCALAR) {
         f->state = STATE_WARN;
