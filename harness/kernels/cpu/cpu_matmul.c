@@ -187,7 +187,7 @@ static void stream_block(const struct matmul *m, int64_t block, int64_t panel, i
                                             to.y + row0 * to.stride, to.stride);
 }
 
-/* The sums that the next tile begins with, of about as many rows as this one. */
+/* Where the next tile's sums are or will be, of about as many rows as this one. */
 static void prefetch_sums(const float *y, struct place to, int64_t rows)
 {
     for (int64_t r = 0; r < rows; r++, y += to.stride) {
@@ -210,7 +210,8 @@ static void stream_stretches(const struct matmul *m, const struct part *part, in
         for (int64_t b = part->block_begin; b < part->block_end; b++) {
             int64_t row0 = row_begin(m, b), rows = row_begin(m, b + 1) - row0;
             const float *x = m->packed_x + row0 * x_words(m, k) + x_words(m, k0) * rows;
-            if (b + 1 < part->block_end) prefetch_sums(to.y + (row0 + rows) * to.stride, to, rows);
+            if (k0 == 0 && b + 1 < part->block_end)
+                prefetch_sums(to.y + (row0 + rows) * to.stride, to, rows);
             m->tiles->direct[m->panels.dtype][rows](w, x, kn, to.y + row0 * to.stride, to.stride,
                                                     k0 == 0, NULL, ahead_next(&ahead));
         }
