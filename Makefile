@@ -325,7 +325,7 @@ $(gpu_tests): $(B)/tests/gpu_%: $(B)/cusim/tests/test_cuda_%.c.o $(B)/tests/cusi
 $(B)/isasim/%.c.o: %.c $(B)/flags | need-libs
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(quiet)$(CC) -Itests/isasim $(cflags) $(if $(or $(findstring avx512,$<),$(findstring _amx.,$<)),-mavx2 -mfma -Wno-psabi, \
+	$(quiet)$(CC) -Itests/isasim $(cflags) $(if $(or $(findstring avx512,$<),$(findstring _amx.,$<)),-mavx2 -mfma -Wno-psabi -O1 -DUNROLL=2, \
 	    '-D__builtin_cpu_supports(x)=1') -MMD -MP -c -o $@ $<
 
 $(B)/cusim/%.c.o: %.c $(B)/flags | need-libs
