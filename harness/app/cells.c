@@ -198,9 +198,8 @@ static enum err check_compute(const struct cell *c, enum dtype asked)
     enum isa isa;
     if (asked == DTYPE_F32) return ERR_NONE;
     if (strcmp(c->device, "cpu") != 0)
-        return err_set(ERR_USAGE,
-                       "compute-dtype is a choice on cpu only: %s multiplies bf16 and "
-                       "int8 weights in bf16, f32 ones in %s",
+        return err_set(ERR_USAGE, "compute-dtype is a choice on cpu only: %s multiplies bf16 and "
+                                  "int8 weights in bf16, f32 ones in %s",
                        c->device, strncmp(c->device, "sim:", 4) == 0 ? "tf32" : "f32");
     if (c->dtype != asked)
         return err_set(ERR_USAGE, "compute-dtype %s multiplies %s weights, and these are %s",
@@ -216,9 +215,8 @@ static enum err check_matmul(const struct cell *c)
 {
     if (strncmp(c->device, "cuda:", 5) != 0 || c->dtype != DTYPE_INT8 || c->matmul == MATMUL_OWN)
         return ERR_NONE;
-    return err_set(ERR_USAGE,
-                   "cuBLAS cannot multiply int8 weights with a scale for every %d of "
-                   "them; --matmul own can",
+    return err_set(ERR_USAGE, "cuBLAS cannot multiply int8 weights with a scale for every %d of "
+                              "them; --matmul own can",
                    INT8_GROUP);
 }
 

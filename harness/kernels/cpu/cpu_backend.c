@@ -27,8 +27,8 @@ static const struct {
 };
 
 /* Products of int8: those of avx512_vnni, or of pairs of int16. */
-static enum err choose_quads(const struct kernels_config *config, enum isa isa, struct cpu_isa *out,
-                             const char **variant)
+static enum err choose_quads(const struct kernels_config *config, enum isa isa,
+                             struct cpu_isa *out, const char **variant)
 {
     if (config->twice)
         return err_set(ERR_UNSUPPORTED, "there are no int8 products that are made twice");
